@@ -1,0 +1,220 @@
+"""A Keras classifier as the explainers need it: RGB 0-255 in, features, logits and probabilities out.
+
+The only module that knows a Keras model. `Classifier` takes the model as it is - Functional, Sequential,
+nested, ending in a softmax, a sigmoid, one sigmoid unit or logits - and never changes it:
+
+    preprocess -> the model, layer by layer (layer_graph.py) -> features of the chosen layer, logits
+    probabilities = softmax(logits), or sigmoid(logits) for multi-label and one-unit models
+
+Its weights become constants of compiled graphs, made once per question and kept: TensorFlow then folds the
+batch norms into the convolutions, which saves 10-20 % of a ResNet50's forward pass. A model that is trained
+further needs a new Classifier.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import constants
+import layer_graph
+import model_reading
+import utils
+
+
+def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
+    """RGB 0-255 (n, H, W, 3) as the network was trained on it; the modes are those of `keras.applications`."""
+    if preprocessing == "caffe":
+        return images[..., ::-1] - tf.constant(constants.CAFFE_MEAN_BGR)
+    if preprocessing == "tf":
+        return images / 127.5 - 1.0
+    if preprocessing == "torch":
+        mean, std = tf.constant(constants.TORCH_MEAN_RGB), tf.constant(constants.TORCH_STD_RGB)
+        return (images / 255.0 - mean) / std
+    return images
+
+
+@contextlib.contextmanager
+def _arithmetic(precision: str):
+    """Within it, compiled graphs run in `precision` where the processor can (TensorFlow's own rewriting)."""
+    option = "auto_mixed_precision_onednn_bfloat16"
+    if precision == "float32":
+        yield
+        return
+    tf.config.optimizer.set_experimental_options({option: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({option: False})
+
+
+class Classifier:
+    """A Keras model with its preprocessing, its score and one layer chosen to look at.
+
+    model: a built Keras model with one RGB (or one-channel) input and one output of classes; not changed.
+    model_name: a name of constants.ZOO: fixes preprocessing, input size and layer. None: raw 0-255 pixels.
+    class_names, class_ids: C names, and C further identifiers (WordNet ids) or None.
+    layer_name: the layer CAM methods look at, by name or path; None: the last with a feature map.
+    preprocessing, input_size: of a saved model that carries them; None: from `model_name`.
+    Raises ValueError for a model that cannot be explained, saying what was found and what the choices are.
+    """
+
+    def __init__(self, model, model_name: str | None = None, *, class_names=None, class_ids=None,
+                 layer_name: str | None = None, preprocessing: str | None = None,
+                 input_size: tuple[int, int] | None = None, precision: str = "float32",
+                 batch_size: int = constants.BATCH_SIZE):  # fmt: skip
+        zoo = constants.ZOO.get(model_name)
+        if model_name is not None and zoo is None and model_name != constants.MODEL_NAME_DEMO:
+            choices = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
+            raise ValueError(f"unknown model_name {model_name!r}; choose one of: {choices}")
+        if precision not in constants.PRECISIONS:
+            raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
+        self.model, self.model_name = model, model_name
+        self.precision, self.batch_size = precision, batch_size
+        model_reading.check_weights(model)
+        side = zoo[2] if zoo else constants.INPUT_SIZE
+        shape = model_reading.read_input_shape(model, *(input_size or (side, side)))
+        self.input_height, self.input_width, self._channels = shape
+        self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
+        self._steps, output = layer_graph.trace_model(model, tf.TensorSpec([None, *shape], tf.float32))
+        self._n_outputs = model_reading.read_n_outputs(model, output)
+        probe = np.random.default_rng(constants.SEED).uniform(0, 255, (4, *shape)).astype(np.float32)
+        self.score = model_reading.find_score(model, self._steps, output, probe)
+        self.n_classes = 2 if self.score.one_unit else self._n_outputs
+        self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
+        self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
+        self._feature_steps = layer_graph.feature_map_steps(self._steps)
+        self._layer = model_reading.choose_layer(self._feature_steps, layer_name, zoo[3] if zoo else None)
+        self.class_ids = self._check_names(class_ids, "class_ids")
+        names = self._check_names(class_names, "class_names")
+        self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
+        self._compiled, self._frozen = {}, None
+
+    # --- what it answers ---------------------------------------------------------------------------------
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, C), float32, of RGB images 0-255 (n, H, W, 3) at the model's input size."""
+        predict = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
+        images = np.asarray(images, dtype=np.float32)
+        with _arithmetic(self.precision):
+            batches = range(0, len(images), self.batch_size)
+            return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
+        self.require_layer()
+        return self.compiled("features", lambda images: self.forward(images)[0])(images).numpy()
+
+    def forward(self, images: tf.Tensor, watch: Callable | None = None) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Features (n, h, w, K) of the chosen layer (None where there is none) and logits (n, C), as tensors.
+
+        `watch`, a `tf.GradientTape.watch`, is given the features on their way, before the rest of the network
+        runs on them: the tape then records the layers behind the chosen one and no others.
+        """
+        features = None
+
+        def call(path, layer, args, kwargs):
+            nonlocal features
+            if path == self.score.path:  # stop short of the softmax or sigmoid
+                layer = self.score.layer
+            output = args[0] if layer is None else layer_graph.call_layer(layer, args, kwargs)
+            if path == self.layer_name:
+                features = output
+                if watch is not None:
+                    watch(features)
+            return output
+
+        inputs = preprocess(images, self.preprocessing)
+        if self._channels == 1:
+            inputs = tf.image.rgb_to_grayscale(inputs)
+        logits = tf.cast(layer_graph.run_model(self.model, inputs, call), tf.float32)
+        logits = tf.reshape(logits, [-1, self._n_outputs])
+        if self.score.hides_logits:
+            logits = tf.math.log(tf.maximum(logits, 1e-12))
+        if self.score.one_unit:  # both sides of a yes-or-no question can be explained
+            logits = tf.concat([-logits, logits], axis=1)
+        return features, logits
+
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Probabilities (n, C) of logits (n, C), by the model's own score function."""
+        return tf.nn.softmax(logits) if self.score.function == model_reading.SOFTMAX else tf.sigmoid(logits)
+
+    def compiled(self, key, function: Callable) -> Callable:
+        """`function(images[, class_index])` as one graph with constant weights, traced once per `key`."""
+        if key not in self._compiled:
+            if self._frozen is None:
+                self._frozen = [(variable, variable.numpy()) for variable in self.model.variables]
+
+            def with_constant_weights(*arguments):
+                constants_ = [(variable, tf.constant(value)) for variable, value in self._frozen]
+                with keras.StatelessScope(state_mapping=constants_):
+                    return function(*arguments)
+
+            specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
+            self._compiled[key] = tf.function(with_constant_weights, input_signature=specs, autograph=False)
+        return self._compiled[key]
+
+    def require_layer(self):
+        """Raises ValueError if the model has no layer with a feature map."""
+        if self._layer is None:
+            layers = ", ".join(step.path for step in self._steps)
+            raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
+
+    # --- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def layer_name(self) -> str | None:
+        """The path of the layer that CAM methods look at; None for a model without a feature map."""
+        return None if self._layer is None else self._layer.path
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The paths of the layers that could be chosen, in the order they run."""
+        return [step.path for step in self._feature_steps]
+
+    def describe(self) -> dict:
+        """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""
+        shape = self._layer.output.shape[1:] if self._layer else ()
+        itself = self.own_preprocessing and self.preprocessing == "none"
+        return {
+            "model_name": self.model_name or self.model.name,
+            "layer": self.layer_name or "none with a feature map",
+            "layer_shape": " x ".join(map(str, shape)),
+            "score": self.score.function + " of one unit" * self.score.one_unit,
+            "preprocessing": "in the model itself" if itself else constants.PREPROCESSING[self.preprocessing],
+            "input_size": f"{self.input_height} x {self.input_width}",
+            "n_classes": self.n_classes,
+            "precision": self.precision,
+        }
+
+    def class_index_of(self, wanted: str | int) -> int:
+        """The index of a class given by index, name or identifier; ValueError lists the choices."""
+        if str(wanted).lstrip("-").isdigit():
+            if 0 <= int(wanted) < self.n_classes:
+                return int(wanted)
+            raise ValueError(
+                f"class_index {wanted} is not among the model's {self.n_classes} classes, 0 the first"
+            )
+        folded = [utils.fold_name(name) for name in self.class_names]
+        found = [index for index, name in enumerate(folded) if name == utils.fold_name(wanted)]
+        found = found or [
+            index for index, identifier in enumerate(self.class_ids or ()) if identifier == wanted
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ValueError(f"several classes are named {wanted!r}: indices {found}; give the index")
+        near = difflib.get_close_matches(utils.fold_name(wanted), folded, n=5, cutoff=0.5)
+        choices = [self.class_names[folded.index(name)] for name in near] or self.class_names[:20]
+        more = f" ... ({self.n_classes} in all)" if self.n_classes > len(choices) else ""
+        raise ValueError(f"the model has no class {wanted!r}; choose from: {', '.join(choices)}{more}")
+
+    def _check_names(self, names, what: str) -> list[str] | None:
+        if names is not None and len(names) != self.n_classes:
+            raise ValueError(
+                f"{what} should hold the model's {self.n_classes} classes; {len(names)} were given"
+            )
+        return None if names is None else list(names)

@@ -1,0 +1,118 @@
+"""Every default of the project, with its unit. No logic; nothing is imported here."""
+
+# --- classifiers -----------------------------------------------------------------------------------------
+# name of the lab -> (module and function of keras.applications, preprocessing, input side in pixels,
+#                     last convolutional layer, first layer of its last block, from which fine-tuning starts)
+# Preprocessing of RGB 0-255: 'caffe' = BGR minus the ImageNet mean, 'tf' = x / 127.5 - 1,
+# 'torch' = (x / 255 - mean) / std, 'none' = the network does it itself.
+ZOO = {
+    "ResNet": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet101": ("resnet.ResNet101", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet50V2": ("resnet_v2.ResNet50V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
+    "VGG16": ("vgg16.VGG16", "caffe", 224, "block5_conv3", "block5_conv1"),
+    "VGG19": ("vgg19.VGG19", "caffe", 224, "block5_conv4", "block5_conv1"),
+    "Xception": ("xception.Xception", "tf", 299, "block14_sepconv2_act", "block14_sepconv1"),
+    "InceptionV3": ("inception_v3.InceptionV3", "tf", 299, "mixed10", "mixed8"),
+    "DenseNet121": ("densenet.DenseNet121", "torch", 224, "relu", "conv5_block1_0_bn"),
+    "MobileNet": ("mobilenet.MobileNet", "tf", 224, "conv_pw_13_relu", "conv_dw_12"),
+    "MobileNetV2": ("mobilenet_v2.MobileNetV2", "tf", 224, "out_relu", "block_15_expand"),
+    "EfficientNetB0": ("efficientnet.EfficientNetB0", "none", 224, "top_activation", "block7a_expand_conv"),
+}
+MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
+DEMO_MODEL_PATH = "demo_resnet.keras"
+TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, main.py looks there
+
+PREPROCESSING = {  # of RGB 0-255, in words
+    "none": "none (RGB 0-255)",
+    "tf": "x / 127.5 - 1",
+    "caffe": "BGR minus the ImageNet mean",
+    "torch": "(x / 255 - mean) / std of ImageNet",
+}
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet mean, 0-255
+TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
+TORCH_STD_RGB = (0.229, 0.224, 0.225)
+
+# --- MexCulture142 ---------------------------------------------------------------------------------------
+STYLES = ("Colonial", "Modern", "Prehispanic")  # alphabetical: the class order of a folder of classes
+
+# --- images ----------------------------------------------------------------------------------------------
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # compared in lower case
+MAX_IMAGE_PIXELS = 50_000_000  # width x height; a larger image is refused before it is decoded
+
+# --- runs ------------------------------------------------------------------------------------------------
+BATCH_SIZE = 32  # images per forward pass
+SEED = 0
+OUTPUT_FOLDER = "results"
+DEMO_FOLDER = "demo_data"  # where the embedded data set is drawn
+TOP_CLASSES = 5  # classes listed beside a prediction
+
+# --- pictures --------------------------------------------------------------------------------------------
+COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
+COLORMAP_SIGNED = "RdBu_r"  # red speaks for the class, blue against it
+DIVERGING_COLORMAPS = (  # the colormaps in which a signed map may be drawn: the middle is neutral
+    "RdBu_r", "RdBu", "coolwarm", "bwr", "seismic", "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "berlin", "vanimo",
+)
+ALPHA = 0.5  # share of the heat map laid over an image, 0-1
+ISOLINE_LEVELS = 8  # isolines between the smallest and the largest value of a map
+SELECTION_THRESHOLD = 0.5  # of the map scaled to 0-1: pixels from here on are kept
+FIGURE_DPI = 120  # pixels per inch
+CELL_SIDE = 1.75  # inches: the square that a picture is centred in
+FONT_SIZE = 7.5  # points; notes and ticks are 0.85 times, headings 1.3 times as large
+COLOUR_INSERTION = "#0072B2"  # blue and vermilion of Okabe and Ito: distinct to every reader
+COLOUR_DELETION = "#D55E00"
+COLOUR_QUIET = "#8c8c8c"  # spines, ticks, notes
+ROWS_PER_PAGE = 6  # images on a page of the grid display
+
+# --- gaze ------------------------------------------------------------------------------------------------
+SCREEN_WIDTH_PX = 1920  # the screen on which MexCulture142 was shown
+SCREEN_HEIGHT_PX = 1200
+SCREEN_HEIGHT_MM = 325
+VIEWING_DISTANCE_MM = 900
+FIXATION_ANGLE_DEG = 2.0  # sigma of the Gaussian of one fixation, in degrees of visual angle
+
+# --- the embedded data (demo.py) -------------------------------------------------------------------------
+DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
+DEMO_OBSERVERS = 12
+DEMO_SPLITS = {"train": 1, "val": 2}  # split -> the view of each monument that it holds
+DEMO_SIZES = ((320, 240), (240, 320), (360, 240), (288, 288))  # width x height in pixels
+DEMO_PARTS = {  # the parts that tell a style, and nothing else in a picture does
+    "Colonial": ("dome", "arch", "tower"),
+    "Modern": ("glass", "slab"),
+    "Prehispanic": ("platform", "stair"),
+}
+DEMO_PART_AREA = (0.11, 0.22)  # of the picture, aimed at before anything stands in front of the parts
+DEMO_SUPERSAMPLING = 2  # pixels drawn for one pixel kept, along each axis
+
+# --- data and judges (dataset.py, evaluate.py) -----------------------------------------------------------
+LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of
+MAX_DENSITY_MAP_SPREAD = 16  # of 255, between the channels of one pixel; JPEG noise of a gray map stays below
+MAX_ASPECT_DIFFERENCE = 0.02  # relative, between a density map and its image
+MAX_STEM_LENGTH = 120  # bytes of a stem of output files; file systems take 255 for a whole name
+CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float32 map varies by rounding alone
+# Deletion and insertion: n_pixels changed per step (None: one image row's worth); Gaussian blur of the image
+# that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
+FIDELITY_PROTOCOLS = {
+    "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
+    "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
+}
+PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
+INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
+
+# --- explainers ------------------------------------------------------------------------------------------
+GRADCAM_VARIANTS = ("paper", "lab")
+GRADCAM_VARIANT = "paper"
+FEM_K = 2.0  # deviations above the channel's mean
+RISE_N_MASKS = 4000
+RISE_MASK_SIZE = 8  # cells along a side
+RISE_THRESHOLD = 0.5  # probability that a cell is kept
+RISE_VARIANTS = ("paper", "lab")
+RISE_VARIANT = "paper"
+LIME_TOP_LABELS = 1
+LIME_HIDE_COLOR = None  # the superpixel's mean colour
+LIME_NUM_FEATURES = 100_000  # all superpixels
+LIME_NUM_SAMPLES = 1000
+LIME_POSITIVE_ONLY = True
+LIME_NEGATIVE_ONLY = False
+LIME_NUM_SUPERPIXELS = 5  # shown in the mask of the best
+LIME_HIDE_REST = False
+LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}

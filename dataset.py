@@ -1,0 +1,260 @@
+"""Images, labels and density maps: folders -> `Sample`s, which read their files only when asked.
+
+Two layouts of a folder of images are read, in the plain order of names:
+
+    images/*.png            one folder; the label comes from the file's name, if it is as in MexCulture142
+                            (`<style>_<monument>_<state>_N_<view>.png`, Montoya Obeso et al. 2018) or as in
+                            ImageNet (`n01443537_goldfish.JPEG`)
+    images/<class>/*.png    class folders, one level; the label is the folder's name
+
+Density maps lie in a folder of the same layout, or in one flat folder: `..._GFDM_N_<view>` for an image of
+MexCulture142, else a file of the image's stem and any image ending. An image without one is no error.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+import constants
+from stems import choose_stems
+from utils import (
+    find_class,
+    fold_name,
+    get_image_index,
+    parse_mexculture_name,
+    read_density_map,
+    read_image,
+    resize_map,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a data set and what is known about it."""
+
+    name: str  # file name; in class folders '<class>/<file name>'
+    stem: str  # of its output files: unique in its data set, fit for any file system
+    path: Path
+    label: str | None = None  # name of its class in the data, whether or not the model has that class
+    class_index: int | None = None  # of that class in the model
+    density_map_path: Path | None = None
+    fixations: np.ndarray | None = field(default=None, compare=False)  # (M, 2) as (x, y) in image pixels
+
+    def read(self) -> np.ndarray:
+        """The image, uint8 RGB (H, W, 3); errors as `utils.read_image`."""
+        return read_image(self.path)
+
+
+def load_dataset(
+    images_folder: str | Path,
+    gdfm_folder: str | Path | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    class_ids: Sequence[str] | None = None,
+    label_level: str = "style",
+    limit: int | None = None,
+) -> list[Sample]:
+    """The samples of a folder of images, or of class folders, in the order of their names.
+
+    class_names: the model's, in its order; class_ids: their ImageNet ids, parallel. label_level: the label of
+    a MexCulture142 name is its 'style' or 'monument', if class_names do not settle it. limit: at most so many
+    samples, taken in turn from each class folder or style, so that a few still show every class.
+    Raises ValueError for a folder that is missing, is none, or holds no image.
+    """
+    images_folder = _check_folder("images_folder", images_folder)
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be 1 or more; got {limit}")
+    if class_ids is not None and len(class_ids) != len(class_names or ()):
+        raise ValueError(f"one class id per name wanted; got {len(class_ids)} and {len(class_names or ())}")
+    if gdfm_folder is not None:
+        gdfm_folder = _check_folder("gdfm_folder", gdfm_folder)
+    names = _list_images(images_folder, gdfm_folder)
+    stems = choose_stems(names)  # of all names, so that a limit renames no output file
+    labels = _find_labels(names, class_names or (), class_ids or (), label_level)
+    density_maps = _pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
+    samples = {
+        name: Sample(name, stem, images_folder / name, *label, density_maps.get(name))
+        for name, stem, label in zip(names, stems, labels)
+    }
+    return [samples[name] for name in _take_in_turn(names, limit)]
+
+
+def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:
+    """The density map of a sample, float32 (height, width) in [0, 1]; height, width: the size of its image.
+
+    A map of another size is resized. Raises ValueError if there is none, if it cannot be read, or if its
+    aspect ratio is not the image's, within 2 %: it belongs to another image, or its axes are exchanged.
+    """
+    if sample.density_map_path is None:
+        raise ValueError(f"'{sample.name}' has no density map")
+    density_map = read_density_map(sample.density_map_path)
+    map_height, map_width = density_map.shape
+    if abs(map_width * height / (map_height * width) - 1) > constants.MAX_ASPECT_DIFFERENCE:
+        raise ValueError(
+            f"density map '{sample.density_map_path.name}' is {map_width} x {map_height} (width x height), "
+            f"its image '{sample.name}' {width} x {height}: not the same shape"
+        )
+    return resize_map(density_map, height, width)
+
+
+def list_classes(samples: Sequence[Sample]) -> list[str]:
+    """The labels of the samples, each once, sorted: the class order of Keras for a folder of classes."""
+    return sorted({sample.label for sample in samples if sample.label is not None})
+
+
+def label_of(file_name: str, level: str) -> str | None:
+    """The label in a MexCulture142 name: its style, or `<style>_<monument>_<state>`; None in other names."""
+    if level not in constants.LABEL_LEVELS:
+        raise ValueError(f"label_level must be one of {', '.join(constants.LABEL_LEVELS)}; got '{level}'")
+    parts = parse_mexculture_name(file_name)
+    if parts is None:
+        return None
+    return parts.style if level == "style" else "_".join(parts[:3])
+
+
+def _check_folder(flag: str, folder: str | Path) -> Path:
+    folder = Path(folder)
+    if not folder.exists():
+        raise ValueError(f"{flag}: there is no folder '{folder}'")
+    if not folder.is_dir():
+        raise ValueError(f"{flag}: a folder was wanted, '{folder}' is a file")
+    return folder
+
+
+def _is_image(path: Path) -> bool:
+    is_named_so = path.suffix.lower() in constants.IMAGE_SUFFIXES and not path.name.startswith(".")
+    return is_named_so and path.is_file()
+
+
+def _list_images(folder: Path, gdfm_folder: Path | None) -> list[str]:
+    """The relative paths of the images in a folder, or else in its class folders, sorted."""
+    gdfm_folder = gdfm_folder and gdfm_folder.resolve()  # may lie among the class folders, and is none
+    classes = [
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.resolve() != gdfm_folder
+    ]
+    for folders in ([folder], classes):
+        files = [path for parent in folders for path in parent.iterdir() if _is_image(path)]
+        # A MexCulture142 density map beside its image is not an image to explain.
+        names = [path.relative_to(folder).as_posix() for path in files if "_GFDM_N_" not in path.name]
+        if names:
+            return sorted(names)
+    others = sum(path.is_file() for parent in [folder, *classes] for path in parent.iterdir())
+    found = f"{others} other files" if others else "it is empty"
+    raise ValueError(f"no image in '{folder}': {found}; read are {', '.join(constants.IMAGE_SUFFIXES)}")
+
+
+def _find_labels(
+    names: Sequence[str], class_names: Sequence[str], class_ids: Sequence[str], label_level: str
+) -> list[tuple[str | None, int | None]]:
+    """(label, class_index) of each name; a class folder is looked up once, not once per image."""
+    keys = [PurePosixPath(name).parent.name or name for name in names]
+    one_of_each = dict(zip(keys, names))
+    found = {key: _find_label(name, class_names, class_ids, label_level) for key, name in one_of_each.items()}
+    return [found[key] for key in keys]
+
+
+def _find_label(
+    name: str, class_names: Sequence[str], class_ids: Sequence[str], label_level: str
+) -> tuple[str | None, int | None]:
+    """(label, class_index) that a relative path carries in its class folder, or else in its file name."""
+    path = PurePosixPath(name)
+    folder = path.parent.name
+    if match := re.fullmatch(r"(n\d{8})(?:_(.+))?", folder or path.stem):
+        wnid, rest = match.groups("")
+        index = class_ids.index(wnid) if wnid in class_ids else find_class(rest, class_names)
+        return wnid if index is None else class_names[index], index
+    if folder:
+        return folder, find_class(folder, class_names)
+    index = get_image_index(path.name, class_names)
+    return label_of(path.name, label_level) if index is None else class_names[index], index
+
+
+def _pair_density_maps(
+    images_folder: Path, names: Sequence[str], gdfm_folder: Path
+) -> dict[str, Path | None]:
+    """Image name -> path of its density map, the one of the same ending where there are several; or None."""
+    images = {(images_folder / name).resolve() for name in names}  # both kinds may lie in one folder
+    density_maps = {}
+    for path in sorted([*gdfm_folder.iterdir(), *gdfm_folder.glob("*/*")]):
+        if _is_image(path) and path.resolve() not in images:
+            relative = path.relative_to(gdfm_folder)
+            for key in (relative, relative.with_suffix("")):
+                density_maps.setdefault(fold_name(key.as_posix()), path)
+    stems = Counter(fold_name(PurePosixPath(name).stem) for name in names)
+    pairs = {}
+    for name in names:
+        path = PurePosixPath(name)
+        gfdm = path.with_name("_GFDM_N_".join(path.name.rsplit("_N_", 1)))
+        keys = [gfdm, gfdm.with_suffix(""), path, path.with_suffix("")]
+        if stems[fold_name(path.stem)] == 1:  # a flat folder cannot tell cats/1.png from dogs/1.png
+            keys += [PurePosixPath(key.name) for key in keys]
+        found = (density_maps.get(fold_name(str(key))) for key in keys)
+        pairs[name] = next((path for path in found if path), None)
+    return pairs
+
+
+def _take_in_turn(names: Sequence[str], limit: int | None) -> list[str]:
+    """The first `limit` names if each class folder or MexCulture142 style gives one in turn; sorted."""
+    seen = Counter()
+    rounds = []
+    for name in names:
+        folder, parts = PurePosixPath(name).parent.name, parse_mexculture_name(name)
+        group = folder or (parts.style if parts else "")
+        rounds.append((seen[group], name))
+        seen[group] += 1
+    return sorted(name for _, name in sorted(rounds)[:limit])
+
+
+# --- class names -----------------------------------------------------------------------------------------
+def read_class_names(argument: str) -> tuple[list[str], list[str] | None]:
+    """The class names of a model, in its order, and their ids where the source has them.
+
+    argument: names separated by commas; a text file, one name per line; or a JSON file: Keras's class index
+    {"0": ["n01440764", "tench"], ...}, {"0": "tench", ...} or ["tench", ...]. Names in a file may repeat, as
+    two of ImageNet do. Raises ValueError for no name, an empty one, a gap in the indices, or a name that is
+    twice between commas.
+    """
+    path = Path(argument)
+    if path.suffix.lower() not in (".json", ".txt") and not path.is_file():
+        names = _check_class_names(argument.split(","), argument)
+        if len({fold_name(name) for name in names}) < len(names):
+            raise ValueError(f"class_names: a name is there twice in '{argument}'")
+        return names, None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        entries = _read_class_index(text) if path.suffix.lower() == ".json" else text.rstrip().splitlines()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"class_names: cannot read '{argument}' ({error})") from None
+    if all(isinstance(entry, list) and len(entry) == 2 for entry in entries):
+        ids, entries = zip(*entries) if entries else ((), ())
+        return _check_class_names(entries, argument), list(ids)
+    return _check_class_names(entries, argument), None
+
+
+def _read_class_index(text: str) -> list:
+    """The entries of a JSON list, or of a JSON object whose keys are 0, 1, ..."""
+    content = json.loads(text)
+    if isinstance(content, dict):
+        missing = [index for index in range(len(content)) if str(index) not in content]
+        if missing:
+            raise ValueError(f"its {len(content)} keys must be 0-{len(content) - 1}; {missing[0]} is missing")
+        return [content[str(index)] for index in range(len(content))]
+    if isinstance(content, list):
+        return content
+    raise ValueError("a list or an object was wanted")
+
+
+def _check_class_names(names: Sequence[str], argument: str) -> list[str]:
+    """The names without the blanks around them; ValueError if there is none or one is not a name."""
+    names = [name.strip() if isinstance(name, str) else "" for name in names]
+    if not all(names) or not names:
+        place = f"name {names.index('')} (from 0) is empty" if names else "there is none"
+        raise ValueError(f"class_names: names were wanted; {place} in '{argument}'")
+    return names

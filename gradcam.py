@@ -1,0 +1,73 @@
+"""Grad-CAM: how much each channel of the last feature map speaks for a class.
+
+    w_k = mean_ij dS/dA_k(i,j)        L = ReLU(sum_k w_k A_k)
+
+with A_k the channels of the chosen layer and S the class logit. Selvaraju et al., "Grad-CAM: Visual
+Explanations from Deep Networks via Gradient-based Localization", ICCV 2017, equations 1 and 2.
+The variant `lab` takes the ReLU before the channels are averaged: L = mean_k ReLU(w_k A_k).
+
+Cost per image: one forward pass, and one backward pass through the layers behind the chosen one.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+import constants
+from explainer import Explainer
+
+
+class GradCAM(Explainer):
+    """Grad-CAM; an image in which nothing speaks for the class has the zero map.
+
+    variant: 'paper' or 'lab'. ValueError for another, and for a model without a feature map.
+    """
+
+    needs_gradients = True
+
+    def __init__(self, model, model_name, img_array, class_index, *,
+                 variant: str = constants.GRADCAM_VARIANT, **options):  # fmt: skip
+        super().__init__(model, model_name, img_array, class_index, **options)
+        if variant not in constants.GRADCAM_VARIANTS:
+            raise ValueError(f"variant should be one of {constants.GRADCAM_VARIANTS}, not {variant!r}")
+        self.variant = variant
+
+    def get_model(self):
+        """The network as a function: images (n, H, W, 3) -> features (n, h, w, K) and logits (n, C)."""
+        self.classifier.require_layer()
+        return self.classifier.forward
+
+    def compute_gradients(self, model, images: np.ndarray, class_index: np.ndarray):
+        """Features A (n, h, w, K) and the gradients dS/dA, same shape, of the class logits S."""
+
+        def features_and_gradients(images, class_index):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                features, logits = model(images, watch=tape.watch)  # records the tail of the network alone
+                score = tf.gather(logits, class_index, axis=1, batch_dims=1)
+            return features, tape.gradient(score, features)
+
+        features, gradients = self.classifier.compiled("gradcam", features_and_gradients)(images, class_index)
+        return features.numpy(), gradients.numpy()
+
+    def pool_gradients(self, gradients: np.ndarray) -> np.ndarray:
+        """Channel weights w (n, K): the gradients (n, h, w, K) averaged over positions."""
+        return gradients.mean(axis=(1, 2))
+
+    def weight_activation_map(self, features: np.ndarray, pooled_gradients: np.ndarray) -> np.ndarray:
+        """Each channel times its weight, (n, h, w, K)."""
+        return features * pooled_gradients[:, None, None, :]
+
+    def apply_relu(self, activation_map: np.ndarray) -> np.ndarray:
+        """The positive part, same shape: what speaks for the class."""
+        return np.maximum(activation_map, 0)
+
+    def apply_dimension_average_pooling(self, activation_map: np.ndarray) -> np.ndarray:
+        """The mean over channels: (n, h, w, K) -> (n, h, w)."""
+        return activation_map.mean(axis=-1)
+
+    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+        """Maps (n, h, w) at the size of the feature map."""
+        features, gradients = self.compute_gradients(self.get_model(), images, class_index)
+        weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
+        if self.variant == "lab":
+            return self.apply_dimension_average_pooling(self.apply_relu(weighted))
+        return self.apply_relu(weighted.sum(axis=-1))

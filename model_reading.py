@@ -1,0 +1,123 @@
+"""What a Keras model is, read off its own layers: image size, classes, score, preprocessing, layer to look at.
+
+Everything is decided from the steps of `layer_graph.trace_model`; every refusal says what was found and what
+the choices are.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from layer_graph import Step, has_graph, is_convolution, without_activation
+
+SOFTMAX, SIGMOID = "softmax", "sigmoid"
+KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
+    keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout, keras.layers.Reshape,
+    keras.layers.SpatialDropout2D, keras.layers.Flatten, keras.layers.Identity, keras.layers.ZeroPadding2D,
+)  # fmt: skip
+SCALES_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Lambda)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the model's output comes about: where its logits are, and what turns them into probabilities.
+
+    path: of the layer that gives the logits or applies the score function. layer: what to call in its place,
+    None where its input is the logits already. function: 'softmax' or 'sigmoid'. one_unit: one output for two
+    classes. hides_logits: only probabilities can be had, their logarithm stands for the logits.
+    """
+
+    path: str
+    layer: object | None
+    function: str
+    one_unit: bool
+    hides_logits: bool = False
+
+
+def check_weights(model) -> None:
+    """Raises ValueError for a model that is not built or holds weights that are not finite."""
+    if not model.built:
+        raise ValueError(f"model {model.name!r} is not built: give it an Input, or call it once on a batch")
+    for variable in model.weights:
+        if not np.isfinite(variable.numpy()).all():
+            raise ValueError(f"the weights {variable.path!r} hold NaN or infinite values")
+
+
+def read_input_shape(model, height: int, width: int) -> tuple[int, int, int]:
+    """(H, W, channels) the model takes; `height`, `width` where it takes any size."""
+    shape = getattr(model, "input_shape", None) or (None, None, None, 3)
+    if isinstance(shape, (list, dict)):
+        names = ", ".join(tensor.name for tensor in model.inputs)
+        raise ValueError(f"a model with one image input is wanted; this one has {len(shape)}: {names}")
+    if len(shape) != 4 or shape[-1] not in (1, 3, None):
+        raise ValueError(f"a model that takes (n, H, W, 3) or (n, H, W, 1) is wanted; this one takes {shape}")
+    return shape[1] or height, shape[2] or width, shape[3] or 3
+
+
+def read_n_outputs(model, output) -> int:
+    """How many outputs (n, outputs) the model has for one image."""
+    if isinstance(output, (list, tuple, dict)):
+        names = ", ".join(output) if isinstance(output, dict) else ", ".join(model.output_names)
+        raise ValueError(
+            f"a model with one output is wanted; this one has {len(output)}: {names}. "
+            "Choose one: keras.Model(model.input, model.get_layer(NAME).output)"
+        )
+    shape = output.shape
+    if shape.rank not in (2, 4) or shape[-1] is None or (shape.rank == 4 and shape[1:3].num_elements() != 1):
+        raise ValueError(f"a model that gives (n, classes) is wanted; this one gives {tuple(shape)}")
+    return shape[-1]
+
+
+def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score:
+    """The score of a model with the given output; `probe`: a batch of inputs to try a closed model on."""
+    producers = {id(step.output): step for step in steps}
+    step = producers[id(output)]
+    while isinstance(step.layer, (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)):
+        step = producers[id(step.inputs[0])]
+    one_unit = output.shape[-1] == 1
+    activation = getattr(step.layer, "activation", None)
+    name = getattr(activation, "__name__", None) or type(step.layer).__name__.lower()
+    if name in (SOFTMAX, SIGMOID):
+        bare = activation is None or isinstance(step.layer, keras.layers.Activation)
+        return Score(step.path, None if bare else without_activation(step.layer), name, one_unit)
+    if activation is not None and name != "linear":
+        raise ValueError(f"the model ends in {name!r} ({step.path}); softmax, sigmoid or logits are wanted")
+    function = SIGMOID if one_unit else SOFTMAX
+    if isinstance(step.layer, keras.Model) and not has_graph(step.layer):
+        # A model with a `call` of its own: only its numbers tell whether it ends in probabilities.
+        numbers = np.asarray(model(probe, training=False))
+        sums_to_one = one_unit or np.allclose(numbers.sum(axis=-1), 1, atol=1e-3)
+        hides_logits = bool(sums_to_one and numbers.min() >= 0 and numbers.max() <= 1)
+        return Score(step.path, step.layer, function, one_unit, hides_logits)
+    return Score(step.path, step.layer, function, one_unit)
+
+
+def preprocesses_itself(steps: Sequence[Step]) -> bool:
+    """Whether scaling or arithmetic on pixels stands before the model's first convolution."""
+    for step in steps:
+        if is_convolution(step.layer):
+            return False
+        if isinstance(step.layer, SCALES_PIXELS) or not isinstance(step.layer, keras.layers.Layer):
+            return True
+    return False
+
+
+def choose_layer(steps: Sequence[Step], wanted: str | None, usual: str | None) -> Step | None:
+    """The step to look at: `wanted` by name or path, else `usual`, else the last that makes a feature map.
+
+    steps: those with a feature map. None if there are none. ValueError for a wanted one that is not among them.
+    """
+    if wanted is None:
+        found = [step for step in steps if step.name == usual]
+        return (found or [step for step in steps if not isinstance(step.layer, KEEPS_THE_MAP)] or [None])[-1]
+    found = [step for step in steps if step.path == wanted] or [step for step in steps if step.name == wanted]
+    paths = list(dict.fromkeys(step.path for step in found or steps))
+    if found and len(paths) == 1:
+        return found[-1]
+    near = difflib.get_close_matches(wanted, paths, n=5, cutoff=0.6)
+    listed = ", ".join(dict.fromkeys([*near, *paths[-10:]])) or "none, the model has no convolution"
+    problem = f"several layers are named {wanted!r}" if found else f"no layer {wanted!r} with a feature map"
+    raise ValueError(f"{problem}; choose among {len(paths)}: {listed}")

@@ -1,0 +1,95 @@
+"""RISE: the class probability when random parts of the image are hidden.
+
+    S(l) = 1 / (N p) sum_i f(x * M_i) M_i(l)
+
+with N masks M_i: an s x s grid of cells, each kept with probability p, enlarged bilinearly to s + 1 cells,
+shifted by a random part of a cell and cropped. Petsiuk, Das, Saenko, "RISE: Randomized Input Sampling for
+Explanation of Black-box Models", BMVC 2018, equation 6 and section 3.2.
+The variant `lab` divides by the sum of the scores instead of N p.
+
+Cost per image: N forward passes. Masks are made, used and forgotten a batch at a time; only their grids
+(N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the batch size.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import constants
+from explainer import Explainer
+
+
+def interpolation_matrix(n_cells: int, cell: int) -> np.ndarray:
+    """Weights (rows of (n_cells + 1) * cell pixels, n_cells) of a bilinear enlargement, pixel centres aligned."""
+    length = (n_cells + 1) * cell
+    position = np.clip((np.arange(length) + 0.5) * n_cells / length - 0.5, 0, n_cells - 1)
+    return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
+
+
+class RISE(Explainer):
+    """Randomised input sampling; the map's scale is the class probability.
+
+    n_masks: number of masks N. mask_size: cells s along a side. threshold: probability p that a cell is kept.
+    variant: 'paper' or 'lab'. ValueError for n_masks or mask_size below 1, threshold outside (0, 1].
+    """
+
+    def __init__(self, model, model_name, img_array, class_index, *, n_masks: int = constants.RISE_N_MASKS,
+                 mask_size: int = constants.RISE_MASK_SIZE, threshold: float = constants.RISE_THRESHOLD,
+                 variant: str = constants.RISE_VARIANT, **options):  # fmt: skip
+        super().__init__(model, model_name, img_array, class_index, **options)
+        if n_masks < 1 or mask_size < 1:
+            raise ValueError(f"n_masks and mask_size should be 1 or more, not {n_masks} and {mask_size}")
+        if not 0 < threshold <= 1:
+            raise ValueError(
+                f"threshold, the probability that a cell is kept, should lie in (0, 1], not {threshold}"
+            )
+        if variant not in constants.RISE_VARIANTS:
+            raise ValueError(f"variant should be one of {constants.RISE_VARIANTS}, not {variant!r}")
+        self.n_masks, self.mask_size, self.threshold, self.variant = n_masks, mask_size, threshold, variant
+
+    def generate_masks(self) -> Iterator[np.ndarray]:
+        """Masks (n, H, W), float32 in [0, 1], 1 = keep, in batches; the same for the same seed."""
+        height, width = self.images.shape[1:3]
+        generator = np.random.default_rng(self.seed)
+        cell_height, cell_width = -(-height // self.mask_size), -(-width // self.mask_size)
+        grids = generator.random((self.n_masks, self.mask_size, self.mask_size)) < self.threshold
+        tops = generator.integers(0, cell_height, self.n_masks)
+        lefts = generator.integers(0, cell_width, self.n_masks)
+        # Enlarging is a product from both sides, rows @ grid @ columns.T: the crop picks rows and columns.
+        rows = interpolation_matrix(self.mask_size, cell_height)
+        columns = interpolation_matrix(self.mask_size, cell_width)
+        for start in range(0, self.n_masks, self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            left = rows[tops[batch, None] + np.arange(height)]
+            right = columns[lefts[batch, None] + np.arange(width)]
+            yield left @ grids[batch].astype(np.float32) @ right.transpose(0, 2, 1)
+
+    def obtain_prediction_scores(
+        self, image: np.ndarray, class_index: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Masks (n, H, W) and the probabilities (n,) of the class for the image (H, W, 3) under them, by batches."""
+
+        def perturb(masks):
+            return image * masks[..., None]
+
+        for masks, probabilities in self.stream_probabilities(self.generate_masks(), perturb, self.n_masks):
+            yield masks, probabilities[:, class_index]
+
+    def weight_saliency_maps(self, masks: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """The masks (n, H, W) summed with their scores (n,) as weights: (H, W)."""
+        return np.tensordot(scores, masks, axes=1)
+
+    def calculate_saliency_map(self, weighted_sum: np.ndarray, sum_of_scores: float) -> np.ndarray:
+        """The map (H, W): the weighted sum of all masks, brought to scale as the variant says."""
+        if self.variant == "lab":
+            return weighted_sum / max(sum_of_scores, np.finfo(np.float32).tiny)
+        return weighted_sum / (self.n_masks * self.threshold)
+
+    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
+        """Maps (H, W), one image after the other, each under the same masks."""
+        for image, index in zip(images, class_index):
+            weighted_sum, sum_of_scores = np.zeros(image.shape[:2]), 0.0
+            for masks, scores in self.obtain_prediction_scores(image, index):
+                weighted_sum += self.weight_saliency_maps(masks, scores)
+                sum_of_scores += float(scores.sum())
+            yield self.calculate_saliency_map(weighted_sum, sum_of_scores)

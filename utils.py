@@ -1,0 +1,217 @@
+"""Small helpers for every module: scaling, resizing, reading of images and maps, names of classes."""
+
+import math
+import re
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+import constants
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+
+def normalise(array: np.ndarray) -> np.ndarray:
+    """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array becomes zeros."""
+    array = np.asarray(array, dtype=np.float32)
+    low, high = array.min(), array.max()
+    if high <= low:
+        return np.zeros_like(array)
+    return (array - low) / (high - low)
+
+
+def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The image (h, w, 3) at (height, width, 3), same dtype: averaged if it shrinks, bilinear if it grows."""
+    import cv2
+
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The map (h, w) at (height, width), float32, bilinear with pixel centres aligned; values keep scale."""
+    import cv2
+
+    saliency_map = np.asarray(saliency_map, dtype=np.float32)
+    if saliency_map.shape == (height, width):
+        return saliency_map
+    return cv2.resize(saliency_map, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+def open_image(path: str | Path) -> "Image.Image":
+    """The decoded first frame of an image file, upright by its EXIF orientation, in the file's own mode.
+
+    Raises ValueError, in one line naming the file, if it is missing, a folder, empty, not an image, damaged,
+    or larger than `constants.MAX_IMAGE_PIXELS` (told from its header, before any pixel is decoded).
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"cannot read '{path}': there is no such file")
+    if path.is_dir():
+        raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
+    if path.stat().st_size == 0:
+        raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
+    limit = constants.MAX_IMAGE_PIXELS
+    try:
+        with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            width, height = image.size
+            if width * height > limit:
+                raise Image.DecompressionBombError(f"{width} x {height} pixels")
+            return ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"cannot read '{path}': more than the {limit} pixels allowed ({error})") from None
+    except Image.UnidentifiedImageError:
+        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows") from None
+    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
+        raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """The image of a file as uint8 RGB, 0-255, (H, W, 3); errors as `open_image`.
+
+    Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits (scaled from 0-65535), alpha.
+    """
+    image = open_image(path)
+    if _is_deep(image):
+        gray = np.rint(255 * _read_deep_levels(image, path)).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2)
+    # White, as a page shows it: the colour stored under transparent pixels is arbitrary, often black.
+    return np.array(_flatten(image, "white"))
+
+
+def read_density_map(path: str | Path) -> np.ndarray:
+    """The density map of a file as float32 (H, W), scaled to [0, 1] by the file's range (255, or 65535).
+
+    A gray map saved as RGB is read by its luminance, transparent pixels count as 0. Errors as `open_image`,
+    and ValueError for a coloured heat map: its colours do not tell the density.
+    """
+    image = open_image(path)
+    if _is_deep(image):
+        return _read_deep_levels(image, path)
+    image = _flatten(image, "black")
+    pixels = np.asarray(image)
+    spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())
+    if spread > constants.MAX_DENSITY_MAP_SPREAD:
+        raise ValueError(
+            f"cannot read '{path}': a density map is gray, this is a coloured picture "
+            f"(its channels differ by up to {spread} of 255)"
+        )
+    return np.asarray(image.convert("L"), dtype=np.float32) / 255
+
+
+def _is_deep(image: "Image.Image") -> bool:
+    """Whether the image has one channel of more than 8 bits, which Pillow's own conversion would clip."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _read_deep_levels(image: "Image.Image", path: str | Path) -> np.ndarray:
+    """A 16-bit ('I;16', or 'I' holding 0-65535) or float ('F', 0-1) image as float32 (H, W) in [0, 1]."""
+    levels = np.asarray(image).astype(np.float32)
+    top = 1 if image.mode == "F" else 65535
+    low, high = levels.min(), levels.max()
+    if not (low >= 0 and high <= top):  # written so that NaN is refused too
+        raise ValueError(f"cannot read '{path}': values in 0-{top} were wanted, it has {low:g} to {high:g}")
+    return levels / top
+
+
+def _flatten(image: "Image.Image", background: str) -> "Image.Image":
+    """The image in RGB, its transparent pixels showing the background colour."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
+
+
+# --- names of classes ------------------------------------------------------------------------------------
+class MexCultureName(NamedTuple):
+    """What a MexCulture142 file name says: `<style>_<monument>_<state>_N_<view>.png`."""
+
+    style: str
+    monument: str
+    state: str
+    view: int
+
+
+def parse_mexculture_name(file_name: str) -> MexCultureName | None:
+    """The parts of a MexCulture142 name, of an image or a density map (`..._GFDM_N_<view>`), or else None."""
+    match = re.fullmatch(r"([^_]+)_(.+?)_([^_]+)(?:_GFDM)?_N_(\d+)", Path(file_name).stem, re.IGNORECASE)
+    return MexCultureName(*match.groups()[:3], int(match[4])) if match else None
+
+
+def find_class(label: str, class_names: Sequence[str]) -> int | None:
+    """The index of the class called `label`, letter case and '_' for ' ' aside; None if none or two are."""
+    wanted = fold_name(label)
+    indices = [index for index, name in enumerate(class_names) if fold_name(name) == wanted]
+    # ImageNet has two cranes and two maillots: a name alone cannot say which, and a guess may be wrong.
+    return indices[0] if len(indices) == 1 else None
+
+
+def fold_name(name: str) -> str:
+    """The name as names are compared: letter case, blanks for '_' and the two codings of accents do not count."""
+    composed = unicodedata.normalize("NFC", name)  # macOS hands out file names with their accents decomposed
+    return composed.casefold().strip().replace(" ", "_")
+
+
+def get_image_index(file_name: str, class_names: Sequence[str]) -> int | None:
+    """The class index that a MexCulture142 file name carries: its style's, else its monument's, else None.
+
+    A monument's class is called `<style>_<monument>_<state>`. Letter case does not count.
+    """
+    parts = parse_mexculture_name(file_name)
+    if parts is None:
+        return None
+    index = find_class(parts.style, class_names)
+    return find_class("_".join(parts[:3]), class_names) if index is None else index
+
+
+def get_last_layer_name(model_name: str) -> str:
+    """The name of the last convolutional layer, after its activation, of a model of `constants.ZOO`."""
+    if model_name not in constants.ZOO:
+        raise ValueError(f"model_name must be one of {', '.join(constants.ZOO)}; got '{model_name}'")
+    return constants.ZOO[model_name][3]
+
+
+# --- pictures --------------------------------------------------------------------------------------------
+def grid_layout(images: Sequence[np.ndarray], titles: Sequence[str], supertitle: str = "") -> "Figure":
+    """Pictures under their titles on a grid, as a matplotlib figure: nothing is shown or written.
+
+    images: uint8 images (H, W, 3) or maps (H, W), drawn in grey, of any sizes: each is centred in a square cell.
+    titles: one for each, of one or several lines; a line too long for its cell loses its middle.
+    Up to four stand in one row, more on a nearly square grid. ValueError if the numbers differ or are 0.
+    """
+    import drawing
+
+    n, cell, gap = len(images), constants.CELL_SIDE, drawing.GAP
+    if n == 0 or n != len(titles):
+        raise ValueError(f"wanted a title for each of one or more images, given {len(titles)} for {n} images")
+    side = math.ceil(math.sqrt(n))
+    n_columns = n if n <= 4 else min((side, side + 1), key=lambda columns: -n % columns)  # fewest empty cells
+    title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
+    head = 2.5 * drawing.LINE if supertitle else 0
+    step = title_height + cell + gap
+    figure = drawing.new_figure(
+        n_columns * (cell + gap) + gap, head + math.ceil(n / n_columns) * step, supertitle
+    )
+    for index, (image, title) in enumerate(zip(images, titles)):
+        row, column = divmod(index, n_columns)
+        top = head + row * step + title_height
+        axes = drawing.add_axes(figure, gap + column * (cell + gap), top, cell, cell)
+        drawing.show_image(axes, np.asarray(image))
+        drawing.write_title(axes, title.split("\n"))
+    return figure
