@@ -13,6 +13,7 @@ further needs a new Classifier.
 
 import contextlib
 import difflib
+import functools
 from collections.abc import Callable
 
 import keras
@@ -169,6 +170,11 @@ class Classifier:
     def layer_name(self) -> str | None:
         """The path of the layer that CAM methods look at; None for a model without a feature map."""
         return None if self._layer is None else self._layer.path
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A short text that tells these weights from others."""
+        return model_reading.fingerprint(self.model)
 
     @property
     def layer_names(self) -> list[str]:

@@ -82,6 +82,7 @@ DEMO_PARTS = {  # the parts that tell a style, and nothing else in a picture doe
 }
 DEMO_PART_AREA = (0.11, 0.22)  # of the picture, aimed at before anything stands in front of the parts
 DEMO_SUPERSAMPLING = 2  # pixels drawn for one pixel kept, along each axis
+DEMO_GAZE_SHARES = (0.7, 0.15, 0.15)  # simulated fixations on a part, at the centre, anywhere
 
 # --- data and judges (dataset.py, evaluate.py) -----------------------------------------------------------
 LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of
@@ -116,3 +117,24 @@ LIME_NEGATIVE_ONLY = False
 LIME_NUM_SUPERPIXELS = 5  # shown in the mask of the best
 LIME_HIDE_REST = False
 LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
+
+# --- training (train.py) ---------------------------------------------------------------------------------
+DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
+DEMO_STAGES = ((24, 1), (32, 2), (64, 2), (128, 1))  # filters and stride of its residual blocks
+AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 + f
+    "rotation_deg": 8.0,
+    "zoom": 0.3,  # factor
+    "stretch": 0.12,  # factor of the width, the height changing the other way
+    "shift": 0.12,  # of the side
+    "exposure": 0.4,  # factor
+    "contrast": 0.3,  # factor
+    "saturation": 0.6,  # factor
+    "tint": 0.15,  # factor, of each colour channel for itself
+    "erased": 0.35,  # side of the erased square, of the image's side
+}
+
+# --- records ---------------------------------------------------------------------------------------------
+LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "lime", "scikit-image", "matplotlib")
+IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
+DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
+PATHS_SHOWN = 12  # figures named on the screen at the end of a run

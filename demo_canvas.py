@@ -83,12 +83,12 @@ class Canvas:
         corners = np.stack([face.corners if colour or face.sunward is None else face.sunward for face in faces])
         screen, nearness, divisor = project(self.matrix, corners)
         area = signed_area(screen)
-        for index, face in enumerate(faces):
-            hidden = cull and area[index] <= 0
-            if divisor[index].min() > 0.5 and abs(area[index]) > 0.5 and not hidden:
-                self._draw_face(index, face.texture, screen[index], nearness[index], colour)
+        shown = (divisor.min(axis=1) > 0.5) & ((area if cull else np.abs(area)) > 0.5)
+        planes = _planes(screen[shown], nearness[shown])
+        for index, plane in zip(np.flatnonzero(shown), planes):
+            self._draw_face(index, faces[index].texture, screen[index], plane, colour)
 
-    def _draw_face(self, index, texture, screen, nearness, colour) -> None:
+    def _draw_face(self, index: int, texture: np.ndarray, screen: np.ndarray, plane: np.ndarray, colour: bool) -> None:
         """Fill the pixels of one face where nothing nearer has been drawn."""
         import cv2
 
@@ -101,8 +101,9 @@ class Canvas:
         inside = np.zeros((bottom - top, right - left), np.uint8)
         cv2.fillConvexPoly(inside, np.round(local * 16).astype(np.int32), 1, shift=4)
         window = (slice(top, bottom), slice(left, right))
-        plane = _plane(local, nearness, inside.shape)
-        visible = inside.view(bool) & (plane > self.nearness[window])
+        u, v = np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32)[:, None]
+        nearness = plane[0] * u + (plane[1] * v + plane[2])
+        visible = inside.view(bool) & (nearness > self.nearness[window])
         if not visible.any():
             return
         has_holes = texture.shape[2] == 4
@@ -112,7 +113,7 @@ class Canvas:
                 visible &= pixels[..., 3] > 127
             if colour:
                 np.copyto(self.colour[window], pixels[..., :3], where=visible[..., None])
-        np.copyto(self.nearness[window], plane, where=visible)
+        np.copyto(self.nearness[window], nearness, where=visible)
         if colour:
             self.surface[window][visible] = index
 
@@ -164,11 +165,10 @@ class Canvas:
         return cv2.resize(visibility, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _plane(local: np.ndarray, nearness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The affine function through the nearness of the corners, float32 (height, width)."""
-    design = np.concatenate([local, np.ones((4, 1))], axis=1)
-    a, b, c = np.linalg.lstsq(design, nearness, rcond=None)[0].astype(np.float32)
-    return a * np.arange(shape[1], dtype=np.float32) + (b * np.arange(shape[0], dtype=np.float32) + c)[:, None]
+def _planes(screen: np.ndarray, nearness: np.ndarray) -> np.ndarray:
+    """For each face (n, 4, 2) the affine function a u + b v + c that gives its nearness (n, 4): float32 (n, 3)."""
+    design = np.concatenate([screen, np.ones((*screen.shape[:2], 1))], axis=2)
+    return (np.linalg.pinv(design) @ nearness[..., None])[..., 0].astype(np.float32)
 
 
 def _warp(texture: np.ndarray, local: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

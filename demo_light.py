@@ -45,8 +45,8 @@ def light(rng: Rng, canvas: Canvas, faces: list[Face], direction: np.ndarray, ta
     upward = np.append(upward, [1, 1]).astype(np.float32)
     bias = np.append([face.bias for face in faces], [0, GROUND_BIAS])
     sunny = facing[canvas.surface] * canvas.lit(sun, bias)
-    warm = np.float32([1.05, 0.97, 0.84]) * np.float32(rng.uniform(0.85, 1.1))
-    cool = np.float32([0.36, 0.41, 0.49]) * np.float32(rng.uniform(0.8, 1.2))
+    warm = np.float32([1.30, 1.20, 1.05]) * np.float32(rng.uniform(0.85, 1.1))
+    cool = np.float32([0.46, 0.51, 0.58]) * np.float32(rng.uniform(0.85, 1.15))
     return sunny[..., None] * warm + upward[canvas.surface][..., None] * cool
 
 
@@ -56,7 +56,7 @@ def make_sky(rng: Rng, height: int, width: int, horizon: float) -> np.ndarray:
     low = np.float32(HORIZONS[rng.integers(len(HORIZONS))])
     rows = np.clip(np.arange(height, dtype=np.float32) / max(horizon, 1), 0, 1)
     sky = zenith + (low - zenith) * (rows**1.4)[:, None, None]
-    sky = _add_clouds(rng, sky, horizon)
+    sky = _add_clouds(rng, np.broadcast_to(sky, (height, width, 3)), horizon)
     green = np.float32([92, 106, 84]) * rng.uniform(0.8, 1.15, 3).astype(np.float32)
     ranges = ((0.72, rng.uniform(0.06, 0.2), 3), (0.5, rng.uniform(0.03, 0.1), 4), (0.25, 0.035, 24))
     for haze, tall, cells in ranges:
@@ -113,15 +113,17 @@ def _horizon(canvas: Canvas) -> float:
 def _expose(rng: Rng, image: np.ndarray) -> np.ndarray:
     """Automatic exposure, film curve, saturation, white balance, vignette and grain, uint8 (H, W, 3)."""
     height, width = image.shape[:2]
-    image = image * np.float32(rng.uniform(0.46, 0.56) / image.mean())
-    image = image + 0.9 * image * (image - 0.42) * (1.2 - image)  # a gentle S
+    mean, spread = rng.uniform(0.46, 0.54), rng.uniform(0.18, 0.225)  # of every picture, whatever it shows
+    image = np.minimum(image / image.mean(), 2.5)
+    image = np.float32(mean) + (image - image.mean()) * np.float32(spread / image.std())
     grey = image.mean(axis=2, keepdims=True)
-    image = grey + (image - grey) * np.float32(rng.uniform(0.85, 1.2))
+    image = grey + (image - grey) * np.float32(rng.uniform(0.75, 1.05))
     image *= rng.uniform(0.95, 1.05, 3).astype(np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)
     image *= (1 - np.float32(rng.uniform(0.04, 0.14)) * (x**2 + y**2))[..., None]
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)  # highlights roll off
+    image = np.where(image < 0.15, 0.15 * np.exp(np.minimum(image / 0.15 - 1, 0)), image)  # and so do shadows
     grain = rng.standard_normal((height, width, 1), dtype=np.float32) * rng.uniform(0.8, 2.2)
     grain = grain + 0.7 * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image * 255 + grain, 0, 255).astype(np.uint8)

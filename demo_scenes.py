@@ -23,6 +23,8 @@ from demo_canvas import Canvas, Face
 
 Rng = np.random.Generator
 PARTS_SQUARE_METRES = 260.0  # of parts that a camera sees, once a design is scaled
+LEAST_PART, LEAST_PARTS = 0.012, 0.055  # of the picture: of the second largest part, of all; else another view
+ATTEMPTS = 6
 
 
 @dataclass
@@ -56,13 +58,23 @@ def draw_scene(file_name: str, seed: int = constants.SEED) -> tuple[np.ndarray, 
     rng = _named_rng(file_name, seed)
     width, height = (constants.DEMO_SUPERSAMPLING * side for side in rng.choice(constants.DEMO_SIZES))
     faces = _scaled(demo_buildings.BUILDERS[style](_named_rng(monument, seed)))
-    camera = place_camera(rng, faces, height, width)
-    azimuth = camera.yaw + rng.choice([-1, 1]) * rng.uniform(0.4, 1.5)
-    faces = faces + place_paving(rng, camera) + place_neighbours(rng, camera, faces, width)
-    faces = faces + place_sprites(rng, camera, width, azimuth)
+    for _ in range(ATTEMPTS):
+        image, part_masks = _photograph(rng, faces, height, width)
+        shares = sorted(mask.mean() for mask in part_masks.values())
+        if len(shares) > 1 and shares[-2] > LEAST_PART and sum(shares) > LEAST_PARTS:
+            break
+    return image, part_masks
+
+
+def _photograph(rng: Rng, monument: list[Face], height: int, width: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One view of a monument on a canvas of that size, and its parts; it may turn out that little is seen of it."""
+    camera = place_camera(rng, monument, height, width)
+    azimuth = camera.yaw + rng.choice([-1, 1]) * rng.uniform(0.35, 1.25)
+    faces = monument + place_paving(rng, camera) + place_neighbours(rng, camera, monument, width)
+    faces += place_sprites(rng, camera, width, azimuth)
     canvas = Canvas(camera.matrix, height, width)
     ground = int(rng.integers(demo_textures.N_GROUNDS))
-    canvas.fill_ground(demo_textures.ground(ground), demo_textures.distant_ground(ground), rng.uniform(20, 32))
+    canvas.fill_ground(demo_textures.ground(ground), demo_textures.distant_ground(ground), rng.uniform(28, 44))
     canvas.draw(faces)
     direction = demo_light.sun_direction(azimuth, elevation=rng.uniform(0.4, 1.05))
     light = demo_light.light(rng, canvas, faces, direction, target=camera.place(0, 0.9 * camera.distance))
@@ -108,7 +120,7 @@ def place_camera(rng: Rng, faces: list[Face], height: int, width: int) -> Camera
     half_width, horizon = (box[2] - box[0]) / 2, rng.uniform(0.5, 0.74) * height
     x = rng.uniform(min(0.22 * width, width / 2), max(0.78 * width, width / 2))
     x = np.clip(x, min(0.85 * half_width, width / 2), max(width - 0.85 * half_width, width / 2))
-    horizon = np.clip(horizon, 0.04 * height - box[1], max(0.96 * height - box[3], 0.3 * height))
+    horizon = np.clip(horizon, 0.04 * height - box[1], max(0.92 * height - box[3], 0.3 * height))
     centre = (x - (box[0] + box[2]) / 2, horizon)
     matrix = demo_canvas.look(position, yaw, roll, focal, centre)
     return Camera(matrix, position, yaw, focal, distance, _seen_area(matrix, faces)[1])
@@ -164,8 +176,8 @@ def place_sprites(rng: Rng, camera: Camera, width: int, azimuth: float) -> list[
             texture = demo_sprites.sprite(kind, int(rng.integers(demo_sprites.STOCK[kind])))
             tall = rng.uniform(*demo_sprites.HEIGHTS[kind])
             wide = tall * texture.shape[1] / texture.shape[0]
-            is_far = kind in ("tree", "shrub") and rng.random() < 0.6
-            depth = max(camera.distance * (rng.uniform(1.05, 2.2) if is_far else rng.uniform(0.3, 0.95)), 9.0)
+            nearest, farthest = demo_sprites.DISTANCES[kind][int(rng.integers(2))]
+            depth = max(camera.distance * rng.uniform(nearest, farthest), 9.0)
             column = rng.uniform(0, 1) * width
             if _hides(camera, column, depth, wide, tall):
                 continue

@@ -10,18 +10,21 @@ import numpy as np
 
 import demo_textures
 
-STOCK = {"tree": 18, "shrub": 8, "person": 12, "car": 8, "lamp": 3, "sign": 5}  # sprites of each kind
-HEIGHTS = {"tree": (5, 13), "shrub": (0.8, 2.6), "person": (1.6, 1.85), "car": (1.4, 1.7), "lamp": (5, 8),
+STOCK = {"grove": 6, "tree": 18, "shrub": 8, "person": 12, "car": 8, "lamp": 3, "sign": 5}  # sprites of each kind
+HEIGHTS = {"grove": (5, 10), "tree": (5, 13), "shrub": (0.8, 2.6), "person": (1.6, 1.85), "car": (1.4, 1.7), "lamp": (5, 8),
            "sign": (2.2, 3.6)}  # metres, smallest and largest  # fmt: skip
-COUNTS = {"tree": (5, 13), "shrub": (3, 12), "person": (2, 10), "car": (0, 3), "lamp": (0, 2),
+COUNTS = {"grove": (3, 9), "tree": (5, 13), "shrub": (3, 12), "person": (2, 10), "car": (0, 3), "lamp": (0, 2),
           "sign": (0, 1)}  # tried in a picture, fewest and most  # fmt: skip
-LEAVES = ((74, 98, 44), (92, 112, 52), (60, 84, 48), (112, 118, 60), (84, 100, 66), (128, 108, 58))
+NEAR, FAR = (0.3, 0.95), (1.05, 2.2)
+DISTANCES = {"grove": ((1.6, 2.4), (2.4, 4.0)), "tree": (NEAR, FAR), "shrub": (NEAR, FAR), "person": (NEAR, NEAR),
+             "car": (NEAR, NEAR), "lamp": (NEAR, NEAR), "sign": (NEAR, NEAR)}  # in distances of the monument  # fmt: skip
+LEAVES = ((74, 98, 48), (88, 106, 54), (62, 84, 50), (102, 110, 62), (84, 100, 68), (70, 92, 58), (112, 104, 62))
 
 
 @cache
 def sprite(kind: str, number: int) -> np.ndarray:
     """The sprite of that kind (a key of STOCK) and number, uint8 (h, w, 4) RGBA."""
-    draw = {"tree": _draw_tree, "shrub": _draw_shrub, "person": _draw_person, "car": _draw_car,
+    draw = {"grove": _draw_grove, "tree": _draw_tree, "shrub": _draw_shrub, "person": _draw_person, "car": _draw_car,
             "lamp": _draw_lamp, "sign": _draw_sign}[kind]  # fmt: skip
     return draw(np.random.default_rng([number, 21]), number)
 
@@ -117,6 +120,16 @@ def _draw_palm(canvas: np.ndarray, rng, middle: int, lean: int, colour, bark) ->
             tip = point + np.array([rng.uniform(-4, 4), rng.uniform(6, 14)])
             cv2.line(canvas, point.astype(int).tolist(), tip.astype(int).tolist(), (*shade, 255), 2)
     return canvas
+
+
+def _draw_grove(rng: np.random.Generator, number: int) -> np.ndarray:
+    """A far row of trees, as a strip."""
+    canvas = _blank(80, 480)
+    colour = np.array(LEAVES[rng.integers(len(LEAVES))]) * 0.8
+    for x in rng.permutation(np.arange(25, 456, 14)):
+        centre, size = (x, rng.integers(40, 62)), rng.uniform(0.7, 1.1)
+        _add_crown(canvas, rng, centre, (22 * size, 30 * size), colour + rng.normal(0, 6, 3), 45, 5)
+    return _leaf(canvas, rng, gaps=0.3)
 
 
 def _draw_shrub(rng: np.random.Generator, number: int) -> np.ndarray:

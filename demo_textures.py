@@ -80,7 +80,7 @@ def ground(number: int) -> np.ndarray:
     layers = []
     for name in names:
         soil = np.array(SOIL[rng.integers(len(SOIL))]) * rng.uniform(0.9, 1.1, 3)
-        layers.append((0.4 + 0.6 * _tiled(name, side, 0.34))[..., None] * soil.astype(np.float32))
+        layers.append((0.4 + 0.6 * _tiled(name, side, 0.28))[..., None] * soil.astype(np.float32))
     return np.clip(patch * layers[0] + (1 - patch) * layers[1], 0, 255).astype(np.uint8)
 
 
@@ -173,6 +173,31 @@ def make_arches(texture: np.ndarray, n_arches: int, *, open_width: float, spring
     cornice[:9], cornice[9:12] = 1.15, 0.7
     colour = np.clip(np.where(edge, light, colour) * cornice, 0, 255).astype(np.uint8)
     return np.dstack([colour, np.where(hole > 0, 0, 255).astype(np.uint8)])
+
+
+def fill_holes(texture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """The RGBA texture with a colour in its holes, uint8 (h, w, 3)."""
+    return np.where(texture[..., 3:] == 0, np.uint8(colour), texture[..., :3])
+
+
+def add_bell(texture: np.ndarray) -> np.ndarray:
+    """A bell in the opening of a belfry, uint8 (h, w, 3)."""
+    import cv2
+
+    h, w = texture.shape[:2]
+    rim, bronze = int(0.64 * h), (124, 100, 60)
+    cv2.ellipse(texture, (w // 2, rim), (w // 9, h // 8), 0, 180, 360, bronze, -1)
+    cv2.rectangle(texture, (w // 2 - w // 8, rim), (w // 2 + w // 8, rim + h // 30), bronze, -1)
+    return texture
+
+
+def add_course(texture: np.ndarray) -> np.ndarray:
+    """A pale course along the upper edge of a wall and the shadow under it, uint8 (h, w, 3)."""
+    texture = texture.copy()
+    edge = max(len(texture) // 6, 2)
+    under = slice(edge, edge + max(edge // 2, 1))
+    texture[:edge], texture[under] = shade(texture[:edge], 1.25), shade(texture[under], 0.6)
+    return texture
 
 
 def make_glass(rng: np.random.Generator, columns: int, rows: int, tint: np.ndarray, mullion: np.ndarray) -> np.ndarray:

@@ -101,8 +101,10 @@ def shrink(image: np.ndarray) -> np.ndarray:
     """The image, of any size, with no more pixels than a cell can show when a figure is drawn twice as fine."""
     import cv2
 
-    share = 2 * constants.CELL_SIDE * constants.FIGURE_DPI / max(image.shape[:2])
-    return image if share >= 1 else cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    height, width = image.shape[:2]
+    share = 2 * constants.CELL_SIDE * constants.FIGURE_DPI / max(height, width)
+    size = max(1, round(width * share)), max(1, round(height * share))
+    return image if share >= 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def show_image(axes: "Axes", image: np.ndarray, size: tuple[int, int] | None = None) -> None:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 import constants
+import model_reading
 import utils
 from classifier import Classifier
 
 
 @functools.lru_cache(maxsize=2)
-def _classifier_of(model, model_name: str | None, weights: tuple) -> Classifier:
+def _classifier_of(model, model_name: str | None, fingerprint: str) -> Classifier:
     return Classifier(model, model_name)
 
 
@@ -25,7 +26,7 @@ def as_classifier(model, model_name: str | None) -> Classifier:
     """The model's `Classifier`; one is kept for a Keras model until its weights change, as its graphs are costly."""
     if isinstance(model, Classifier):
         return model
-    return _classifier_of(model, model_name, tuple(float(np.sum(weight)) for weight in model.get_weights()))
+    return _classifier_of(model, model_name, model_reading.fingerprint(model))
 
 
 class Explainer:
@@ -43,6 +44,7 @@ class Explainer:
     uses_class = True  # False: the map is the same for every class
     signed = False  # True: negative values speak against the class
     needs_gradients = False
+    perturbs = False  # True: scores many changed copies of each image
 
     def __init__(self, model, model_name: str | None, img_array: np.ndarray, class_index=None, *,
                  batch_size: int | None = None, seed: int = constants.SEED,
@@ -58,21 +60,27 @@ class Explainer:
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
-        height, width = self.images.shape[1:3]
         maps = []
         for start in range(0, len(self.images), self.batch_size):
             batch = slice(start, start + self.batch_size)
             maps += list(self.explain_batch(self.images[batch], self.class_indices[batch]))
-        maps = np.stack([utils.resize_map(saliency_map, height, width) for saliency_map in maps])
-        if not np.isfinite(maps).all():
-            raise ValueError(
-                f"{type(self).__name__} gave a map with NaN or infinite values; look at the model's layers"
-            )
-        return maps[0] if self.img_array.ndim == 3 else maps
+        return self.finish_maps(maps)
+
+    def finish_maps(self, maps: Iterable[np.ndarray]) -> np.ndarray:
+        """One map of any size per image as `compute_saliency_map` returns them; ValueError if not finite."""
+        height, width = self.images.shape[1:3]
+        finished = np.stack([utils.resize_map(saliency_map, height, width) for saliency_map in maps])
+        if not np.isfinite(finished).all():
+            raise ValueError(f"{type(self).__name__} gave a map with NaN or infinite values")
+        return finished[0] if self.img_array.ndim == 3 else finished
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterable[np.ndarray]:
         """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""
         raise NotImplementedError
+
+    def compute_pictures(self) -> list[dict[str, np.ndarray]]:
+        """For each image, further pictures of the answer by name, uint8 RGB (H, W, 3); most methods have none."""
+        return [{} for _ in self.images]
 
     def stream_probabilities(
         self, batches: Iterable[np.ndarray], perturb: Callable, total: int

@@ -11,11 +11,13 @@ by one; the package's own loop takes several times as long as the network.
 Cost per image: num_samples forward passes, besides one segmentation and one regression.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 from lime import lime_image
 from lime.wrappers.scikit_image import SegmentationAlgorithm
+from skimage.segmentation import mark_boundaries
 
 import constants
 from explainer import Explainer
@@ -48,6 +50,7 @@ class LimeExplainer(Explainer):
     """
 
     signed = True
+    perturbs = True
 
     def __init__(self, model, model_name, img_array, class_index, *,
                  top_labels: int = constants.LIME_TOP_LABELS,
@@ -101,27 +104,38 @@ class LimeExplainer(Explainer):
         explanation.top_labels = top
         return explanation
 
+    @functools.cached_property
+    def explanations(self) -> list[lime_image.ImageExplanation]:
+        """The explanation of each image; computed once."""
+        pairs = zip(self.images, self.class_indices)
+        return [self.get_lime_explanation(image, int(class_index)) for image, class_index in pairs]
+
     def explain_with_lime(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each image the picture of its best superpixels (H, W, 3), 0-255, and their mask (H, W).
 
         The mask is 1 where a superpixel speaks for the class and -1 where it speaks against; `positive_only`,
         `negative_only`, `num_superpixels` and `hide_rest` are those of the package's `get_image_and_mask`.
         """
-        pictures = []
-        for image, index in zip(self.images, self.class_indices):
-            explanation = self.get_lime_explanation(image, index)
-            pictures.append(explanation.get_image_and_mask(
-                int(index), positive_only=self.positive_only, negative_only=self.negative_only,
-                num_features=self.num_superpixels, hide_rest=self.hide_rest,
-            ))  # fmt: skip
-        return pictures
+        options = {key: getattr(self, key) for key in ("positive_only", "negative_only", "hide_rest")}
+        return [
+            explanation.get_image_and_mask(int(class_index), num_features=self.num_superpixels, **options)
+            for explanation, class_index in zip(self.explanations, self.class_indices)
+        ]
 
-    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
-        """Maps (H, W), one image after the other: the coefficient of each pixel's superpixel."""
-        for image, index in zip(images, class_index):
-            explanation = self.get_lime_explanation(image, index)
+    def compute_pictures(self) -> list[dict[str, np.ndarray]]:
+        """The best superpixels of each image, outlined."""
+        outlined = [
+            mark_boundaries(np.clip(picture / 255, 0, 1), mask) for picture, mask in self.explain_with_lime()
+        ]
+        return [{"superpixels": np.rint(255 * picture).astype(np.uint8)} for picture in outlined]
+
+    def compute_saliency_map(self) -> np.ndarray:
+        """The map (H, W) of one image or (N, H, W) of a batch: the coefficient of each pixel's superpixel."""
+        maps = []
+        for explanation, class_index in zip(self.explanations, self.class_indices):
             labels, segments = np.unique(explanation.segments, return_inverse=True)
             coefficients = np.zeros(len(labels), dtype=np.float32)
-            for segment, coefficient in explanation.local_exp[int(index)]:
+            for segment, coefficient in explanation.local_exp[int(class_index)]:
                 coefficients[segment] = coefficient
-            yield coefficients[segments].reshape(image.shape[:2])
+            maps.append(coefficients[segments].reshape(explanation.segments.shape))
+        return self.finish_maps(maps)

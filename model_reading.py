@@ -5,6 +5,7 @@ the choices are.
 """
 
 import difflib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,14 @@ def check_weights(model) -> None:
     for variable in model.weights:
         if not np.isfinite(variable.numpy()).all():
             raise ValueError(f"the weights {variable.path!r} hold NaN or infinite values")
+
+
+def fingerprint(model) -> str:
+    """A short text that changes when a weight changes."""
+    checksum = 0
+    for weight in model.get_weights():
+        checksum = zlib.crc32(np.ascontiguousarray(weight).view(np.uint8).reshape(-1), checksum)
+    return f"{checksum:08x}"
 
 
 def read_input_shape(model, height: int, width: int) -> tuple[int, int, int]:

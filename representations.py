@@ -47,6 +47,15 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must lie between 0 and 1, not {value}")
 
 
+def check_colormap(colormap: str) -> None:
+    """ValueError unless matplotlib knows the colormap."""
+    import matplotlib
+
+    if colormap not in matplotlib.colormaps:
+        known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *constants.DIVERGING_COLORMAPS[:4]))
+        raise ValueError(f"unknown colormap {colormap!r}; some that matplotlib knows: {known}")
+
+
 def is_constant(saliency_map: np.ndarray) -> bool:
     """Whether all values of the map are equal, so that no order of pixels can be read from it."""
     return bool(np.min(saliency_map) == np.max(saliency_map))
@@ -85,11 +94,7 @@ def colour_scale(
         signed map they are widened to be symmetric around zero.
     ValueError for an unknown colormap, limits the wrong way round, or a map that is not finite.
     """
-    import matplotlib
-
-    if colormap not in matplotlib.colormaps:
-        known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *constants.DIVERGING_COLORMAPS[:4]))
-        raise ValueError(f"unknown colormap {colormap!r}; some that matplotlib knows: {known}")
+    check_colormap(colormap)
     saliency_map = check_map(saliency_map)
     if signed is None:
         signed = bool(saliency_map.min() < 0)
@@ -168,8 +173,6 @@ def _draw_isolines(canvas: np.ndarray, saliency_map: np.ndarray, colormap: str, 
     import cv2
 
     canvas = canvas.copy()
-    if is_constant(saliency_map):  # asked before resizing, whose rounding would leave lines of noise
-        return canvas
     scale = colour_scale(saliency_map, colormap)
     thickness = max(1, round(min(canvas.shape[:2]) / 200))
     for level, points in compute_isolines(utils.resize_map(saliency_map, *canvas.shape[:2]), n_levels):
@@ -199,7 +202,7 @@ def represent_isolines_superimposed(
 
 def _shares(saliency_map: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The map scaled to 0-1 by its minimum and maximum, at the image's size: (H, W, 1)."""
-    # Scaled before it is resized: the rounding of a resized constant map would be blown up to 0-1.
+    # Scaled before it is resized: 0 and 1 are the extremes of the raw map, as in the heat map.
     return utils.resize_map(utils.normalise(check_map(saliency_map)), *image.shape[:2])[..., None]
 
 

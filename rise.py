@@ -33,6 +33,8 @@ class RISE(Explainer):
     variant: 'paper' or 'lab'. ValueError for n_masks or mask_size below 1, threshold outside (0, 1].
     """
 
+    perturbs = True
+
     def __init__(self, model, model_name, img_array, class_index, *, n_masks: int = constants.RISE_N_MASKS,
                  mask_size: int = constants.RISE_MASK_SIZE, threshold: float = constants.RISE_THRESHOLD,
                  variant: str = constants.RISE_VARIANT, **options):  # fmt: skip

@@ -1,7 +1,10 @@
 """Small helpers for every module: scaling, resizing, reading of images and maps, names of classes."""
 
+import importlib
 import math
+import os
 import re
+import sys
 import unicodedata
 import warnings
 from collections.abc import Sequence
@@ -44,6 +47,23 @@ def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
     if saliency_map.shape == (height, width):
         return saliency_map
     return cv2.resize(saliency_map, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def silence_tensorflow() -> None:
+    """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules:
+        return
+    # The first lines come from C++ before any setting is read: only the file descriptor can be turned away.
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
 
 
 # --- reading ---------------------------------------------------------------------------------------------

@@ -101,6 +101,13 @@ def test_tall_and_wide_images_keep_their_aspect_in_cells_of_one_size():
     cells = [axes.get_window_extent() for axes in figure.axes]
     assert cells[0].size == pytest.approx(cells[1].size)
     assert (wide.y0 + wide.y1) / 2 == pytest.approx((cells[0].y0 + cells[0].y1) / 2)
+    assert (tall.x0 + tall.x1) / 2 == pytest.approx((cells[1].x0 + cells[1].x1) / 2)
+
+
+def test_a_photograph_of_many_pixels_is_shrunk_before_it_is_drawn_and_a_small_one_left():
+    assert drawing.shrink(np.zeros((1, 9000, 3), np.uint8)).shape == (1, 420, 3)
+    assert drawing.shrink(np.zeros((1200, 600, 3), np.uint8)).shape == (420, 210, 3)
+    assert drawing.shrink(np.zeros((420, 300, 3), np.uint8)).shape == (420, 300, 3)
 
 
 def test_a_grid_needs_a_title_for_each_image():
@@ -144,6 +151,13 @@ def test_a_column_is_left_out_only_if_no_row_can_fill_it(row):
     figure = figures.figure_grid([without, without])
     assert "gaze density map" not in words_of(figure)
     assert "no density map" not in words_of(figure)
+
+
+def test_a_dollar_in_a_name_is_a_dollar_and_no_formula(row):
+    row = replace(row, name="$a$", label="$b$", top_classes=[("$c$", 1.0)], target="$d$", note="$e$")
+    texts = [text for text in texts_of(figures.figure_grid([row], "$f$")) if "$" in text.get_text()]
+    assert len(texts) == 7
+    assert not any(text.get_parse_math() for text in texts)
 
 
 def test_cells_of_a_page_are_equal_squares_in_lines(row):

@@ -1,0 +1,210 @@
+"""Where does the network look? Explains a folder of images, compares with gaze, measures, and shows it.
+
+    python main.py
+    python main.py --explanation_method=GRADCAM,RISE --model_name=ResNet --test_images_folder_path=images_val \\
+                   --test_gdfm_folder_path=gazefixationsdensitymaps
+
+Without flags it explains the embedded demonstration with the embedded network. Exit code: 0; 1 when an image
+could not be explained; 2 for a flag or an input that stops the run; 130 when interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import constants
+from methods import METHODS, Method, choose_methods
+
+RESULT_FLAGS = (  # those that change a map or a number; runs that differ in one are never mixed
+    "test_images_folder_path", "test_gdfm_folder_path", "class_names", "class_index", "fidelity_protocol", "seed",
+)  # fmt: skip
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The flags; a method's own stand under its name, and are None unless given."""
+    parser = argparse.ArgumentParser(
+        description="Explain an image classifier on a folder of images.", allow_abbrev=False
+    )
+    data = parser.add_argument_group("images and gaze")
+    data.add_argument(
+        "--test_images_folder_path", help="images, or class folders (default: the embedded data)"
+    )
+    data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
+    data.add_argument("--limit", type=int, help="explain so many images, taken in turn from each class")
+    model = parser.add_argument_group("model")
+    names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
+    model.add_argument("--model_name", help=f"one of {names}")
+    model.add_argument("--model_path", help=".keras or .h5 file; --model_name then tells its preprocessing")
+    model.add_argument(
+        "--class_names", help="names separated by commas, a text file, or Keras's class index JSON"
+    )
+    model.add_argument("--layer_name", help="layer of the CAM methods (default: the last with a feature map)")
+    model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
+    model.add_argument(
+        "--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes"
+    )
+    model.add_argument("--batch_size", type=int, default=constants.BATCH_SIZE, help="images per forward pass")
+    question = parser.add_argument_group("question")
+    question.add_argument(
+        "--explanation_method", default="GRADCAM", help=f"of {', '.join(METHODS)}: several by commas, or ALL"
+    )
+    question.add_argument(
+        "--class_index", default="auto",
+        help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
+    )  # fmt: skip
+    question.add_argument(
+        "--fidelity_protocol", choices=constants.FIDELITY_PROTOCOLS, default="rise",
+        help="steps and blur of insertion and deletion",
+    )  # fmt: skip
+    question.add_argument("--seed", type=int, default=constants.SEED, help="of all that is random")
+    output = parser.add_argument_group("output")
+    output.add_argument("--display_type", choices=("grid", "singles"), default="grid", help="pages, or files")
+    output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for heat maps")
+    output.add_argument(
+        "--alpha", type=float, default=constants.ALPHA, help="share of the heat map over the image"
+    )
+    output.add_argument("--output_folder_path", default=constants.OUTPUT_FOLDER, help="files of the run")
+    output.add_argument("--show", action="store_true", help="open the figures")
+    output.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
+    for method in METHODS.values():
+        group = parser.add_argument_group(f"{method.name} options")
+        for option in method.options:
+            default = "mean colour" if option.default is None else option.default
+            group.add_argument(
+                f"--{method.name.lower()}_{option.name}", type=option.read, choices=option.choices,
+                help=f"{option.help} (default: {default})",
+            )  # fmt: skip
+    return parser
+
+
+def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
+    """The chosen methods with their options; ValueError for a flag of a method that is not chosen."""
+    chosen = choose_methods(args.explanation_method)
+    options = {}
+    for method in METHODS.values():
+        flags = {option: f"{method.name.lower()}_{option.name}" for option in method.options}
+        given = [flag for flag in flags.values() if getattr(args, flag) is not None]
+        if given and method not in chosen:
+            names = ", ".join(other.name for other in chosen)
+            raise ValueError(f"--{given[0]} belongs to {method.name}, which is not among the chosen: {names}")
+        values = {option: getattr(args, flag) for option, flag in flags.items()}
+        options[method] = {
+            option.name: option.default if value is None else value for option, value in values.items()
+        }
+    return {method: options[method] for method in chosen}
+
+
+def load_samples(args: argparse.Namespace, classifier) -> tuple[list, str]:
+    """The samples to explain, and a note on where their gaze comes from."""
+    import dataset
+    import demo
+
+    images, density_maps, limit = args.test_images_folder_path, args.test_gdfm_folder_path, args.limit
+    if images is None:
+        limit = limit or constants.DEMO_LIMIT
+        folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
+        images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
+    samples = dataset.load_dataset(
+        images, density_maps, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=limit
+    )
+    return samples, "simulated gaze" if demo.is_demo(images) else ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """One run from flags to figures; the exit code."""
+    chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
+
+    import utils
+
+    utils.silence_tensorflow()
+
+    import display
+    import explaining
+    import model_files
+    import representations
+    from progress import Progress
+    from results import Results, format_table, versions
+
+    representations.check_share("alpha", args.alpha)
+    representations.check_colormap(args.colormap)
+    embedded = args.test_images_folder_path is None and args.model_path is None
+    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
+    classifier, source = model_files.load_classifier(
+        model_name, model_path=args.model_path, class_names=args.class_names, trust_model=args.trust_model,
+        layer_name=args.layer_name, precision=args.precision, batch_size=args.batch_size,
+    )  # fmt: skip
+    class_rule = args.class_index
+    if class_rule not in ("auto", "label", "predicted"):
+        class_rule = str(classifier.class_index_of(class_rule))
+    samples, density_note = load_samples(args, classifier)
+    description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
+    print_choices(description, samples)
+    settings = {
+        **{key: getattr(args, key) for key in RESULT_FLAGS},
+        "model": classifier.describe(),
+        "model_source": source,
+        "weights": classifier.fingerprint,
+        "methods": {method.name: options for method, options in chosen.items()},
+    }
+    results = Results(args.output_folder_path, settings, {"flags": vars(args), "model": description,
+                                                          "versions": versions()}, args.overwrite)  # fmt: skip
+    counts = {
+        method.name: sum(not results.is_done(method.name, s.stem) for s in samples) for method in chosen
+    }
+    explaining.explain_samples(
+        classifier, samples, chosen, results, class_rule=class_rule, protocol=args.fidelity_protocol,
+        seed=args.seed, progress=Progress(counts),
+    )  # fmt: skip
+    results.write_summary()
+    paths = display.write_figures(
+        results, samples, [method.name for method in chosen], display_type=args.display_type,
+        colormap=args.colormap, alpha=args.alpha, signed={m.name: m.load().signed for m in chosen},
+        title=f"{description['model_name']}, layer {description['layer']}", density_note=density_note,
+    )  # fmt: skip
+    print(f"\n{format_table(results.summarise())}\n")
+    failed = list(explaining.failures(results.records.values()))
+    for record in failed:
+        print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
+    print_paths(paths, args.show)
+    return 1 if failed else 0
+
+
+def print_choices(description: dict, samples: Sequence) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
+    for name, value in description.items():
+        print(f"{name.replace('_', ' '):>14}: {value}")
+    labelled = sum(sample.label is not None for sample in samples)
+    with_gaze = sum(sample.density_map_path is not None for sample in samples)
+    print(
+        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_gaze} with a density map", flush=True
+    )
+
+
+def print_paths(paths: Sequence, show: bool) -> None:
+    """Says where the figures are, and opens them if asked to."""
+    for path in paths[: constants.PATHS_SHOWN]:
+        print(path)
+    if len(paths) > constants.PATHS_SHOWN:
+        print(f"... {len(paths)} figures in {paths[0].parent}")
+    if show:
+        from PIL import Image
+
+        for path in paths:
+            Image.open(path).show()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of a run with these arguments."""
+    args = build_parser().parse_args(argv)
+    try:
+        return run(args)
+    except ValueError as error:
+        print(f"main.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""One line that says how far a run is and how long it will still take."""
+
+import sys
+import time
+from collections import Counter
+from typing import TextIO
+
+
+class Progress:
+    """Progress over the images of several methods, which may differ a thousandfold in time.
+
+    counts: method -> how many images it has to explain. The time left is each method's mean time per image so
+    far times its images left; a method that has not begun yet is reckoned at the mean of the others.
+    On a terminal the line is rewritten in place; elsewhere a line is written per image.
+    """
+
+    def __init__(self, counts: dict[str, int], stream: TextIO = sys.stderr):
+        self.left, self.total = Counter(counts), sum(counts.values())
+        self.seconds, self.done = Counter(), Counter()
+        self.stream = stream
+        self._since = time.monotonic()
+
+    def begin(self, method: str, image: str) -> None:
+        """An image is begun."""
+        self._method, self._image, self._since = method, image, time.monotonic()
+        if self.stream.isatty():
+            self.within(0, 1)
+
+    def within(self, done: int, total: int) -> None:
+        """So many of the forward passes that this image needs are done."""
+        if self.stream.isatty():
+            self._write(done / total, time.monotonic() - self._since)
+
+    def end(self, method: str, image: str, seconds: float) -> None:
+        """An image is explained and judged, in so many seconds."""
+        self._method, self._image = method, image
+        self.done[method] += 1
+        self.left[method] -= 1
+        self.seconds[method] += seconds
+        self._write(0, 0, "\n" if not self.stream.isatty() or not self.left.total() else "")
+
+    def say(self, text: str) -> None:
+        """A line of its own, above the progress."""
+        self.stream.write(f"\r\x1b[K{text}\n" if self.stream.isatty() else f"{text}\n")
+
+    def time_left(self, fraction: float = 0, elapsed: float = 0) -> float | None:
+        """Seconds left, when `fraction` of the present image took `elapsed`; None before anything is known."""
+        means = {method: self.seconds[method] / n for method, n in self.done.items() if n}
+        if fraction > 0:
+            means.setdefault(self._method, elapsed / fraction)
+        if not means:
+            return None
+        other = sum(means.values()) / len(means)
+        left = sum(means.get(method, other) * n for method, n in self.left.items())
+        return max(left - elapsed, 0)
+
+    def _write(self, fraction: float, elapsed: float, end: str = "") -> None:
+        left = self.time_left(fraction, elapsed)
+        clock = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+        part = f" {fraction:.0%}" if fraction else ""
+        line = f"[{self.done.total()}/{self.total}{clock}] {self._method} {self._image}{part}"
+        self.stream.write(f"\r\x1b[K{line[:100]}{end}" if self.stream.isatty() else f"{line}{end}")
+        self.stream.flush()
