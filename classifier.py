@@ -6,9 +6,8 @@ nested, ending in a softmax, a sigmoid, one sigmoid unit or logits - and never c
     preprocess -> the model, layer by layer (layer_graph.py) -> features of the chosen layer, logits
     probabilities = softmax(logits), or sigmoid(logits) for multi-label and one-unit models
 
-Its weights become constants of compiled graphs, made once per question and kept: TensorFlow then folds the
-batch norms into the convolutions, which saves 10-20 % of a ResNet50's forward pass. A model that is trained
-further needs a new Classifier.
+Batch norms are folded into the convolutions before them (folding.py) and every question becomes one compiled
+graph, made once and kept. A model that is trained further needs a new Classifier.
 """
 
 import contextlib
@@ -21,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 import constants
+import folding
 import layer_graph
 import model_reading
 import utils
@@ -92,7 +92,8 @@ class Classifier:
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
-        self._compiled, self._frozen = {}, None
+        self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+        self._compiled = {}
 
     # --- what it answers ---------------------------------------------------------------------------------
 
@@ -107,7 +108,8 @@ class Classifier:
     def features(self, images: np.ndarray) -> np.ndarray:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
         self.require_layer()
-        return self.compiled("features", lambda images: self.forward(images)[0])(images).numpy()
+        features = self.compiled("features", lambda images: tf.cast(self.forward(images)[0], tf.float32))
+        return features(images).numpy()
 
     def forward(self, images: tf.Tensor, watch: Callable | None = None) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Features (n, h, w, K) of the chosen layer (None where there is none) and logits (n, C), as tensors.
@@ -121,7 +123,10 @@ class Classifier:
             nonlocal features
             if path == self.score.path:  # stop short of the softmax or sigmoid
                 layer = self.score.layer
-            output = args[0] if layer is None else layer_graph.call_layer(layer, args, kwargs)
+            if path in self._folded.summands:
+                output = self._folded.call_batch_norm(path, args[0])
+            else:
+                output = args[0] if layer is None else layer_graph.call_layer(layer, args, kwargs)
             if path == self.layer_name:
                 features = output
                 if watch is not None:
@@ -131,10 +136,14 @@ class Classifier:
         inputs = preprocess(images, self.preprocessing)
         if self._channels == 1:
             inputs = tf.image.rgb_to_grayscale(inputs)
-        logits = tf.cast(layer_graph.run_model(self.model, inputs, call), tf.float32)
-        logits = tf.reshape(logits, [-1, self._n_outputs])
+        with keras.StatelessScope(state_mapping=self._folded.weights):
+            output = layer_graph.run_model(self.model, inputs, call)
+        logits = tf.reshape(tf.cast(output, tf.float32), [-1, self._n_outputs])
         if self.score.hides_logits:
-            logits = tf.math.log(tf.maximum(logits, 1e-12))
+            probabilities = tf.clip_by_value(logits, 1e-12, 1 - 1e-7)
+            logits = tf.math.log(probabilities)
+            if self.score.function == model_reading.SIGMOID:
+                logits -= tf.math.log1p(-probabilities)
         if self.score.one_unit:  # both sides of a yes-or-no question can be explained
             logits = tf.concat([-logits, logits], axis=1)
         return features, logits
@@ -144,18 +153,10 @@ class Classifier:
         return tf.nn.softmax(logits) if self.score.function == model_reading.SOFTMAX else tf.sigmoid(logits)
 
     def compiled(self, key, function: Callable) -> Callable:
-        """`function(images[, class_index])` as one graph with constant weights, traced once per `key`."""
+        """`function(images[, class_index])` as one compiled graph, traced once per `key`."""
         if key not in self._compiled:
-            if self._frozen is None:
-                self._frozen = [(variable, variable.numpy()) for variable in self.model.variables]
-
-            def with_constant_weights(*arguments):
-                constants_ = [(variable, tf.constant(value)) for variable, value in self._frozen]
-                with keras.StatelessScope(state_mapping=constants_):
-                    return function(*arguments)
-
             specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
-            self._compiled[key] = tf.function(with_constant_weights, input_signature=specs, autograph=False)
+            self._compiled[key] = tf.function(function, input_signature=specs, autograph=False)
         return self._compiled[key]
 
     def require_layer(self):

@@ -121,6 +121,18 @@ LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
 # --- training (train.py) ---------------------------------------------------------------------------------
 DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
 DEMO_STAGES = ((24, 1), (32, 2), (64, 2), (128, 1))  # filters and stride of its residual blocks
+TRAINING_STAGES = {  # stage -> (epochs at most, highest learning rate, epochs without progress that end it)
+    "head": (100, 1e-3, 10),
+    "fine_tuning": (20, 1e-4, 10),
+    "all_layers": (160, 2e-3, 80),
+}
+TRAINING_BATCH_SIZE = 16  # images per step
+LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
+WARM_UP = 0.05  # share of a stage's steps in which the learning rate rises
+WEIGHT_DECAY = 1e-3  # of AdamW, per step and unit of the learning rate
+DROPOUT = 0.3  # share of the pooled features that are left out in training
+FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
+WORST_IMAGES = 10
 AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 + f
     "rotation_deg": 8.0,
     "zoom": 0.3,  # factor
@@ -129,7 +141,7 @@ AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 +
     "exposure": 0.4,  # factor
     "contrast": 0.3,  # factor
     "saturation": 0.6,  # factor
-    "tint": 0.15,  # factor, of each colour channel for itself
+    "tint": 0.15,  # of each colour channel for itself
     "erased": 0.35,  # side of the erased square, of the image's side
 }
 

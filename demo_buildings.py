@@ -11,11 +11,11 @@ import numpy as np
 
 import demo_textures as textures
 from demo_canvas import Face
-from demo_solids import Texture, box, cone, prism, rectangle, shell, upright, walled
+from demo_cladding import belfry, coursed, glazed, ribbed, walled, windowed
+from demo_solids import box, cone, prism, rectangle, shell, upright
 
 Rng = np.random.Generator
 OPENING = 0.62  # of a bay, the share that its arch leaves open
-GLASS_TINTS = ((74, 104, 120), (110, 104, 90), (96, 124, 112), (132, 142, 152))
 
 
 def build_prehispanic(rng: Rng) -> list[Face]:
@@ -29,7 +29,7 @@ def build_prehispanic(rng: Rng) -> list[Face]:
     for i in range(n_tiers):
         w, d, y = width - 2 * i * inset, depth - 2 * i * inset, i * tier
         bottom, top = rectangle(0, 0, w, d, y), rectangle(0, 0, w - 2 * batter, d - 2 * batter, y + tier)
-        faces += prism(bottom, top, _coursed(stone, rng), "platform")
+        faces += prism(bottom, top, coursed(stone, rng), "platform")
         faces[-1].inner = i < n_tiers - 1  # the next tier stands on this lid
     height, run = n_tiers * tier, (n_tiers - 1) * inset + batter
     faces += _stair(rng, stone, ramp, rng.uniform(0.2, 0.34) * width, height, head=run - depth / 2 - 0.3)
@@ -53,7 +53,14 @@ def _stair(rng: Rng, stone: int, ramp: int, width: float, height: float, head: f
 
 
 def _flight(
-    left: float, right: float, height: float, lift: float, foot: float, head: float, slope: np.ndarray, side: np.ndarray
+    left: float,
+    right: float,
+    height: float,
+    lift: float,
+    foot: float,
+    head: float,
+    slope: np.ndarray,
+    side: np.ndarray,
 ) -> list[Face]:
     """A sloping slab between x = left and right, raised by `lift`, with its two flanks."""
     top, bottom = height + lift, lift
@@ -75,13 +82,17 @@ def build_colonial(rng: Rng) -> list[Face]:
     faces = box(0, 0, width, depth, 0, height, walled(wall, rng))
     faces += box(0, 0, width + 0.6, depth + 0.6, height, roof, walled(trim, rng))
     if left_out != "dome":
-        faces += _dome(rng, wall, tiles, rng.uniform(-0.1, 0.15) * depth, rng.uniform(0.44, 0.54) * width, roof)
+        faces += _dome(
+            rng, wall, tiles, rng.uniform(-0.1, 0.15) * depth, rng.uniform(0.44, 0.54) * width, roof
+        )
     if left_out != "arch" and rng.random() < 0.55:
         long = rng.uniform(9, 14)
         x, z = -side * (width + long) / 2, 1.8 - depth / 2
         faces += _arches(rng, trim, x, z, long, 4.0, rng.uniform(5, 6.5), n_arches=int(rng.integers(3, 6)))
     elif left_out != "arch":
-        faces += _arches(rng, trim, 0, -depth / 2 - 0.65, 0.66 * width, 0.9, rng.uniform(0.62, 0.8) * height, n_arches=1)
+        faces += _arches(
+            rng, trim, 0, -depth / 2 - 0.65, 0.66 * width, 0.9, rng.uniform(0.62, 0.8) * height, n_arches=1
+        )
     if left_out != "tower":
         base = rng.uniform(4.6, 6.0)
         x, z = side * (width / 2 + 0.3 * base), 0.35 * base - depth / 2
@@ -94,11 +105,13 @@ def _dome(rng: Rng, wall: int, tiles: int, z: float, radius: float, low: float) 
     spring = low + rng.uniform(1.5, 3)
     rise = radius * rng.uniform(0.9, 1.2)
     crown, lantern = spring + 0.99 * rise, 0.17 * radius + 0.2
-    faces = cone(0, z, 8, (1.05 * radius, 1.05 * radius), low, spring, _windowed(wall, rng), "dome")
-    faces += shell(0, z, 16, radius, spring, rise, _ribbed(tiles, rng), "dome")
+    faces = cone(0, z, 8, (1.05 * radius, 1.05 * radius), low, spring, windowed(wall, rng), "dome")
+    faces += shell(0, z, 16, radius, spring, rise, ribbed(tiles, rng), "dome")
     eaves = crown + rng.uniform(1.2, 2)
     faces += cone(0, z, 8, (lantern, lantern), crown, eaves, walled(wall, rng, 1.1), "dome")
-    return faces + cone(0, z, 8, (1.25 * lantern, 0.05), eaves, eaves + 1.1 * lantern + 0.5, walled(tiles, rng), "dome")
+    return faces + cone(
+        0, z, 8, (1.25 * lantern, 0.05), eaves, eaves + 1.1 * lantern + 0.5, walled(tiles, rng), "dome"
+    )
 
 
 def _arches(
@@ -107,7 +120,9 @@ def _arches(
     """A portal or an arcade: a wall with open arches, thick, and the dark room behind it."""
     radius = OPENING * width / n_arches / 2
     spring = 0.8 - radius / height  # so that the arch culminates at four fifths of the wall
-    panel = textures.make_arches(textures.cut(trim, width, height, rng), n_arches, open_width=OPENING, spring=spring)
+    panel = textures.make_arches(
+        textures.cut(trim, width, height, rng), n_arches, open_width=OPENING, spring=spring
+    )
     front, left, right = z - depth / 2, x - width / 2, x + width / 2
     faces = [Face(upright(left, right, 0, height, front), panel, "arch")]
     reveal = textures.shade(panel, 0.7)
@@ -118,16 +133,18 @@ def _arches(
     return faces + box(x, z, width, depth, 0, height, walled(trim, rng), "arch")[1:]
 
 
-def _tower(rng: Rng, walls: tuple[int, int, int], x: float, z: float, side: float, shaft: float) -> list[Face]:
+def _tower(
+    rng: Rng, walls: tuple[int, int, int], x: float, z: float, side: float, shaft: float
+) -> list[Face]:
     """A shaft, one or two open belfries and a small dome or a spire, all of them the tower."""
     wall, trim, tiles = walls
     faces = box(x, z, side, side, 0, shaft, walled(wall, rng), "tower")
-    y, belfry, cornice = shaft, _belfry(trim, rng), walled(trim, rng, 1.1)
+    y, openings, cornice = shaft, belfry(trim, rng), walled(trim, rng, 1.1)
     for _ in range(int(rng.integers(1, 3))):
         faces += box(x, z, 1.12 * side, 1.12 * side, y, y + 0.5, cornice, "tower")
         side *= 0.86
         top = y + 0.5 + side * rng.uniform(0.9, 1.15)
-        faces += box(x, z, side, side, y + 0.5, top, belfry, "tower")
+        faces += box(x, z, side, side, y + 0.5, top, openings, "tower")
         y = top
     faces += box(x, z, 1.12 * side, 1.12 * side, y, y + 0.4, cornice, "tower")
     if rng.random() < 0.6:
@@ -145,7 +162,7 @@ def build_modern(rng: Rng) -> list[Face]:
     storey, every = rng.uniform(3.3, 4.2), int(rng.integers(1, 4))  # storeys from one slab to the next
     reach, thick = rng.uniform(0.9, 2.2), rng.uniform(0.6, 1.2)
     y = rng.choice([0.0, 3.2])  # on the ground or on stilts
-    slab, glass = walled(concrete, rng, 1.1), _glazed(rng, storey)
+    slab, glass = walled(concrete, rng, 1.1), glazed(rng, storey)
     faces = box(0, 0, width + 2 * reach, depth + 2 * reach, y, y + thick, slab, "slab")
     for x in np.linspace(-0.45, 0.45, 4) * width if y else ():
         for z in (-0.4 * depth, 0.4 * depth):
@@ -184,63 +201,3 @@ BUILDERS = {"Colonial": build_colonial, "Modern": build_modern, "Prehispanic": b
 def _walls(rng: Rng, n: int) -> tuple[int, ...]:
     """The numbers of n different wall textures."""
     return tuple(int(number) for number in rng.choice(textures.N_WALLS, n, replace=False))
-
-
-def _coursed(stone: int, rng: Rng) -> Texture:
-    """A tier's walls, with a pale course along the upper edge and its shadow."""
-    plain = walled(stone, rng)
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        piece = plain(side, width, height)
-        return piece if side == 4 else textures.add_course(piece)
-
-    return texture
-
-
-def _ribbed(tiles: int, rng: Rng) -> Texture:
-    """The sectors of a dome, every second one with a pale rib down its edge."""
-    plain = walled(tiles, rng)
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        piece = textures.resize(plain(side, width, height), 16, 16)
-        if side % 2 == 0:
-            piece[:, :4] = textures.shade(piece[:, :4], 1.4)
-        return piece
-
-    return texture
-
-
-def _windowed(wall: int, rng: Rng) -> Texture:
-    """The sides of a drum, each with a round-headed window."""
-    plain = walled(wall, rng)
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        panel = textures.make_arches(plain(side, width, height), 1, open_width=0.3, spring=0.6)
-        return textures.fill_holes(panel, (38, 40, 46))
-
-    return texture
-
-
-def _belfry(trim: int, rng: Rng) -> Texture:
-    """The sides of a belfry, each with one opening and the bell in it."""
-    plain = walled(trim, rng)
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        if side == 4:
-            return plain(side, width, height)
-        panel = textures.make_arches(plain(side, width, height), 1, open_width=0.46, spring=0.52)
-        return textures.add_bell(textures.fill_holes(panel, (30, 30, 36)))
-
-    return texture
-
-
-def _glazed(rng: Rng, storey: float) -> Texture:
-    """Curtain walls of one tint: panes half a storey high."""
-    tint = np.array(GLASS_TINTS[rng.integers(len(GLASS_TINTS))], np.float32)
-    mullion, pane = np.array([200, 200, 196]) * rng.choice([0.3, 0.95]), rng.uniform(1.5, 2.4)
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        columns, rows = max(int(width / pane), 2), max(round(2 * height / storey), 2)
-        return textures.make_glass(rng, columns, rows, tint, mullion)
-
-    return texture

@@ -30,7 +30,9 @@ class Face:
     bias: float = 0.45  # metres by which the face clears its own shadow
 
 
-def look(position: np.ndarray, yaw: float, roll: float, focal: float, centre: tuple[float, float]) -> np.ndarray:
+def look(
+    position: np.ndarray, yaw: float, roll: float, focal: float, centre: tuple[float, float]
+) -> np.ndarray:
     """The matrix of a level camera, (4, 4). position in metres, angles in radians, focal and centre in pixels."""
     cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
     right = np.array([cos_yaw, 0, -sin_yaw])
@@ -80,7 +82,9 @@ class Canvas:
         """Draw the faces, in any order. cull: skip what shows its inside; colour: False fills nearness only."""
         if not faces:
             return
-        corners = np.stack([face.corners if colour or face.sunward is None else face.sunward for face in faces])
+        corners = np.stack(
+            [face.corners if colour or face.sunward is None else face.sunward for face in faces]
+        )
         screen, nearness, divisor = project(self.matrix, corners)
         area = signed_area(screen)
         shown = (divisor.min(axis=1) > 0.5) & ((area if cull else np.abs(area)) > 0.5)
@@ -88,7 +92,9 @@ class Canvas:
         for index, plane in zip(np.flatnonzero(shown), planes):
             self._draw_face(index, faces[index].texture, screen[index], plane, colour)
 
-    def _draw_face(self, index: int, texture: np.ndarray, screen: np.ndarray, plane: np.ndarray, colour: bool) -> None:
+    def _draw_face(
+        self, index: int, texture: np.ndarray, screen: np.ndarray, plane: np.ndarray, colour: bool
+    ) -> None:
         """Fill the pixels of one face where nothing nearer has been drawn."""
         import cv2
 
@@ -183,4 +189,6 @@ def _warp(texture: np.ndarray, local: np.ndarray, shape: tuple[int, int]) -> np.
     height, width = texture.shape[:2]
     source = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
     matrix = cv2.getPerspectiveTransform(source, local)
-    return cv2.warpPerspective(texture, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpPerspective(
+        texture, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )

@@ -9,7 +9,6 @@ knows the style of the monument.
 
 import numpy as np
 
-import constants
 import demo_textures
 from demo_canvas import SKY, Canvas, Face, look_from_sun
 
@@ -28,7 +27,9 @@ def sun_direction(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(azimuth) * level, -np.sin(elevation), np.cos(azimuth) * level])
 
 
-def light(rng: Rng, canvas: Canvas, faces: list[Face], direction: np.ndarray, target: np.ndarray) -> np.ndarray:
+def light(
+    rng: Rng, canvas: Canvas, faces: list[Face], direction: np.ndarray, target: np.ndarray
+) -> np.ndarray:
     """The light on every pixel, float32 (H, W, 3), about 1 in the sun; shadows reach SUN_EXTENT around target."""
     matrix = look_from_sun(direction, target, SUN_EXTENT, SUN_SIDE)
     sun = Canvas(matrix, SUN_SIDE, SUN_SIDE, nearness=-1e9)
@@ -60,7 +61,9 @@ def make_sky(rng: Rng, height: int, width: int, horizon: float) -> np.ndarray:
     green = np.float32([92, 106, 84]) * rng.uniform(0.8, 1.15, 3).astype(np.float32)
     ranges = ((0.72, rng.uniform(0.06, 0.2), 3), (0.5, rng.uniform(0.03, 0.1), 4), (0.25, 0.035, 24))
     for haze, tall, cells in ranges:
-        ridge = horizon - height * tall * (0.5 + 0.6 * demo_textures.make_noise(rng, 1, width, cells=cells))[0]
+        ridge = (
+            horizon - height * tall * (0.5 + 0.6 * demo_textures.make_noise(rng, 1, width, cells=cells))[0]
+        )
         cover = np.clip(np.arange(height, dtype=np.float32)[:, None] - ridge, 0, 1)[..., None]
         slope = demo_textures.make_noise(rng, height, width, cells=14, octaves=3)[..., None]
         hill = (haze * low + (1 - haze) * green) * (1 + 0.25 * (1 - haze) * slope)
@@ -99,7 +102,9 @@ def develop(rng: Rng, canvas: Canvas, illumination: np.ndarray, scale: int) -> n
     image = (canvas.colour * illumination - HAZE) * clear + HAZE
     empty = (canvas.surface == SKY).astype(np.float32)
     image *= 1 - empty[..., None]
-    image, empty = (cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA) for layer in (image, empty))
+    image, empty = (
+        cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA) for layer in (image, empty)
+    )
     image += make_sky(rng, height, width, _horizon(canvas) / scale) * empty[..., None]
     return _expose(rng, image)
 

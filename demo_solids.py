@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-import demo_textures as textures
 from demo_canvas import Face
 
 Texture = Callable[[int, float, float], np.ndarray]  # side, its width and height in metres -> uint8 (h, w, 3)
@@ -42,14 +41,28 @@ def prism(bottom: np.ndarray, top: np.ndarray, texture: Texture, part: str | Non
 
 
 def box(
-    x: float, z: float, width: float, depth: float, low: float, high: float, texture: Texture, part: str | None = None
+    x: float,
+    z: float,
+    width: float,
+    depth: float,
+    low: float,
+    high: float,
+    texture: Texture,
+    part: str | None = None,
 ) -> list[Face]:
     """An upright box centred on (x, z), from y = low to y = high."""
     return prism(rectangle(x, z, width, depth, low), rectangle(x, z, width, depth, high), texture, part)
 
 
 def cone(
-    x: float, z: float, k: int, radii: tuple[float, float], low: float, high: float, texture: Texture, part: str
+    x: float,
+    z: float,
+    k: int,
+    radii: tuple[float, float],
+    low: float,
+    high: float,
+    texture: Texture,
+    part: str,
 ) -> list[Face]:
     """A k-sided prism whose radius goes from radii[0] at y = low to radii[1] at y = high."""
     bottom, top = (regular_polygon(x, z, k, radius, y) for radius, y in zip(radii, (low, high)))
@@ -57,27 +70,28 @@ def cone(
 
 
 def shell(
-    x: float, z: float, k: int, radius: float, low: float, rise: float, texture: Texture, part: str, *, courses: int = 6
+    x: float,
+    z: float,
+    k: int,
+    radius: float,
+    low: float,
+    rise: float,
+    texture: Texture,
+    part: str,
+    *,
+    courses: int = 6,
 ) -> list[Face]:
     """Half an ellipsoid of k sectors that rises from y = low, open at the very top."""
     levels = np.linspace(0, 0.93 * np.pi / 2, courses + 1)
     faces = []
     for lower, upper in zip(levels, levels[1:]):
         radii = radius * np.cos([lower, upper])
-        faces += cone(x, z, k, tuple(radii), low + rise * np.sin(lower), low + rise * np.sin(upper), texture, part)
+        faces += cone(
+            x, z, k, tuple(radii), low + rise * np.sin(lower), low + rise * np.sin(upper), texture, part
+        )
     return faces
 
 
 def upright(left: float, right: float, low: float, high: float, z: float) -> np.ndarray:
     """The corners (4, 3) of an upright rectangle that looks to the front."""
     return np.array([(left, high, z), (right, high, z), (right, low, z), (left, low, z)])
-
-
-def walled(number: int, rng: np.random.Generator, brightness: float = 1.0) -> Texture:
-    """The texture of a prism whose every side is cut from the wall texture of that number."""
-
-    def texture(side: int, width: float, height: float) -> np.ndarray:
-        piece = textures.cut(number, width, height, rng)
-        return piece if brightness == 1 else textures.shade(piece, brightness)
-
-    return texture

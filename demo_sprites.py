@@ -10,22 +10,36 @@ import numpy as np
 
 import demo_textures
 
-STOCK = {"grove": 6, "tree": 18, "shrub": 8, "person": 12, "car": 8, "lamp": 3, "sign": 5}  # sprites of each kind
-HEIGHTS = {"grove": (5, 10), "tree": (5, 13), "shrub": (0.8, 2.6), "person": (1.6, 1.85), "car": (1.4, 1.7), "lamp": (5, 8),
-           "sign": (2.2, 3.6)}  # metres, smallest and largest  # fmt: skip
-COUNTS = {"grove": (3, 9), "tree": (5, 13), "shrub": (3, 12), "person": (2, 10), "car": (0, 3), "lamp": (0, 2),
-          "sign": (0, 1)}  # tried in a picture, fewest and most  # fmt: skip
-NEAR, FAR = (0.3, 0.95), (1.05, 2.2)
-DISTANCES = {"grove": ((1.6, 2.4), (2.4, 4.0)), "tree": (NEAR, FAR), "shrub": (NEAR, FAR), "person": (NEAR, NEAR),
-             "car": (NEAR, NEAR), "lamp": (NEAR, NEAR), "sign": (NEAR, NEAR)}  # in distances of the monument  # fmt: skip
-LEAVES = ((74, 98, 48), (88, 106, 54), (62, 84, 50), (102, 110, 62), (84, 100, 68), (70, 92, 58), (112, 104, 62))
+NEAR, FAR = (0.3, 0.95), (1.05, 2.2)  # in distances of the monument
+# kind -> how many are drawn and kept, fewest and most tried in a picture, smallest and largest height in metres,
+#         the two ranges of distance between which a coin decides
+KINDS = {
+    "grove": (6, (3, 9), (5, 10), ((1.6, 2.4), (2.4, 4.0))),
+    "tree": (18, (5, 13), (5, 13), (NEAR, FAR)),
+    "shrub": (8, (3, 12), (0.8, 2.6), (NEAR, FAR)),
+    "person": (12, (2, 10), (1.6, 1.85), (NEAR, NEAR)),
+    "car": (8, (0, 3), (1.4, 1.7), (NEAR, NEAR)),
+    "lamp": (3, (0, 2), (5, 8), (NEAR, NEAR)),
+    "sign": (5, (0, 1), (2.2, 3.6), (NEAR, NEAR)),
+}
+LEAVES = (  # RGB
+    *((74, 98, 48), (88, 106, 54), (62, 84, 50), (102, 110, 62)),
+    *((84, 100, 68), (70, 92, 58), (112, 104, 62)),
+)
 
 
 @cache
 def sprite(kind: str, number: int) -> np.ndarray:
-    """The sprite of that kind (a key of STOCK) and number, uint8 (h, w, 4) RGBA."""
-    draw = {"grove": _draw_grove, "tree": _draw_tree, "shrub": _draw_shrub, "person": _draw_person, "car": _draw_car,
-            "lamp": _draw_lamp, "sign": _draw_sign}[kind]  # fmt: skip
+    """The sprite of that kind (a key of KINDS) and number, uint8 (h, w, 4) RGBA."""
+    draw = {
+        "grove": _draw_grove,
+        "tree": _draw_tree,
+        "shrub": _draw_shrub,
+        "person": _draw_person,
+        "car": _draw_car,
+        "lamp": _draw_lamp,
+        "sign": _draw_sign,
+    }[kind]
     return draw(np.random.default_rng([number, 21]), number)
 
 
@@ -35,7 +49,9 @@ def _blank(height: int, width: int) -> np.ndarray:
 
 def _muted(rng: np.random.Generator, darkest: float, lightest: float) -> list[float]:
     """A colour of clothes and cars: any grey, and some hue in it."""
-    return np.clip(rng.uniform(darkest, lightest) + rng.uniform(0, 30) * rng.standard_normal(3), 0, 255).tolist()
+    return np.clip(
+        rng.uniform(darkest, lightest) + rng.uniform(0, 30) * rng.standard_normal(3), 0, 255
+    ).tolist()
 
 
 def _add_crown(canvas: np.ndarray, rng, centre, radii, colour, n_clumps: int, clump: float) -> None:
@@ -169,7 +185,9 @@ def _draw_car(rng: np.random.Generator, number: int) -> np.ndarray:
     canvas = _blank(76, 200)
     paint = _muted(rng, 40, 230)
     roof = int(rng.integers(-12, 18))
-    body = np.array([(4, 60), (6, 38), (44, 32), (66 + roof // 2, 8), (136 + roof, 8), (164, 33), (194, 40), (196, 60)])
+    body = np.array(
+        [(4, 60), (6, 38), (44, 32), (66 + roof // 2, 8), (136 + roof, 8), (164, 33), (194, 40), (196, 60)]
+    )
     cv2.fillPoly(canvas, [body], (*paint, 255))
     glass = np.array([(56, 32), (72 + roof // 2, 13), (130 + roof, 13), (150, 32)])
     cv2.fillPoly(canvas, [glass], (60, 70, 78, 255))

@@ -14,8 +14,10 @@ TILE = 384  # side of a wall texture in pixels
 TILE_METRES = 16.0  # what it covers
 N_WALLS, N_GROUNDS, N_PAVINGS = 28, 12, 6  # size of the stock
 
-PLASTER = ((186, 136, 100), (206, 182, 144), (218, 210, 194), (168, 112, 92), (176, 168, 156), (196, 160, 144),
-           (152, 144, 134), (214, 196, 158), (158, 128, 106), (188, 187, 184), (140, 108, 94), (202, 197, 180))  # fmt: skip
+PLASTER = (  # RGB
+    *((186, 136, 100), (206, 182, 144), (218, 210, 194), (168, 112, 92), (176, 168, 156), (196, 160, 144)),
+    *((152, 144, 134), (214, 196, 158), (158, 128, 106), (188, 187, 184), (140, 108, 94), (202, 197, 180)),
+)
 SOIL = ((104, 122, 66), (128, 130, 80), (150, 132, 100), (158, 150, 136), (124, 116, 104), (92, 112, 62))
 
 
@@ -29,7 +31,9 @@ def photograph(name: str) -> np.ndarray:
     return np.rot90(image).copy() if name == "brick" else image
 
 
-def make_noise(rng: np.random.Generator, height: int, width: int, *, cells: int = 3, octaves: int = 5) -> np.ndarray:
+def make_noise(
+    rng: np.random.Generator, height: int, width: int, *, cells: int = 3, octaves: int = 5
+) -> np.ndarray:
     """Soft noise, float32 (height, width), mean about 0 and range about [-1, 1]: each octave is half as strong."""
     import cv2
 
@@ -98,7 +102,10 @@ def paving(number: int) -> np.ndarray:
     rng = np.random.default_rng([number, 13])
     grain = _tiled(("brick", "gravel")[number % 2], 512, rng.uniform(0.15, 0.3))
     wear = 1 + 0.2 * make_noise(rng, 512, 512, cells=4)
-    return _tint((0.6 + 0.4 * grain) * wear, np.array([168, 158, 144]) * rng.uniform(0.6, 1.1) * rng.uniform(0.95, 1.05, 3))
+    return _tint(
+        (0.6 + 0.4 * grain) * wear,
+        np.array([168, 158, 144]) * rng.uniform(0.6, 1.1) * rng.uniform(0.95, 1.05, 3),
+    )
 
 
 def cut(number: int, width: float, height: float, rng: np.random.Generator) -> np.ndarray:
@@ -200,7 +207,9 @@ def add_course(texture: np.ndarray) -> np.ndarray:
     return texture
 
 
-def make_glass(rng: np.random.Generator, columns: int, rows: int, tint: np.ndarray, mullion: np.ndarray) -> np.ndarray:
+def make_glass(
+    rng: np.random.Generator, columns: int, rows: int, tint: np.ndarray, mullion: np.ndarray
+) -> np.ndarray:
     """A curtain wall of columns x rows panes that mirror the sky, uint8 (18 rows, 16 columns, 3)."""
     import cv2
 
@@ -212,7 +221,15 @@ def make_glass(rng: np.random.Generator, columns: int, rows: int, tint: np.ndarr
     panes = cv2.resize(panes.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
     glass = np.clip(tint * upward * panes * (1 + 0.45 * mirrored), 0, 255).astype(np.uint8)
     for column in range(columns + 1):
-        cv2.line(glass, (min(16 * column, width - 1), 0), (min(16 * column, width - 1), height), mullion.tolist(), 2)
+        cv2.line(
+            glass,
+            (min(16 * column, width - 1), 0),
+            (min(16 * column, width - 1), height),
+            mullion.tolist(),
+            2,
+        )
     for row in range(rows + 1):
-        cv2.line(glass, (0, min(18 * row, height - 1)), (width, min(18 * row, height - 1)), mullion.tolist(), 2)
+        cv2.line(
+            glass, (0, min(18 * row, height - 1)), (width, min(18 * row, height - 1)), mullion.tolist(), 2
+        )
     return glass

@@ -35,7 +35,9 @@ def compute_sigma(
     """
     geometry = (image_height, image_width, screen_width_px, screen_height_px, screen_height_mm, distance_mm)
     if min(geometry) <= 0 or not 0 < angle_deg < 90:
-        raise ValueError(f"sizes and distances must be positive, the angle in (0, 90): {geometry}, {angle_deg}")
+        raise ValueError(
+            f"sizes and distances must be positive, the angle in (0, 90): {geometry}, {angle_deg}"
+        )
     pixels_per_mm = screen_height_px / screen_height_mm
     sigma_on_screen = pixels_per_mm * distance_mm * math.tan(math.radians(angle_deg))
     return sigma_on_screen / min(screen_width_px / image_width, screen_height_px / image_height)

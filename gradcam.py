@@ -43,7 +43,8 @@ class GradCAM(Explainer):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 features, logits = model(images, watch=tape.watch)  # records the tail of the network alone
                 score = tf.gather(logits, class_index, axis=1, batch_dims=1)
-            return features, tape.gradient(score, features)
+            gradients = tape.gradient(score, features)
+            return tf.cast(features, tf.float32), tf.cast(gradients, tf.float32)
 
         features, gradients = self.classifier.compiled("gradcam", features_and_gradients)(images, class_index)
         return features.numpy(), gradients.numpy()

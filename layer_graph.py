@@ -57,8 +57,11 @@ def run_model(model, images, call: Callable, prefix: str = ""):
             return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/")
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
+    if tf.is_tensor(images):  # as the model names its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
+        images = keras.tree.pack_sequence_as(graph._inputs_struct, [images])
     output = graph._run_through_graph(graph._standardize_inputs(images), operation_fn=enter_or_call)
-    return output[0] if isinstance(output, (list, tuple)) and len(output) == 1 else output
+    outputs = keras.tree.flatten(output)
+    return outputs[0] if len(outputs) == 1 else output
 
 
 def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:

@@ -77,7 +77,9 @@ class LimeExplainer(Explainer):
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """Superpixels (H, W), integers, of an image (H, W, 3) of 0-255: quickshift on the image in [0, 1]."""
-        quickshift = SegmentationAlgorithm("quickshift", random_seed=self.seed, **constants.LIME_QUICKSHIFT)
+        # The seed is `random_seed` in older releases of scikit-image, `rng` in newer; the wrapper drops the other.
+        seeds = {"random_seed": self.seed, "rng": self.seed}
+        quickshift = SegmentationAlgorithm("quickshift", **seeds, **constants.LIME_QUICKSHIFT)
         return quickshift(image.astype(np.float64) / 255)
 
     def perturb(

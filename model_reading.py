@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from layer_graph import Step, has_graph, is_convolution, without_activation
+from layer_graph import Step, is_convolution, without_activation
 
 SOFTMAX, SIGMOID = "softmax", "sigmoid"
 KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
@@ -57,7 +57,9 @@ def fingerprint(model) -> str:
 
 def read_input_shape(model, height: int, width: int) -> tuple[int, int, int]:
     """(H, W, channels) the model takes; `height`, `width` where it takes any size."""
-    shape = getattr(model, "input_shape", None) or (None, None, None, 3)
+    shape = getattr(model, "input_shape", None)
+    if shape is None:  # a model with a `call` of its own knows only what it was built on
+        shape = tuple((model.get_build_config() or {}).get("input_shape") or (None, None, None, 3))
     if isinstance(shape, (list, dict)):
         names = ", ".join(tensor.name for tensor in model.inputs)
         raise ValueError(f"a model with one image input is wanted; this one has {len(shape)}: {names}")
@@ -82,9 +84,11 @@ def read_n_outputs(model, output) -> int:
 
 def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score:
     """The score of a model with the given output; `probe`: a batch of inputs to try a closed model on."""
-    producers = {id(step.output): step for step in steps}
+    producers = {}
+    for step in steps:
+        producers.setdefault(id(step.output), step)  # a layer may hand on the very tensor it was given
     step = producers[id(output)]
-    while isinstance(step.layer, (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)):
+    while _keeps_the_score(step.layer):
         step = producers[id(step.inputs[0])]
     one_unit = output.shape[-1] == 1
     activation = getattr(step.layer, "activation", None)
@@ -95,13 +99,21 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     if activation is not None and name != "linear":
         raise ValueError(f"the model ends in {name!r} ({step.path}); softmax, sigmoid or logits are wanted")
     function = SIGMOID if one_unit else SOFTMAX
-    if isinstance(step.layer, keras.Model) and not has_graph(step.layer):
-        # A model with a `call` of its own: only its numbers tell whether it ends in probabilities.
-        numbers = np.asarray(model(probe, training=False))
-        sums_to_one = one_unit or np.allclose(numbers.sum(axis=-1), 1, atol=1e-3)
-        hides_logits = bool(sums_to_one and numbers.min() >= 0 and numbers.max() <= 1)
-        return Score(step.path, step.layer, function, one_unit, hides_logits)
-    return Score(step.path, step.layer, function, one_unit)
+    if getattr(step.layer, "kernel", None) is not None:  # a Dense or Conv2D without activation
+        return Score(step.path, step.layer, function, one_unit)
+    # A `call` of its own, a mean of several networks: only the numbers tell whether these are probabilities.
+    numbers = np.asarray(model(probe, training=False), dtype=np.float32)
+    lie_in_range = bool(numbers.min() >= 0 and numbers.max() <= 1)
+    sum_to_one = not one_unit and np.allclose(numbers.sum(axis=-1), 1, atol=1e-3)
+    if lie_in_range and not sum_to_one and "Pooling" not in type(step.layer).__name__:
+        return Score(step.path, step.layer, SIGMOID, one_unit, hides_logits=True)
+    return Score(step.path, step.layer, function, one_unit, hides_logits=lie_in_range and sum_to_one)
+
+
+def _keeps_the_score(layer) -> bool:
+    """Whether the layer only hands scores on: in another shape, in another precision, or as they are."""
+    linear = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
+    return linear or type(layer).__name__ in ("Reshape", "Flatten", "Dropout", "Identity", "Cast")
 
 
 def preprocesses_itself(steps: Sequence[Step]) -> bool:

@@ -1,6 +1,7 @@
 """Small helpers for every module: scaling, resizing, reading of images and maps, names of classes."""
 
 import importlib
+import logging
 import math
 import os
 import re
@@ -64,6 +65,7 @@ def silence_tensorflow() -> None:
     finally:
         os.dup2(screen, 2)
         os.close(screen)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 # --- reading ---------------------------------------------------------------------------------------------

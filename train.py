@@ -1,0 +1,226 @@
+"""Trains a classifier for main.py to explain: transfer learning in two stages (lab 1; Yosinski et al. 2014).
+
+    python train.py                                             the embedded network on the embedded data
+    python train.py --model_name=ResNet --train_images_folder_path=images_train --val_images_folder_path=images_val
+    python train.py --model_path=demo_resnet.keras --overwrite  how the repository's own network was made
+
+    images -> backbone without its head -> pooled features, computed once -> stage 'head': one dense layer
+           -> stage 'fine_tuning': the last block too, augmented images, a low learning rate
+
+With --weights=none there is one stage, 'all_layers'. Written are the model, with its class names, preprocessing and
+input size in the file, and beside it a folder <model>_training (training_report.py). A run that is stopped goes on
+with the same command. Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import constants
+
+
+def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable:
+    """What reads a flag as a number of that kind from low to high."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{low:g} to {high:g} was wanted; got {text}")
+        return value
+
+    return number
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The flags; None stands for a default that depends on other flags, and is told in the help."""
+    parser = argparse.ArgumentParser(
+        description="Train an image classifier for main.py to explain.", allow_abbrev=False
+    )
+    data = parser.add_argument_group("images")
+    kinds = "images named as in MexCulture142, or class folders (default: the embedded data)"
+    data.add_argument("--train_images_folder_path", help=kinds)
+    data.add_argument("--val_images_folder_path", help="the same for validation")
+    data.add_argument(
+        "--label_level", choices=constants.LABEL_LEVELS, default="style", help="of a MexCulture142 name"
+    )
+    model = parser.add_argument_group("model")
+    demo = constants.MODEL_NAME_DEMO
+    names = ", ".join([*constants.ZOO, demo])
+    model.add_argument(
+        "--model_name", help=f"one of {names} (default: ResNet; {demo} for the embedded data)"
+    )
+    model.add_argument(
+        "--weights",
+        help="imagenet; none, to train all layers from the start; a weights file; or a saved model, whose head is "
+        f"cut off (default: imagenet; none for {demo})",
+    )
+    model.add_argument("--fine_tune_from", help="first layer to fine-tune (default: that of the last block)")
+    training = parser.add_argument_group("training")
+    whole, positive = in_range(int, 0), in_range(int, 1)
+    stages = constants.TRAINING_STAGES
+    for stage, alone in (("head", ""), ("fine_tuning", "; {} with --weights=none, for all layers")):
+        (epochs, rate, _), scratch = stages[stage], stages["all_layers"]
+        training.add_argument(
+            f"--epochs_{stage}", type=whole, help=f"at most (default: {epochs}{alone.format(scratch[0])})"
+        )
+        training.add_argument(
+            f"--learning_rate_{stage}", type=in_range(float, 0, 10),
+            help=f"the highest (default: {rate}{alone.format(scratch[1])})",
+        )  # fmt: skip
+    usual = ", ".join(f"{patience} in {stage}" for stage, (_, _, patience) in stages.items())
+    training.add_argument(
+        "--patience", type=positive,
+        help=f"epochs without a lower validation loss that end a stage (default: {usual})",
+    )  # fmt: skip
+    training.add_argument(
+        "--batch_size", type=positive, default=constants.TRAINING_BATCH_SIZE, help="images per step"
+    )
+    training.add_argument("--seed", type=whole, default=constants.SEED, help="of all that is random")
+    output = parser.add_argument_group("output")
+    output.add_argument("--model_path", help="the .keras file to write (default: models/<model_name>.keras)")
+    output.add_argument("--overwrite", action="store_true", help="begin anew, whatever is there")
+    return parser
+
+
+def choose_model(args: argparse.Namespace) -> tuple[str | None, str]:
+    """The name of the network and its weights; the name of a saved model may be None."""
+    model_name, weights = args.model_name, args.weights
+    if model_name is None and weights in (None, "imagenet", "none"):
+        model_name = "ResNet" if args.train_images_folder_path else constants.MODEL_NAME_DEMO
+    return model_name, weights or ("none" if model_name == constants.MODEL_NAME_DEMO else "imagenet")
+
+
+def choose_stages(args: argparse.Namespace, weights: str) -> list:
+    """The stages that have something to train, in their order."""
+    from training import Stage
+
+    plan = []
+    for name in ["all_layers"] if weights == "none" else ["head", "fine_tuning"]:
+        flag = "head" if name == "head" else "fine_tuning"
+        given = getattr(args, f"epochs_{flag}"), getattr(args, f"learning_rate_{flag}"), args.patience
+        numbers = [usual if value is None else value for value, usual in zip(given, constants.TRAINING_STAGES[name])]
+        if numbers[0] > 0:
+            plan.append(Stage(name, *numbers, args.batch_size, args.seed))
+    if not plan:
+        raise ValueError("nothing to train: the epochs of every stage are 0")
+    return plan
+
+
+def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
+    """The folders of training and validation images; those of the embedded data are drawn if need be."""
+    folders = args.train_images_folder_path, args.val_images_folder_path
+    if all(folders):
+        return folders
+    if any(folders):
+        raise ValueError("train_images_folder_path and val_images_folder_path must be given together")
+    import demo
+
+    folder = demo.write_demo(constants.DEMO_FOLDER)
+    return folder / "images_train", folder / "images_val"
+
+
+def find_model_path(args: argparse.Namespace, model_name: str | None, weights: str) -> Path:
+    """Where the model is written; ValueError if that is no .keras file."""
+    from model_files import trained_model_path
+
+    path = Path(args.model_path) if args.model_path else trained_model_path(model_name or Path(weights).stem)
+    if path.suffix != ".keras" or path.is_dir():
+        raise ValueError(f"model_path must be a file that ends in .keras; got '{path}'")
+    return path
+
+
+def run(args: argparse.Namespace) -> int:
+    """One run from flags to a model; the exit code."""
+    import utils
+
+    utils.silence_tensorflow()
+
+    import keras
+
+    import labelled_images
+    import model_files
+    import stages
+    import training_report
+    import transfer
+
+    model_name, weights = choose_model(args)
+    model_path = find_model_path(args, model_name, weights)
+    plan = choose_stages(args, weights)
+    folders = find_folders(args)
+    samples = [labelled_images.list_labelled(folder, args.label_level) for folder in folders]
+    class_names = labelled_images.list_classes(*samples)
+    keras.utils.set_random_seed(args.seed)
+    backbone = transfer.load_backbone(model_name, weights)
+    first_layer = transfer.choose_first_layer(backbone, args.fine_tune_from)
+    train, val = (labelled_images.read_labelled(part, class_names, *backbone.input_size) for part in samples)
+    kept = {
+        "model_name": backbone.model_name, "class_names": class_names,
+        "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
+    }  # fmt: skip
+    settings = {
+        **kept, "weights": weights, "images": [[str(folder), len(part)] for folder, part in zip(folders, (train, val))],
+        "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer,
+    }  # fmt: skip
+    folder, is_done = training_report.open_run(model_path, settings, args.overwrite)
+    print_choices(settings, train.left_out + val.left_out)
+    if is_done:
+        print(f"{model_path} has been trained with these settings; --overwrite trains it again")
+        return 0
+    model = transfer.add_head(backbone, len(class_names), args.seed)
+    histories = stages.train_stages(model, backbone, train, val, plan, first_layer, folder, print_epoch)
+    model_files.save_model(transfer.without_optimiser(model), model_path, kept)
+    classifier, _ = model_files.load_classifier(model_path=model_path)  # what main.py will see is what is judged
+    probabilities = classifier.predict(val.images)
+    paths = [*training_report.write_history(folder, histories),
+             *training_report.write_evaluation(folder, val, probabilities)]  # fmt: skip
+    accuracy = float((probabilities.argmax(axis=1) == val.class_index).mean())
+    training_report.write_description(folder, settings, val_accuracy=accuracy, left_out=train.left_out + val.left_out)
+    for stage in plan:
+        (folder / f"{stage.name}.npz").unlink(missing_ok=True)
+    print(f"{accuracy:.1%} of {len(val)} validation images", model_path, *paths, sep="\n")
+    return 0
+
+
+def print_choices(settings: dict, left_out: Sequence[str]) -> None:
+    """Says what was chosen, and which images could not be read."""
+    for name, value in settings.items():
+        if name == "stages":
+            value = ", ".join(f"{stage['name']} (at most {stage['epochs']} epochs)" for stage in value)
+        elif isinstance(value, (list, tuple)):
+            more = f", ... ({len(value)} in all)" if len(value) > 10 else ""
+            value = ", ".join(map(str, value[:10])) + more
+        print(f"{name.replace('_', ' '):>14}: {value}")
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    sys.stdout.flush()
+
+
+def print_epoch(stage, history: dict) -> None:
+    """One line per epoch."""
+    from training import best_epoch
+
+    n, last = len(history["loss"]), {name: values[-1] for name, values in history.items()}
+    best = "  best" if best_epoch(history) == n - 1 else ""
+    print(
+        f"{stage.name} {n:>3}/{stage.epochs}  loss {last['loss']:.3f}  accuracy {last['accuracy']:.3f}  "
+        f"validation: loss {last['val_loss']:.3f}  accuracy {last['val_accuracy']:.3f}{best}",
+        flush=True,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of a run with these arguments."""
+    args = build_parser().parse_args(argv)
+    try:
+        return run(args)
+    except ValueError as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
