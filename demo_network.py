@@ -26,8 +26,7 @@ def build_demo_network(input_size: int = constants.DEMO_INPUT_SIZE) -> keras.Mod
     x = _convolve(images, constants.DEMO_STAGES[0][0], 5, 2, "stem_conv")
     for stage, (n_filters, stride) in enumerate(constants.DEMO_STAGES, start=1):
         x = _residual_block(x, n_filters, stride, f"stage{stage}")
-    x = layers.BatchNormalization(name="post_bn")(x)
-    return keras.Model(images, layers.ReLU(name="post_relu")(x), name="resnet_demo")
+    return keras.Model(images, _activate(x, "post"), name="resnet_demo")
 
 
 def _residual_block(x, n_filters: int, stride: int, name: str):
@@ -42,7 +41,9 @@ def _residual_block(x, n_filters: int, stride: int, name: str):
 
 
 def _activate(x, name: str):
-    return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_bn")(x))
+    # An epoch is ten steps: with Keras's momentum of 0.99 the moving averages would lag behind by ten epochs.
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _convolve(x, n_filters: int, side: int, stride: int, name: str):

@@ -55,7 +55,9 @@ class Explainer:
         self.images = self._check_images(self.img_array)
         self.class_index = class_index
         self.class_indices = self._check_class_index(class_index, len(self.images))
-        self.batch_size = batch_size or self.classifier.batch_size
+        self.batch_size = self.classifier.batch_size if batch_size is None else batch_size
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size should be 1 or more, not {batch_size}")
         self.seed, self.progress = seed, progress
 
     def compute_saliency_map(self) -> np.ndarray:

@@ -29,78 +29,131 @@ class Subject:
     image: np.ndarray  # uint8 (h, w, 3)
     pixels: np.ndarray  # float32 (H, W, 3) at the input size
     class_index: int
-    record: Record  # what all methods' records have in common
+    record: Record  # what the records of all methods have in common
 
 
-def explain_samples(
-    classifier: Classifier,
-    samples: Sequence[Sample],
-    chosen: dict[Method, dict],
-    results: Results,
-    *,
-    class_rule: str,
-    protocol: str,
-    seed: int,
-    progress: Progress,
-) -> None:
-    """Explains and judges every sample with every method (-> its options) that `results` does not hold yet."""
-    explainers = {method: method.load() for method in chosen}
-    for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
-        together = samples[start : start + constants.IMAGES_AT_ONCE]
-        missing = {m: [s for s in together if not results.is_done(m.name, s.stem)] for m in chosen}
-        wanted = [s for s in together if any(s in left for left in missing.values())]
-        subjects = _read_subjects(classifier, wanted, class_rule)
-        for method, left in missing.items():
-            explainer = explainers[method]
-            options = {**chosen[method], "seed": seed, "progress": progress.within}
-            ready = [subjects[s.stem] for s in left if isinstance(subjects[s.stem], Subject)]
-            for sample in left:
-                if not isinstance(subjects[sample.stem], Subject):
-                    _fail(method, sample, subjects[sample.stem], results, progress)
-            size = 1 if explainer.perturbs else constants.IMAGES_AT_ONCE
-            for first in range(0, len(ready), size):
-                group = ready[first : first + size]
-                progress.begin(method.name, group[0].sample.name)
-                _explain_group(classifier, explainer, method, options, group, protocol, results, progress)
+class Examiner:
+    """Explains and judges images with one classifier; what it finds goes to `results`.
 
+    class_rule: see `choose_class`. protocol: a name of `constants.FIDELITY_PROTOCOLS`.
+    """
 
-def _read_subjects(
-    classifier: Classifier, samples: Sequence[Sample], class_rule: str
-) -> dict[str, Subject | str]:
-    """Stem -> subject, or why there is none."""
-    images, subjects = {}, {}
-    for sample in samples:
-        try:
-            images[sample.stem] = sample.read()
-        except ValueError as error:
-            subjects[sample.stem] = str(error)
-    if not images:
+    def __init__(self, classifier: Classifier, results: Results, progress: Progress, *,
+                 class_rule: str = "auto", protocol: str = "rise", seed: int = constants.SEED):  # fmt: skip
+        self.classifier, self.results, self.progress = classifier, results, progress
+        self.class_rule, self.protocol, self.seed = class_rule, protocol, seed
+
+    def examine(self, samples: Sequence[Sample], chosen: dict[Method, dict]) -> None:
+        """Every sample with every method (-> its options), but for those that `results` holds already."""
+        for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
+            together = samples[start : start + constants.IMAGES_AT_ONCE]
+            missing = {
+                method: [sample for sample in together if not self.results.is_done(method.name, sample.stem)]
+                for method in chosen
+            }
+            subjects = self.read_subjects([s for s in together if any(s in left for left in missing.values())])
+            for method, left in missing.items():
+                self._run_method(method, chosen[method], [subjects[sample.stem] for sample in left], left)
+
+    def read_subjects(self, samples: Sequence[Sample]) -> dict[str, Subject | str]:
+        """Stem -> subject, or why there is none."""
+        subjects, images = {}, {}
+        for sample in samples:
+            try:
+                images[sample.stem] = sample.read()
+            except ValueError as error:
+                subjects[sample.stem] = str(error)
+        if not images:
+            return subjects
+        size = self.classifier.input_height, self.classifier.input_width
+        pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
+        found = dict(zip(images, zip(pixels, self.classifier.predict(np.stack(pixels)))))
+        for sample in samples:
+            if sample.stem in images:
+                try:
+                    subjects[sample.stem] = self._make_subject(sample, images[sample.stem], *found[sample.stem])
+                except ValueError as error:
+                    subjects[sample.stem] = str(error)
         return subjects
-    size = classifier.input_height, classifier.input_width
-    pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
-    probabilities = dict(zip(images, classifier.predict(np.stack(pixels))))
-    pixels = dict(zip(images, pixels))
-    for sample in (s for s in samples if s.stem in images):
-        row = probabilities[sample.stem]
+
+    def _make_subject(self, sample: Sample, image: np.ndarray, pixels: np.ndarray, row: np.ndarray) -> Subject:
+        names = self.classifier.class_names
         top = np.argsort(-row, kind="stable")[: constants.TOP_CLASSES]
-        try:
-            class_index = choose_class(class_rule, sample, int(top[0]), classifier)
-        except ValueError as error:
-            subjects[sample.stem] = str(error)
-            continue
+        class_index = choose_class(self.class_rule, sample, int(top[0]), self.classifier)
         record = Record(
             method="",
             image=sample.name,
             stem=sample.stem,
             label=sample.label or "",
-            predicted=classifier.class_names[top[0]],
+            predicted=names[top[0]],
             probability=float(row[top[0]]),
             class_index=class_index,
-            class_name=classifier.class_names[class_index],
-            top_classes=[(classifier.class_names[i], round(float(row[i]), 6)) for i in top],
+            class_name=names[class_index],
+            top_classes=[(names[index], round(float(row[index]), 6)) for index in top],
         )
-        subjects[sample.stem] = Subject(sample, images[sample.stem], pixels[sample.stem], class_index, record)
-    return subjects
+        return Subject(sample, image, pixels, class_index, record)
+
+    def _run_method(self, method: Method, options: dict, subjects: list, samples: Sequence[Sample]) -> None:
+        for subject, sample in zip(subjects, samples):
+            if not isinstance(subject, Subject):
+                self._fail(method, sample, subject)
+        ready = [subject for subject in subjects if isinstance(subject, Subject)]
+        # A method of many passes goes image by image: progress is seen, and a run that is killed loses little.
+        size = 1 if method.load().perturbs else constants.IMAGES_AT_ONCE
+        for first in range(0, len(ready), size):
+            self._explain_group(method, options, ready[first : first + size])
+
+    def _explain_group(self, method: Method, options: dict, group: list[Subject]) -> None:
+        """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
+        begin = time.monotonic()
+        self.progress.begin(method.name, group[0].sample.name)
+        try:
+            pixels = np.stack([subject.pixels for subject in group])
+            classes = [subject.class_index for subject in group]
+            explainer = method.load()(
+                self.classifier, None, pixels, classes, seed=self.seed, progress=self.progress.within, **options
+            )
+            maps, pictures = explainer.compute_saliency_map(), explainer.compute_pictures()
+        except ValueError as error:
+            if len(group) == 1:
+                self._fail(method, group[0].sample, str(error))
+            for subject in group if len(group) > 1 else ():
+                self._explain_group(method, options, [subject])
+            return
+        seconds = (time.monotonic() - begin) / len(group)
+        for subject, saliency_map, further in zip(group, maps, pictures):
+            begin = time.monotonic()
+            record = replace(subject.record, method=method.name, seconds=seconds, undefined={})
+            if saliency_map.min() == saliency_map.max():
+                record.status = "constant map"
+            curves = self.judge_fidelity(subject, saliency_map, record)
+            judge_likeness(subject, saliency_map, record)
+            self.results.add(record, saliency_map, curves, further)
+            self.progress.end(method.name, subject.sample.name, seconds + time.monotonic() - begin)
+
+    def judge_fidelity(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
+        """Insertion and deletion at the model's input size: sets their areas, returns their curves (n + 1, 3)."""
+        n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
+        curves = {}
+
+        def measure(name: str, metric: Callable, options) -> float:
+            auc, curves[name], curves["fraction"] = metric(
+                self.classifier.predict, subject.pixels, saliency_map, subject.class_index,
+                batch_size=self.classifier.batch_size, **dict(options),
+            )  # fmt: skip
+            return auc
+
+        _set_metric(record, "insertion_auc", lambda: measure("insertion", evaluate.insertion, [n_pixels, *blur]))
+        _set_metric(record, "deletion_auc", lambda: measure("deletion", evaluate.deletion, [n_pixels]))
+        if len(curves) < 3:
+            return None
+        return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
+
+    def _fail(self, method: Method, sample: Sample, reason: str) -> None:
+        self.progress.say(f"{method.name} {sample.name}: {reason}")
+        record = Record(method.name, sample.name, sample.stem, sample.label or "", status=f"failed: {reason}")
+        self.results.add(record)
+        self.progress.end(method.name, sample.name, 0)
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:
@@ -116,81 +169,8 @@ def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Cl
     return classifier.class_index_of(class_rule)
 
 
-def _explain_group(classifier, explainer, method, options, group, protocol, results, progress) -> None:
-    """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
-    begin = time.monotonic()
-    try:
-        pixels = np.stack([subject.pixels for subject in group])
-        classes = [subject.class_index for subject in group]
-        explanation = explainer(classifier, None, pixels, classes, **options)
-        maps, pictures = explanation.compute_saliency_map(), explanation.compute_pictures()
-    except ValueError as error:
-        if len(group) == 1:
-            _fail(method, group[0].sample, str(error), results, progress)
-            return
-        for subject in group:
-            _explain_group(classifier, explainer, method, options, [subject], protocol, results, progress)
-        return
-    seconds = (time.monotonic() - begin) / len(group)
-    for subject, saliency_map, further in zip(group, maps, pictures):
-        begin = time.monotonic()
-        record = replace(subject.record, method=method.name, seconds=seconds, undefined={})
-        if saliency_map.min() == saliency_map.max():
-            record.status = "constant map"
-        curves = judge_fidelity(
-            classifier.predict, subject, saliency_map, record, protocol, classifier.batch_size
-        )
-        judge_likeness(subject, saliency_map, record)
-        results.add(record, saliency_map, curves, further)
-        progress.end(method.name, subject.sample.name, seconds + time.monotonic() - begin)
-
-
-def _fail(method: Method, sample: Sample, reason: str, results: Results, progress: Progress) -> None:
-    progress.say(f"{method.name} {sample.name}: {reason}")
-    label = sample.label or ""
-    results.add(Record(method.name, sample.name, sample.stem, label=label, status=f"failed: {reason}"))
-    progress.end(method.name, sample.name, 0)
-
-
-def _measure(record: Record, metric: str, calculate: Callable[[], float]) -> None:
-    """Sets a metric of the record, or why it has no value."""
-    try:
-        setattr(record, metric, calculate())
-    except evaluate.Undefined as reason:
-        record.undefined[metric] = str(reason)
-
-
-def judge_fidelity(
-    predict: Callable,
-    subject: Subject,
-    saliency_map: np.ndarray,
-    record: Record,
-    protocol: str,
-    batch_size: int,
-) -> np.ndarray | None:
-    """Insertion and deletion at the model's input size; sets their areas, returns their curves (n + 1, 3)."""
-    settings = constants.FIDELITY_PROTOCOLS[protocol]
-    curves = {}
-
-    def run(metric: Callable, **options) -> float:
-        auc, scores, fractions = metric(
-            predict, subject.pixels, saliency_map, subject.class_index, batch_size=batch_size, **options
-        )
-        curves[metric] = scores
-        curves["fractions"] = fractions
-        return auc
-
-    blur = {key: settings[key] for key in ("kernel_size", "sigma")}
-    n_pixels = settings["n_pixels"]
-    _measure(record, "insertion_auc", lambda: run(evaluate.insertion, n_pixels=n_pixels, **blur))
-    _measure(record, "deletion_auc", lambda: run(evaluate.deletion, n_pixels=n_pixels))
-    if len(curves) < 3:
-        return None
-    return np.stack([curves["fractions"], curves[evaluate.insertion], curves[evaluate.deletion]], axis=1)
-
-
 def judge_likeness(subject: Subject, saliency_map: np.ndarray, record: Record) -> None:
-    """PCC, SIM, MAE, MSE and SSIM against the density map, both at the image's own size."""
+    """Sets PCC, SIM, MAE, MSE and SSIM against the density map, both at the image's own size."""
     if subject.sample.density_map_path is None:
         return
     size = subject.image.shape[:2]
@@ -202,7 +182,15 @@ def judge_likeness(subject: Subject, saliency_map: np.ndarray, record: Record) -
     own_size = utils.resize_map(saliency_map, *size)
     for metric in ("pcc", "sim", "mae", "mse", "ssim"):
         calculate = getattr(evaluate, f"calculate_{metric}")
-        _measure(record, metric, lambda calculate=calculate: calculate(density_map, own_size))
+        _set_metric(record, metric, lambda calculate=calculate: calculate(density_map, own_size))
+
+
+def _set_metric(record: Record, metric: str, calculate: Callable[[], float]) -> None:
+    """Sets a metric of the record, or why it has no value."""
+    try:
+        setattr(record, metric, calculate())
+    except evaluate.Undefined as reason:
+        record.undefined[metric] = str(reason)
 
 
 def failures(records: Sequence[Record]) -> Iterator[Record]:

@@ -151,10 +151,10 @@ def run(args: argparse.Namespace) -> int:
     counts = {
         method.name: sum(not results.is_done(method.name, s.stem) for s in samples) for method in chosen
     }
-    explaining.explain_samples(
-        classifier, samples, chosen, results, class_rule=class_rule, protocol=args.fidelity_protocol,
-        seed=args.seed, progress=Progress(counts),
-    )  # fmt: skip
+    examiner = explaining.Examiner(
+        classifier, results, Progress(counts), class_rule=class_rule, protocol=args.fidelity_protocol, seed=args.seed
+    )
+    examiner.examine(samples, chosen)
     results.write_summary()
     paths = display.write_figures(
         results, samples, [method.name for method in chosen], display_type=args.display_type,

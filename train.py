@@ -152,15 +152,15 @@ def run(args: argparse.Namespace) -> int:
     class_names = labelled_images.list_classes(*samples)
     keras.utils.set_random_seed(args.seed)
     backbone = transfer.load_backbone(model_name, weights)
-    first_layer = transfer.choose_first_layer(backbone, args.fine_tune_from)
+    first_layer = None if weights == "none" else transfer.choose_first_layer(backbone, args.fine_tune_from)
     train, val = (labelled_images.read_labelled(part, class_names, *backbone.input_size) for part in samples)
     kept = {
         "model_name": backbone.model_name, "class_names": class_names,
         "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
     }  # fmt: skip
     settings = {
-        **kept, "weights": weights, "images": [[str(folder), len(part)] for folder, part in zip(folders, (train, val))],
-        "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer,
+        **kept, "weights": weights, "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
+        "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
     }  # fmt: skip
     folder, is_done = training_report.open_run(model_path, settings, args.overwrite)
     print_choices(settings, train.left_out + val.left_out)

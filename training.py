@@ -125,7 +125,7 @@ def is_finished(history: History, stage: Stage) -> bool:
 def _make_optimizer(stage: Stage, n_steps: int) -> keras.optimizers.Optimizer:
     warm_up = max(1, round(constants.WARM_UP * n_steps))
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, n_steps - warm_up), warmup_target=stage.learning_rate, warmup_steps=warm_up
+        stage.learning_rate / 10, max(1, n_steps - warm_up), warmup_target=stage.learning_rate, warmup_steps=warm_up
     )
     return keras.optimizers.AdamW(rate, weight_decay=constants.WEIGHT_DECAY)
 

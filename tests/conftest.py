@@ -15,7 +15,8 @@ import utils
 
 utils.silence_tensorflow()
 
-SIDE = 32  # pixels of every image here
+SIDE = 96  # pixels of a planted image: enough for quickshift to find the squares
+CELL = 12  # pixels of a position of the planted map, 8 x 8
 COLOURS = ("red", "green", "blue")
 RED, GREEN, BLUE = range(3)
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -36,23 +37,23 @@ def _quiet_tensorflow():
 
 # --- the planted classifier and its images -----------------------------------------------------------------
 def planted_model(tail=(), n_classes=3, scale=80.0):
-    """RGB 0-255 -> how much of each colour a cell of 4 x 4 pixels holds -> mean over cells -> logits -> `tail`.
+    """RGB 0-255 -> how much of each colour a cell of 12 x 12 pixels holds -> mean over cells -> logits -> `tail`.
 
-    Channel k of the 8 x 8 map is ReLU of colour k minus the two others, 0-1. The logit of a class is `scale`
+    Channel k of the 8 x 8 map is ReLU of colour k minus the two others, in 0-1. The logit of a class is `scale`
     times the mean of its channel, minus half of those of the others. tail: layers behind the logits; none: softmax.
     """
     from keras import Input, Model, layers
 
     images = Input((SIDE, SIDE, 3), name="images")
-    x = layers.Conv2D(3, 4, strides=4, use_bias=False, activation="relu", name="colours")(images)
+    x = layers.Conv2D(3, CELL, strides=CELL, use_bias=False, activation="relu", name="colours")(images)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     x = layers.Dense(n_classes, name="logits")(x)
     for layer in tail or [layers.Softmax(name="probabilities")]:
         x = layer(x)
     model = Model(images, x, name="planted")
-    kernel = np.full((4, 4, 3, 3), -1.0, dtype=np.float32)
+    kernel = np.full((CELL, CELL, 3, 3), -1.0, dtype=np.float32)
     kernel[:, :, range(3), range(3)] = 1
-    model.get_layer("colours").set_weights([kernel / (16 * 255)])
+    model.get_layer("colours").set_weights([kernel / (CELL**2 * 255)])
     weights = scale * (1.5 * np.eye(3, dtype=np.float32) - 0.5)
     model.get_layer("logits").set_weights([weights[:, :n_classes], np.zeros(n_classes, dtype=np.float32)])
     return model
@@ -60,21 +61,21 @@ def planted_model(tail=(), n_classes=3, scale=80.0):
 
 def square(colour):
     """Where the square of that colour is, bool (H, W); no two of them mirror each other about any axis."""
-    rows, columns = {RED: (4, 16), GREEN: (20, 4), BLUE: (24, 24)}[colour]
+    row, column = {RED: (1, 4), GREEN: (5, 1), BLUE: (6, 6)}[colour]
     mask = np.zeros((SIDE, SIDE), dtype=bool)
-    mask[rows : rows + 8, columns : columns + 8] = True
+    mask[CELL * row : CELL * (row + 2), CELL * column : CELL * (column + 2)] = True
     return mask
 
 
 def picture(*colours, seed=0):
     """uint8 (H, W, 3): the squares of these colours on a noisy grey ground."""
-    image = 100 + np.random.default_rng(seed).integers(-4, 5, (SIDE, SIDE, 1)).repeat(3, axis=2)
+    image = 100 + np.random.default_rng(seed).integers(-25, 26, (SIDE, SIDE, 1)).repeat(3, axis=2)
     for colour in colours:
         image[square(colour)] = 30 + 190 * np.eye(3, dtype=int)[colour]
     return image.astype(np.uint8)
 
 
-def noise(n, side=SIDE, seed=0):
+def noise(n, side=32, seed=0):
     """Images (n, side, side, 3), float32, of uniform noise 0-255."""
     return np.random.default_rng(seed).uniform(0, 255, (n, side, side, 3)).astype(np.float32)
 
@@ -106,10 +107,10 @@ def images():
 
 # --- a small residual network ------------------------------------------------------------------------------
 def residual_backbone(name="backbone", pooling=None, seed=0):
-    """Images (n, H, W, 3) to features (n, 8, 8, 12): strided convolution, batch norms, one addition, ReLU."""
+    """Images (n, 32, 32, 3) to features (n, 8, 8, 12): strided convolution, batch norms, one addition, ReLU."""
     from keras import Input, Model, layers
 
-    images = Input((SIDE, SIDE, 3))
+    images = Input((32, 32, 3))
     x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(images)
     x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
     y = layers.Conv2D(12, 3, strides=2, padding="same", name="block_1_conv")(x)

@@ -109,31 +109,30 @@ def test_the_image_is_not_changed(method, planted_classifier):
 
 # --- the model -------------------------------------------------------------------------------------------
 def test_a_keras_model_and_its_classifier_give_the_same_map(method, planted, planted_classifier, image):
-    np.testing.assert_array_equal(
-        explain(method, planted, image, GREEN), explain(method, planted_classifier, image, GREEN)
-    )
+    assert_close(explain(method, planted, image, GREEN), explain(method, planted_classifier, image, GREEN))
 
 
 def test_the_model_is_not_changed(method, image):
-    images = keras.Input((SIDE, SIDE, 3))
+    images = keras.Input((32, 32, 3))
     model = keras.Model(images, head()(residual_backbone()(images)))
+    image = image[::3, ::3]
     model.compile("sgd", "categorical_crossentropy")
     before, probabilities = state_of(model), model(image[None])
     explain(method, model, image, RED)
     assert_same_state(before, state_of(model))
     np.testing.assert_array_equal(model(image[None]), probabilities)
-    model.fit(image[None].astype(np.float32), np.eye(3, dtype=np.float32)[:1], verbose=0)  # and can be trained on
+    four = np.stack([image] * 4).astype(np.float32)
+    model.fit(four, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], verbose=0)  # and it can still be trained
 
 
-@pytest.mark.parametrize("variable", ["softmax", "sigmoid"])
-def test_one_unit_has_two_sides_to_explain(method, image, variable):
-    if variable == "softmax":
-        pytest.skip("a softmax of one unit is 1")
-    classifier = Classifier(planted_model([keras.layers.Activation(variable)], n_classes=1, scale=30))
+def test_one_unit_has_two_sides_to_explain(method, image):
+    classifier = Classifier(planted_model([keras.layers.Activation("sigmoid")], n_classes=1))
     against, speaks_for = (explain(method, classifier, image, index) for index in (0, 1))
-    assert speaks_for[square(RED)].mean() > speaks_for[square(GREEN)].mean() - 1e-6
-    if method.load().uses_class:
+    if method.load().uses_class:  # the one unit is red's, and green speaks against it
+        assert speaks_for[square(RED)].mean() > speaks_for[square(GREEN)].mean()
         assert against[square(GREEN)].mean() > against[square(RED)].mean()
+    else:
+        np.testing.assert_array_equal(against, speaks_for)
 
 
 # --- what is refused -------------------------------------------------------------------------------------
@@ -166,10 +165,10 @@ def test_no_class_is_refused_where_one_is_needed(method, planted_classifier, ima
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (np.zeros((SIDE, SIDE), dtype=np.uint8), r"\(H, W, 3\) or \(N, H, W, 3\), not \(32, 32\)"),
-        (np.zeros((SIDE, SIDE, 4), dtype=np.uint8), "not .32, 32, 4"),
-        (np.zeros((3, SIDE, SIDE), dtype=np.uint8), "not .3, 32, 32"),
-        (np.zeros((0, SIDE, SIDE, 3), dtype=np.uint8), "not .0, 32, 32, 3"),
+        (np.zeros((SIDE, SIDE), dtype=np.uint8), r"\(H, W, 3\) or \(N, H, W, 3\), not \(96, 96\)"),
+        (np.zeros((SIDE, SIDE, 4), dtype=np.uint8), "not .96, 96, 4"),
+        (np.zeros((3, SIDE, SIDE), dtype=np.uint8), "not .3, 96, 96"),
+        (np.zeros((0, SIDE, SIDE, 3), dtype=np.uint8), "not .0, 96, 96, 3"),
         (np.zeros((SIDE, SIDE, 3), dtype=np.int64), "uint8 or float, not int64"),
         (np.zeros((SIDE, SIDE, 3), dtype=bool), "uint8 or float, not bool"),
         (np.full((SIDE, SIDE, 3), 300.0), "ranges from 300.0 to 300.0"),

@@ -1,0 +1,301 @@
+"""Training: what is cut off, what is trained, what is written, and that a stopped run ends like an unbroken one."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import head, noise, residual_backbone
+from PIL import Image
+
+import model_files
+import stages
+import train
+import training
+import training_report
+import transfer
+from classifier import Classifier
+
+SETTINGS = {"preprocessing": "tf", "model_name": None}
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Class folders train/ and val/ of red and of green squares on noise, in a working folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    for split, n in (("train", 6), ("val", 4)):
+        for channel, name in enumerate(("red", "green")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(n):
+                pixels = noise(1, 40, seed=100 * n + 10 * channel + number)[0]
+                pixels[8:28, 10:30, channel] = 255
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def saved_model(tmp_path):
+    """The path of a whole saved model of five classes: backbone, pooling, softmax; preprocessing 'tf' kept with it."""
+    backbone = residual_backbone()
+    model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
+    return model_files.save_model(model, tmp_path / "whole.keras", SETTINGS)
+
+
+def run(*flags, weights="whole.keras"):
+    images = "--train_images_folder_path=train", "--val_images_folder_path=val"
+    return train.main([*images, f"--weights={weights}", "--model_path=new.keras", *flags])
+
+
+def read_table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# --- the head is cut off ---------------------------------------------------------------------------------
+def test_a_model_without_its_head_gives_the_same_features(saved_model):
+    model = model_files.load_model(saved_model)
+    backbone = transfer.load_backbone(None, str(saved_model))
+    images = noise(3)
+    wanted = Classifier(model, preprocessing="tf").features(images)
+    np.testing.assert_allclose(backbone.model(images / 127.5 - 1), wanted, rtol=1e-4, atol=1e-4)
+    assert (backbone.preprocessing, backbone.input_size) == ("tf", (32, 32))
+
+
+@pytest.mark.parametrize("wrap", ["in a Functional model", "in a Sequential model"])
+def test_the_layers_of_a_nested_backbone_become_layers_of_the_new_model(wrap):
+    inner = residual_backbone()
+    if wrap == "in a Functional model":
+        images = keras.Input((32, 32, 3))
+        model = keras.Model(images, head()(inner(images)))
+    else:
+        model = keras.Sequential([inner, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, "softmax")])
+    backbone = transfer.cut_head(model, None, {})
+    new = transfer.add_head(backbone, 2, seed=0)
+    assert new.get_layer("block_2_conv") is inner.get_layer("block_2_conv")
+    assert not any(isinstance(layer, keras.Model) for layer in new.layers)
+    np.testing.assert_allclose(backbone.model(noise(2)), inner(noise(2)), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("include_top", [True, False])
+def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
+    model = model_files.zoo_model(
+        "MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3)
+    )
+    model.save_weights(tmp_path / "mobilenet.weights.h5")
+    backbone = transfer.load_backbone("MobileNet", str(tmp_path / "mobilenet.weights.h5"))
+    assert backbone.model.layers[-1].name == "conv_pw_13_relu"
+    for layer in backbone.model.layers:
+        for one, other in zip(layer.get_weights(), model.get_layer(layer.name).get_weights() if layer.weights else []):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_head_alone_gives_what_the_whole_model_gives():
+    model = transfer.add_head(transfer.Backbone(residual_backbone(), None, "none", (32, 32)), 3, seed=1)
+    images = noise(5)
+    pooled = stages.pool_features(model, images, "none", batch_size=2)
+    np.testing.assert_allclose(transfer.build_head(model, 1)(pooled), model(images), rtol=1e-4, atol=1e-6)
+
+
+# --- what is trained -------------------------------------------------------------------------------------
+def test_fine_tuning_leaves_the_layers_before_the_block_as_they_were_bit_for_bit(folders, saved_model):
+    before = model_files.load_model(saved_model)
+    assert run("--fine_tune_from=block_2_conv", "--epochs_head=1", "--epochs_fine_tuning=2") == 0
+    after = model_files.load_model("new.keras")
+    for name in ("stem_conv", "stem_bn", "block_1_conv", "block_1_bn", "block_2_bn"):
+        for one, other in zip(before.get_layer(name).get_weights(), after.get_layer(name).get_weights()):
+            np.testing.assert_array_equal(one, other)
+    kernels = [model.get_layer("block_2_conv").get_weights()[0] for model in (before, after)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 0
+
+
+def test_the_head_stage_leaves_the_whole_backbone_as_it_was(folders, saved_model):
+    assert run("--epochs_head=2", "--epochs_fine_tuning=0") == 0
+    before, after = model_files.load_model(saved_model), model_files.load_model("new.keras")
+    for one, other in zip(before.get_weights()[:-2], after.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_weights_every_layer_is_trained(folders):
+    keras.utils.set_random_seed(0)
+    untrained = transfer.load_backbone("ResNetDemo", "none").model
+    assert run("--model_name=ResNetDemo", "--epochs_fine_tuning=1", "--batch_size=4", weights="none") == 0
+    trained = model_files.load_model("new.keras")
+    for layer in untrained.layers:
+        for one, other in zip(layer.get_weights(), trained.get_layer(layer.name).get_weights()):
+            assert np.abs(one - other).max() > 0, layer.name
+
+
+def test_rare_classes_weigh_as_much_as_frequent_ones():
+    assert training.balance_classes(np.array([0, 0, 0, 1])) == {0: 4 / 6, 1: 2.0}
+
+
+def test_the_validation_images_decide_which_weights_are_kept_and_when_to_stop():
+    stage = training.Stage("head", epochs=9, learning_rate=1e-3, patience=2)
+    history = {"loss": [1, 1, 1, 1], "val_loss": [0.9, 0.5, 0.6, 0.4999]}  # the last is no progress
+    assert training.best_epoch(history) == 1
+    assert training.is_finished(history, stage)
+    assert not training.is_finished({name: values[:3] for name, values in history.items()}, stage)
+
+
+def test_every_epoch_shows_every_image_once_in_another_order():
+    data = training.Data(np.arange(10), np.arange(10) * 2)
+    batches = {number: list(training.Epoch(data, 4, 0, number)) for number in (0, 1)}
+    orders = [np.concatenate([inputs for inputs, _ in batches[number]]) for number in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert list(orders[0]) != list(orders[1])
+    assert all((labels == 2 * inputs).all() for inputs, labels in batches[1])
+
+
+# --- what is written -------------------------------------------------------------------------------------
+def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(folders, saved_model):
+    assert run("--epochs_head=60", "--learning_rate_head=0.01", "--epochs_fine_tuning=1") == 0
+    classifier, _ = model_files.load_classifier(model_path="new.keras")
+    assert classifier.class_names == ["green", "red"]  # sorted, as Keras does
+    assert (classifier.preprocessing, classifier.input_height, classifier.n_classes) == ("tf", 32, 2)
+    rows = read_table("new_training/validation.csv")
+    assert len(rows) == 8
+    for row in rows:
+        pixels = np.asarray(Image.open(folders / "val" / row["image"]).resize((40, 40)))
+        from utils import resize_image
+
+        probabilities = classifier.predict(resize_image(pixels, 32, 32)[None])[0]
+        assert float(row["true_probability"]) == pytest.approx(probabilities[classifier.class_index_of(row["true"])], abs=1e-4)
+        assert row["image"].startswith(row["true"])
+    values = [float(row["true_probability"]) for row in rows]
+    assert values == sorted(values)  # the worst first
+    accuracy = np.mean([row["true"] == row["predicted"] for row in rows])
+    assert json.loads((folders / "new_training/run.json").read_text())["val_accuracy"] == accuracy
+    matrix = read_table("new_training/confusion_matrix.csv")
+    assert sum(int(row[name]) for row in matrix for name in ("green", "red")) == 8
+    for name in ("accuracy_loss", "confusion_matrix", "worst"):
+        assert Image.open(folders / "new_training" / f"{name}.png").size[0] > 200
+    assert not list((folders / "new_training").glob("*.npz"))
+
+
+def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved_model):
+    assert run("--epochs_head=3", "--epochs_fine_tuning=0") == 0
+    history = [float(row["val_loss"]) for row in read_table("new_training/history.csv")]
+    losses = [-np.log(float(row["true_probability"])) for row in read_table("new_training/validation.csv")]
+    assert np.mean(losses) == pytest.approx(history[training.best_epoch({"val_loss": history})], rel=1e-3)
+
+
+def test_the_confusion_matrix_has_a_row_per_true_class():
+    matrix = training_report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_the_worst_image_is_that_whose_true_class_is_least_probable():
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    assert training_report.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+
+
+# --- stopped and resumed ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("epochs_done", [1, 3, 4])  # in the head's stage, at its end, in fine-tuning
+def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(epochs_done, folders, saved_model, monkeypatch):
+    flags = "--epochs_head=3", "--epochs_fine_tuning=3", "--fine_tune_from=block_1_conv"
+    assert run(*flags) == 0
+    unbroken = read_table("new_training/history.csv"), model_files.load_model("new.keras").get_weights()
+    reports = []
+
+    def kill(stage, history):
+        reports.append(stage.name)
+        if len(reports) == epochs_done:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "print_epoch", kill)
+        assert run(*flags, "--overwrite") == 130
+    assert run(*flags) == 0
+    resumed = read_table("new_training/history.csv"), model_files.load_model("new.keras").get_weights()
+    assert [row["stage"] for row in resumed[0]] == ["head"] * 3 + ["fine_tuning"] * 3
+    for one, other in zip(unbroken[0], resumed[0], strict=True):
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-5)
+    for one, other in zip(unbroken[1], resumed[1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(folders, saved_model, capsys):
+    flags = "--epochs_head=1", "--epochs_fine_tuning=0"
+    assert run(*flags) == 0
+    written = (folders / "new.keras").read_bytes()
+    assert run(*flags) == 0
+    assert (folders / "new.keras").read_bytes() == written
+    assert run(*flags, "--seed=1") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(*flags, "--seed=1", "--overwrite") == 0
+    assert (folders / "new.keras").read_bytes() != written
+
+
+def test_a_model_that_no_run_made_is_not_replaced_unasked(folders, saved_model, capsys):
+    assert run("--model_path=whole.keras") == 2
+    assert "whole.keras" in capsys.readouterr().err
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+def spoil(folders, how):
+    if how == "a class of its own in val":
+        (folders / "val" / "green").rename(folders / "val" / "blue")
+    elif how == "one class":
+        for split in ("train", "val"):
+            for path in (folders / split / "green").iterdir():
+                path.unlink()
+            (folders / split / "green").rmdir()
+    elif how == "an empty class":
+        (folders / "train" / "blue").mkdir()
+    elif how == "a class of damaged images":
+        for path in (folders / "train" / "green").iterdir():
+            path.write_bytes(b"no image")
+
+
+@pytest.mark.parametrize(
+    "how, words",
+    [("a class of its own in val", "blue"), ("one class", "red"), ("an empty class", "blue"),
+     ("a class of damaged images", "green")],
+)  # fmt: skip
+def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folders, saved_model, capsys):
+    spoil(folders, how)
+    assert run() == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and words in lines[0]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--weights=nowhere.keras"], "nowhere.keras"),
+        (["--weights=train/red/0.png"], "0.png"),
+        (["--model_name=ResNet51", "--weights=none"], "ResNet51"),
+        (["--model_name=ResNetDemo", "--weights=imagenet"], "ResNetDemo"),
+        (["--fine_tune_from=nothing"], "nothing"),
+        (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
+        (["--model_path=model.h5"], "model.h5"),
+        (["--val_images_folder_path="], "val_images_folder_path"),
+        (["--label_level=monument", "--val_images_folder_path=nowhere"], "nowhere"),
+    ],
+)
+def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+    assert run(*flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and words in lines[0]
+
+
+def test_images_that_cannot_be_read_are_named_and_left_out(folders, saved_model, capsys):
+    (folders / "train" / "red" / "0.png").write_bytes(b"no image")
+    assert run("--epochs_head=1", "--epochs_fine_tuning=0") == 0
+    assert "0.png" in capsys.readouterr().err
+    assert "11 in train" in (folders / "new_training/run.json").read_text()
+
+
+def test_the_label_of_a_mexculture_name_is_its_style_or_its_monument(tmp_path):
+    import labelled_images
+
+    for name in ("Colonial_A_Puebla_N_1", "Colonial_B_Puebla_N_1", "Modern_C_Puebla_N_1"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    for level, wanted in (
+        ("style", ["Colonial", "Modern"]),
+        ("monument", ["Colonial_A_Puebla", "Colonial_B_Puebla", "Modern_C_Puebla"]),
+    ):
+        samples = labelled_images.list_labelled(tmp_path, level)
+        assert labelled_images.list_classes(samples, samples) == wanted
