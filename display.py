@@ -5,6 +5,7 @@ figures/<METHOD>/<stem>_<what>.png            the singles display
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import constants
@@ -12,37 +13,40 @@ import dataset
 import figures
 import representations
 from dataset import Sample
+from methods import Method
 from panels import ExplainedImage
-from results import Record, Results, picture_saver, write_whole
+from results import Record, Results, figure_saver, picture_saver, write_whole
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the maps of a run are drawn; density_note: what to say of the gaze, as 'simulated gaze'."""
+
+    colormap: str = constants.COLORMAP
+    alpha: float = constants.ALPHA
+    density_note: str = ""
 
 
 def write_figures(
-    results: Results,
-    samples: Sequence[Sample],
-    methods: Sequence[str],
-    *,
-    display_type: str,
-    colormap: str,
-    alpha: float,
-    signed: dict[str, bool],
-    title: str,
-    density_note: str = "",
+    results: Results, samples: Sequence[Sample], methods: Sequence[Method], display_type: str, style: Style, model: dict
 ) -> list[Path]:
     """The paths of the pictures of these samples and methods; samples without a map are left out.
 
-    signed: method -> whether its maps are. title: what stands above a page behind the method's name.
+    display_type: 'grid' or 'singles'. model: `Classifier.describe()`, named above every page.
     """
+    write = _write_singles if display_type == "singles" else _write_grid
     paths = []
     for method in methods:
-        shown = [(sample, results.records.get((method, sample.stem))) for sample in samples]
+        shown = [(sample, results.records.get((method.name, sample.stem))) for sample in samples]
         shown = [(sample, record) for sample, record in shown if record is not None and not record.failed]
-        style = {"colormap": colormap, "alpha": alpha, "signed": signed[method], "density_note": density_note}
-        write = _write_singles if display_type == "singles" else _write_grid
-        paths += write(results, method, shown, style, f"{method}, {title}")
+        explainer = method.load()
+        layer = f", layer {model['layer']}" if explainer.uses_layer else ""
+        look = {**asdict(style), "signed": explainer.signed}
+        paths += write(results, method.name, shown, look, f"{method.name}, {model['model_name']}{layer}")
     return paths
 
 
-def explained_image(results: Results, sample: Sample, record: Record, style: dict) -> ExplainedImage:
+def explained_image(results: Results, sample: Sample, record: Record, look: dict) -> ExplainedImage:
     """What a row of the grid says about one image, read back from the run's files."""
     image = sample.read()
     density_map = None
@@ -69,24 +73,22 @@ def explained_image(results: Results, sample: Sample, record: Record, style: dic
         insertion=insertion,
         deletion=deletion,
         note="; ".join(notes),
-        **style,
+        **look,
     )
 
 
-def _write_grid(results: Results, method: str, shown: list, style: dict, title: str) -> Iterator[Path]:
+def _write_grid(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
     rows = constants.ROWS_PER_PAGE
     for page, start in enumerate(range(0, len(shown), rows), start=1):
-        explained = [explained_image(results, *pair, style) for pair in shown[start : start + rows]]
+        explained = [explained_image(results, *pair, look) for pair in shown[start : start + rows]]
         figure = figures.figure_grid(explained, title)
         name = f"{method}_grid.png" if page == 1 else f"{method}_grid_{page}.png"
-        yield write_whole(
-            results.folder / "figures" / name, lambda path, figure=figure: figure.savefig(path, format="png")
-        )
+        yield write_whole(results.folder / "figures" / name, figure_saver(figure))
 
 
-def _write_singles(results: Results, method: str, shown: list, style: dict, title: str) -> Iterator[Path]:
+def _write_singles(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
     for sample, record in shown:
-        explained = explained_image(results, sample, record, style)
+        explained = explained_image(results, sample, record, look)
         for what, save in _single_pictures(explained).items():
             yield write_whole(results.picture_path(record, what), save)
 
@@ -112,7 +114,5 @@ def _single_pictures(explained: ExplainedImage) -> dict[str, Callable[[Path], No
         panels["curves"] = "insertion and deletion"
     savers = {what: picture_saver(picture) for what, picture in pictures.items()}
     for what, heading in panels.items():
-        savers[what] = lambda path, heading=heading: figures.figure_panel(
-            explained, heading, explained.name
-        ).savefig(path, format="png")
+        savers[what] = figure_saver(figures.figure_panel(explained, heading, explained.name))
     return savers

@@ -44,6 +44,7 @@ class Explainer:
     uses_class = True  # False: the map is the same for every class
     signed = False  # True: negative values speak against the class
     needs_gradients = False
+    uses_layer = False  # True: looks at the features of the chosen layer
     perturbs = False  # True: scores many changed copies of each image
 
     def __init__(self, model, model_name: str | None, img_array: np.ndarray, class_index=None, *,

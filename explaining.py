@@ -48,7 +48,7 @@ class Examiner:
         for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
             together = samples[start : start + constants.IMAGES_AT_ONCE]
             missing = {
-                method: [sample for sample in together if not self.results.is_done(method.name, sample.stem)]
+                method: [sample for sample in together if not self.results.is_done(method.name, sample)]
                 for method in chosen
             }
             subjects = self.read_subjects([s for s in together if any(s in left for left in missing.values())])
@@ -78,6 +78,8 @@ class Examiner:
 
     def _make_subject(self, sample: Sample, image: np.ndarray, pixels: np.ndarray, row: np.ndarray) -> Subject:
         names = self.classifier.class_names
+        if not np.isfinite(row).all():
+            raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
         top = np.argsort(-row, kind="stable")[: constants.TOP_CLASSES]
         class_index = choose_class(self.class_rule, sample, int(top[0]), self.classifier)
         record = Record(
@@ -105,7 +107,7 @@ class Examiner:
 
     def _explain_group(self, method: Method, options: dict, group: list[Subject]) -> None:
         """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
-        begin = time.monotonic()
+        begin = time.perf_counter()
         self.progress.begin(method.name, group[0].sample.name)
         try:
             pixels = np.stack([subject.pixels for subject in group])
@@ -120,16 +122,16 @@ class Examiner:
             for subject in group if len(group) > 1 else ():
                 self._explain_group(method, options, [subject])
             return
-        seconds = (time.monotonic() - begin) / len(group)
+        seconds = (time.perf_counter() - begin) / len(group)
         for subject, saliency_map, further in zip(group, maps, pictures):
-            begin = time.monotonic()
+            begin = time.perf_counter()
             record = replace(subject.record, method=method.name, seconds=seconds, undefined={})
             if saliency_map.min() == saliency_map.max():
                 record.status = "constant map"
             curves = self.judge_fidelity(subject, saliency_map, record)
             judge_likeness(subject, saliency_map, record)
             self.results.add(record, saliency_map, curves, further)
-            self.progress.end(method.name, subject.sample.name, seconds + time.monotonic() - begin)
+            self.progress.end(method.name, subject.sample.name, seconds + time.perf_counter() - begin)
 
     def judge_fidelity(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion at the model's input size: sets their areas, returns their curves (n + 1, 3)."""
@@ -154,6 +156,21 @@ class Examiner:
         record = Record(method.name, sample.name, sample.stem, sample.label or "", status=f"failed: {reason}")
         self.results.add(record)
         self.progress.end(method.name, sample.name, 0)
+
+
+def check_methods(classifier: Classifier, chosen: dict[Method, dict]) -> None:
+    """Raises ValueError for a method that cannot explain this model, or not with these options, whatever the image.
+
+    Those that are cheap explain a grey image: what they need of the model (a feature map) is found out then.
+    """
+    grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
+    for method, options in chosen.items():
+        try:
+            explainer = method.load()(classifier, None, grey, 0, **options)
+            if not explainer.perturbs:
+                explainer.compute_saliency_map()
+        except ValueError as error:
+            raise ValueError(f"{method.name}: {error}") from error
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:

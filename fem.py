@@ -22,6 +22,7 @@ class FEM(Explainer):
     """
 
     uses_class = False
+    uses_layer = True
 
     def __init__(
         self, model, model_name, img_array, class_index=None, *, k: float = constants.FEM_K, **options

@@ -23,6 +23,7 @@ class GradCAM(Explainer):
     """
 
     needs_gradients = True
+    uses_layer = True
 
     def __init__(self, model, model_name, img_array, class_index, *,
                  variant: str = constants.GRADCAM_VARIANT, **options):  # fmt: skip

@@ -10,14 +10,13 @@ could not be explained; 2 for a flag or an input that stops the run; 130 when in
 
 import argparse
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import constants
 from methods import METHODS, Method, choose_methods
-
-RESULT_FLAGS = (  # those that change a map or a number; runs that differ in one are never mixed
-    "test_images_folder_path", "test_gdfm_folder_path", "class_names", "class_index", "fidelity_protocol", "seed",
-)  # fmt: skip
+from train import in_range
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--test_images_folder_path", help="images, or class folders (default: the embedded data)"
     )
     data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
-    data.add_argument("--limit", type=int, help="explain so many images, taken in turn from each class")
+    data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
     model = parser.add_argument_group("model")
     names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
     model.add_argument("--model_name", help=f"one of {names}")
@@ -43,7 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes"
     )
-    model.add_argument("--batch_size", type=int, default=constants.BATCH_SIZE, help="images per forward pass")
+    model.add_argument(
+        "--batch_size", type=in_range(int, 1), default=constants.BATCH_SIZE, help="images per forward pass"
+    )
     question = parser.add_argument_group("question")
     question.add_argument(
         "--explanation_method", default="GRADCAM", help=f"of {', '.join(METHODS)}: several by commas, or ALL"
@@ -56,13 +57,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--fidelity_protocol", choices=constants.FIDELITY_PROTOCOLS, default="rise",
         help="steps and blur of insertion and deletion",
     )  # fmt: skip
-    question.add_argument("--seed", type=int, default=constants.SEED, help="of all that is random")
+    question.add_argument(
+        "--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of all that is random"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--display_type", choices=("grid", "singles"), default="grid", help="pages, or files")
     output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for heat maps")
     output.add_argument(
-        "--alpha", type=float, default=constants.ALPHA, help="share of the heat map over the image"
-    )
+        "--alpha", type=in_range(float, 0, 1), default=constants.ALPHA,
+        help="share of the heat map over the image",
+    )  # fmt: skip
     output.add_argument("--output_folder_path", default=constants.OUTPUT_FOLDER, help="files of the run")
     output.add_argument("--show", action="store_true", help="open the figures")
     output.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
@@ -71,10 +75,22 @@ def build_parser() -> argparse.ArgumentParser:
         for option in method.options:
             default = "mean colour" if option.default is None else option.default
             group.add_argument(
-                f"--{method.name.lower()}_{option.name}", type=option.read, choices=option.choices,
+                f"--{method.name.lower()}_{option.name}", type=reader(option.read), choices=option.choices,
                 help=f"{option.help} (default: {default})",
             )  # fmt: skip
     return parser
+
+
+def reader(read: Callable) -> Callable:
+    """What reads a flag by `read`, whose ValueError is what the user is told; argparse words those of numbers."""
+
+    def checked(text: str):
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read if read in (int, float, str) else checked
 
 
 def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
@@ -114,19 +130,18 @@ def run(args: argparse.Namespace) -> int:
     """One run from flags to figures; the exit code."""
     chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
 
+    import representations
     import utils
 
+    representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
     import display
     import explaining
     import model_files
-    import representations
     from progress import Progress
     from results import Results, format_table, versions
 
-    representations.check_share("alpha", args.alpha)
-    representations.check_colormap(args.colormap)
     embedded = args.test_images_folder_path is None and args.model_path is None
     model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
     classifier, source = model_files.load_classifier(
@@ -136,37 +151,47 @@ def run(args: argparse.Namespace) -> int:
     class_rule = args.class_index
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = str(classifier.class_index_of(class_rule))
+    explaining.check_methods(classifier, chosen)
     samples, density_note = load_samples(args, classifier)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
-    settings = {
-        **{key: getattr(args, key) for key in RESULT_FLAGS},
+    settings = {  # what changes a map or a number; runs that differ in it are never mixed
+        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed")},
+        **{key: find_folder(args, key) for key in ("test_images_folder_path", "test_gdfm_folder_path")},
+        "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
-        "model_source": source,
         "weights": classifier.fingerprint,
         "methods": {method.name: options for method, options in chosen.items()},
     }
     results = Results(args.output_folder_path, settings, {"flags": vars(args), "model": description,
                                                           "versions": versions()}, args.overwrite)  # fmt: skip
     counts = {
-        method.name: sum(not results.is_done(method.name, s.stem) for s in samples) for method in chosen
+        method.name: sum(not results.is_done(method.name, sample) for sample in samples) for method in chosen
     }
     examiner = explaining.Examiner(
         classifier, results, Progress(counts), class_rule=class_rule, protocol=args.fidelity_protocol, seed=args.seed
     )
     examiner.examine(samples, chosen)
     results.write_summary()
-    paths = display.write_figures(
-        results, samples, [method.name for method in chosen], display_type=args.display_type,
-        colormap=args.colormap, alpha=args.alpha, signed={m.name: m.load().signed for m in chosen},
-        title=f"{description['model_name']}, layer {description['layer']}", density_note=density_note,
-    )  # fmt: skip
+    style = display.Style(args.colormap, args.alpha, density_note)
+    paths = display.write_figures(results, samples, list(chosen), args.display_type, style, description)
     print(f"\n{format_table(results.summarise())}\n")
     failed = list(explaining.failures(results.records.values()))
     for record in failed:
         print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
     print_paths(paths, args.show)
     return 1 if failed else 0
+
+
+def find_folder(args: argparse.Namespace, flag: str) -> str | None:
+    """The whole path of the folder of that flag: two working directories may have one of the same name."""
+    folder = getattr(args, flag)
+    return None if folder is None else str(Path(folder).resolve())
+
+
+def tell_apart(names: Sequence[str]) -> str:
+    """A short text that differs for other names or another order: '1000 from tench to toilet tissue (8a0c32f1)'."""
+    return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
 
 
 def print_choices(description: dict, samples: Sequence) -> None:
@@ -201,10 +226,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"main.py: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a folder that may not be written to, a full disk
+        print(f"main.py: error: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(f"main.py: error: a library is missing ({error}); see Set-up in README.md", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the screen cannot show
     sys.exit(main())

@@ -8,14 +8,15 @@
     <folder>/figures/                    written by display.py
 
 A run that is stopped at any moment continues where it was: a torn last row is dropped, a failed one is tried
-again. A folder that holds a run with other settings is refused.
+again. A folder that holds a run with other settings is refused, and one that another process writes into.
 """
 
+import contextlib
 import csv
+import glob
 import json
 import os
 import platform
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -65,8 +66,12 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
     """The path, once `write(partial path)` has succeeded: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial_{path.name}")
-    write(partial)
-    os.replace(partial, path)
+    try:
+        write(partial)
+        os.replace(partial, path)
+    except BaseException:  # Ctrl-C and a full disk too
+        partial.unlink(missing_ok=True)
+        raise
     return path
 
 
@@ -103,26 +108,29 @@ class Results:
 
     settings: everything that changes a map or a number, as plain values, {'methods': {NAME: options}} among
     it; description: what else run.json tells. Raises ValueError if the folder holds a run with other settings
-    and `overwrite` is not set; with it, that run's files are removed first.
+    and `overwrite` is not set; with it, that run's files are removed first, and no other file.
     """
 
     def __init__(self, folder: str | Path, settings: dict, description: dict, overwrite: bool = False):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"output_folder_path {str(folder)!r} is a file; a folder is wanted")
+        self._lock = lock_folder(self.folder)
         if overwrite:
             self._clear()
         kept = self._merge_settings(json.loads(json.dumps(settings)))
-        self.records = {(record.method, record.stem): record for record in self._read_records()}
-        self._rewrite_records()
+        kept_records = [record for record in self._read_records() if not record.failed]
+        self.records = {(record.method, record.image): record for record in kept_records}
         content = {**description, "settings": kept, "host": platform.node(), "platform": platform.platform()}
-        self._write_json("run.json", content)
+        self._write_json("run.json", content)  # first: no record without the settings it was made with
+        self._rewrite_records()
 
     # --- reading -----------------------------------------------------------------------------------------
 
-    def is_done(self, method: str, stem: str) -> bool:
-        """Whether the method's map and record of that image are there."""
-        return (method, stem) in self.records and self.map_path(method, stem).is_file()
+    def is_done(self, method: str, sample) -> bool:
+        """Whether the method's map and record of that image are there, under the stem it has now."""
+        record = self.records.get((method, sample.name))
+        return record is not None and record.stem == sample.stem and self.map_path(method, sample.stem).is_file()
 
     def map_path(self, method: str, stem: str) -> Path:
         """Where the raw map of an image is kept."""
@@ -183,8 +191,8 @@ class Results:
             )
         for what, picture in (pictures or {}).items():
             write_whole(self.picture_path(record, what), picture_saver(picture))
-        replaces = (record.method, record.stem) in self.records
-        self.records[record.method, record.stem] = record
+        replaces = (record.method, record.image) in self.records
+        self.records[record.method, record.image] = record
         if replaces:
             self._rewrite_records()
         else:
@@ -201,17 +209,45 @@ class Results:
         return self.folder / "curves" / record.method / f"{record.stem}.csv"
 
     def _clear(self) -> None:
-        for name in ("maps", "curves", "figures"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("run.json", "records.csv", "summary.csv"):
-            (self.folder / name).unlink(missing_ok=True)
+        """Removes the files that an earlier run wrote, run.json last so that it can be stopped half-way."""
+        if not (self.folder / "run.json").is_file():
+            return
+        methods, patterns = self._read_settings()["methods"], ["summary.csv"]
+        for method in methods:
+            patterns += [f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png"]
+        for record in self._read_records():
+            method, stem = record.method, glob.escape(record.stem)
+            patterns += [f"maps/{method}/{stem}.npy", f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png"]
+        folders = [f"{kind}/{method}" for kind in ("maps", "curves", "figures") for method in methods]
+        folders += ["maps", "curves", "figures"]
+        patterns += [f"{folder}/.partial_*" for folder in folders]  # of a run that was killed
+        for pattern in (*patterns, "records.csv", "run.json"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
+        for folder in folders:
+            with contextlib.suppress(OSError):  # it holds what is not ours, or is not there
+                (self.folder / folder).rmdir()
+
+    def _read_settings(self) -> dict:
+        path = self.folder / "run.json"
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))["settings"]
+            dict(settings["methods"])
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"'{path}' is not of a run of main.py: choose another --output_folder_path") from None
+        return settings
 
     def _merge_settings(self, settings: dict) -> dict:
         """The settings with those of the methods an earlier run added; ValueError if the two contradict."""
         path = self.folder / "run.json"
         if not path.is_file():
+            if (self.folder / "records.csv").is_file():
+                raise ValueError(
+                    f"'{self.folder}' holds a records.csv but no run.json that says what it was made with: "
+                    "choose another --output_folder_path"
+                )
             return settings
-        old = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        old = self._read_settings()
         pairs = [(key, old.get(key), value) for key, value in settings.items() if key != "methods"]
         pairs += [
             (name, old["methods"].get(name, options), options)
@@ -230,15 +266,15 @@ class Results:
         if not path.is_file():
             return []
         names = [entry.name for entry in fields(Record)]
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if len(row) == len(names)]
+        with _open_text(path) as file:
+            head, *rows = [*csv.reader(file)] or [names]
+        if head != names:
+            raise ValueError(f"'{path}' has other columns than this version writes: choose another --output_folder_path")
         records = []
-        for row in rows[1:]:
-            try:
-                records.append(_from_row(dict(zip(names, row))))
-            except ValueError:  # the row that was being written when the run was killed
-                continue
-        return [record for record in records if not record.failed]
+        for row in rows:
+            with contextlib.suppress(ValueError):  # the row that was being written when the run was killed
+                records.append(_from_row(dict(zip(names, row, strict=True))))
+        return records
 
     def _rewrite_records(self) -> None:
         names = [entry.name for entry in fields(Record)]
@@ -246,14 +282,39 @@ class Results:
         write_whole(self.folder / "records.csv", lambda path: _write_rows(path, names, rows))
 
     def _append_record(self, record: Record) -> None:
-        with (self.folder / "records.csv").open("a", newline="", encoding="utf-8") as file:
+        with _open_text(self.folder / "records.csv", "a") as file:
             csv.writer(file).writerow(_to_row(record).values())
             file.flush()
             os.fsync(file.fileno())
 
     def _write_json(self, name: str, content: dict) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
-        write_whole(self.folder / name, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        write_whole(
+            self.folder / name, lambda path: path.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+        )
+
+
+def lock_folder(folder: Path):
+    """An open file that keeps other processes out of the folder until it is closed or this process ends.
+
+    Raises ValueError if another process is in it. Where the system has no such locks, nothing is kept out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / ".lock").open("w")
+    try:
+        import fcntl
+
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        raise ValueError(f"another run is writing into '{folder}': wait, or choose another folder") from None
+    except (ImportError, OSError):  # Windows, some network drives
+        pass
+    return file
+
+
+def _open_text(path: Path, mode: str = "r"):
+    """A csv file; names that are no UTF-8, and a letter torn in the middle, come through as they are."""
+    return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _save_array(path: Path, array: np.ndarray) -> None:
@@ -262,7 +323,7 @@ def _save_array(path: Path, array: np.ndarray) -> None:
 
 
 def _write_rows(path: Path, names: list[str], rows: list[dict]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with _open_text(path, "w") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
@@ -288,6 +349,12 @@ def format_table(rows: list[dict]) -> str:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that numbers depend on."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return {"python": platform.python_version(), **{name: version(name) for name in constants.LIBRARIES}}
+    found = {"python": platform.python_version()}
+    for name in constants.LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # it may come under another name, as opencv-python-headless does
+            found[name] = "not installed under this name"
+    return found

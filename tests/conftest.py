@@ -20,7 +20,12 @@ CELL = 12  # pixels of a position of the planted map, 8 x 8
 COLOURS = ("red", "green", "blue")
 RED, GREEN, BLUE = range(3)
 DATA = Path(__file__).parents[2] / "shared" / "data"
-CHEAP = {"n_masks": 400, "mask_size": 4, "num_samples": 100}  # options that make a costly method quick
+OPTIONS = {  # that make a costly method quick, by name, whatever the method
+    "n_masks": 400,
+    "mask_size": 4,
+    "num_samples": 100,
+    "hide_color": 100,  # grey: an even square is not hidden by its own mean colour
+}
 
 
 def pytest_collection_modifyitems(items):
@@ -158,9 +163,9 @@ def head(n_classes=3, activation="softmax", seed=7):
 
 # --- questions every method is asked -----------------------------------------------------------------------
 def explain(method, model, images, class_index, model_name=None, **options):
-    """The saliency map(s) of a `methods.METHODS` entry, costly options made cheap."""
-    cheap = {option.name: CHEAP[option.name] for option in method.options if option.name in CHEAP}
-    explainer = method.load()(model, model_name, images, class_index, **{**cheap, **options})
+    """The saliency map(s) of a `methods.METHODS` entry, with those of `OPTIONS` that it has."""
+    known = {option.name: OPTIONS[option.name] for option in method.options if option.name in OPTIONS}
+    explainer = method.load()(model, model_name, images, class_index, **{**known, **options})
     return explainer.compute_saliency_map()
 
 
