@@ -82,7 +82,8 @@ class Classifier:
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
         self._steps, output = layer_graph.trace_model(model, tf.TensorSpec([None, *shape], tf.float32))
         self._n_outputs = model_reading.read_n_outputs(model, output)
-        probe = np.random.default_rng(constants.SEED).uniform(0, 255, (4, *shape)).astype(np.float32)
+        probe = np.random.default_rng(constants.SEED).uniform(0, 255, (8, *shape))
+        probe = (probe * np.linspace(0, 1, 8)[:, None, None, None]).astype(np.float32)  # from black to bright
         self.score = model_reading.find_score(model, self._steps, output, probe)
         self.n_classes = 2 if self.score.one_unit else self._n_outputs
         self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
@@ -111,11 +112,14 @@ class Classifier:
         features = self.compiled("features", lambda images: tf.cast(self.forward(images)[0], tf.float32))
         return features(images).numpy()
 
-    def forward(self, images: tf.Tensor, watch: Callable | None = None) -> tuple[tf.Tensor | None, tf.Tensor]:
+    def forward(
+        self, images: tf.Tensor, watch: Callable | None = None, rectify: Callable | None = None
+    ) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Features (n, h, w, K) of the chosen layer (None where there is none) and logits (n, C), as tensors.
 
         `watch`, a `tf.GradientTape.watch`, is given the features on their way, before the rest of the network
         runs on them: the tape then records the layers behind the chosen one and no others.
+        `rectify(relu, inputs)` is called in place of every ReLU, for methods that change its gradient.
         """
         features = None
 
@@ -125,8 +129,13 @@ class Classifier:
                 layer = self.score.layer
             if path in self._folded.summands:
                 output = self._folded.call_batch_norm(path, args[0])
+            elif layer is None:
+                output = args[0]
+            elif rectify is not None and (parts := model_reading.split_relu(layer)):
+                before, relu = parts
+                output = rectify(relu, args[0] if before is None else layer_graph.call_layer(before, args, kwargs))
             else:
-                output = args[0] if layer is None else layer_graph.call_layer(layer, args, kwargs)
+                output = layer_graph.call_layer(layer, args, kwargs)
             if path == self.layer_name:
                 features = output
                 if watch is not None:
@@ -171,6 +180,11 @@ class Classifier:
     def layer_name(self) -> str | None:
         """The path of the layer that CAM methods look at; None for a model without a feature map."""
         return None if self._layer is None else self._layer.path
+
+    @property
+    def n_relus(self) -> int:
+        """How many ReLUs the network runs through, nested ones and those inside other layers included."""
+        return sum(model_reading.split_relu(step.layer) is not None for step in self._steps)
 
     @functools.cached_property
     def fingerprint(self) -> str:

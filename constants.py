@@ -120,16 +120,17 @@ LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
 
 # --- training (train.py) ---------------------------------------------------------------------------------
 DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
-DEMO_STAGES = ((24, 1), (32, 2), (64, 2), (128, 1))  # filters and stride of its residual blocks
+DEMO_STAGES = ((24, 1), (48, 2), (96, 2))  # filters and stride of its residual blocks
 TRAINING_STAGES = {  # stage -> (epochs at most, highest learning rate, epochs without progress that end it)
     "head": (100, 1e-3, 10),
     "fine_tuning": (20, 1e-4, 10),
-    "all_layers": (160, 2e-3, 80),
+    "all_layers": (120, 2e-3, 60),
 }
 TRAINING_BATCH_SIZE = 16  # images per step
 LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
 WARM_UP = 0.05  # share of a stage's steps in which the learning rate rises
 WEIGHT_DECAY = 1e-3  # of AdamW, per step and unit of the learning rate
+SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are trained
 DROPOUT = 0.3  # share of the pooled features that are left out in training
 FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
 WORST_IMAGES = 10

@@ -1,10 +1,11 @@
 """ResNetDemo: the small residual network of the repository, for the embedded data and for quick trials.
 
-    128 x 128 -> conv 5x5/2 -> 64 x 64 -> residual stages at 32 x 32, 16 x 16 and 16 x 16 -> features
+    128 x 128 -> conv 5x5/2 -> 64 x 64 -> residual blocks at 64 x 64, 32 x 32 and 16 x 16 -> features
 
-A residual block (He et al. 2016, Identity Mappings, the order of batch norm, ReLU and convolution of its
-figure 4e; the shortcut changes shape by a 1 x 1 convolution) is y = x + F(x). The last map stays at 16 x 16, so
-that CAM methods see a cell of 8 x 8 pixels. About 0.5 million weights: 2 MB, some milliseconds per image.
+A residual block (He et al. 2016, Identity Mappings in Deep Residual Networks, figure 4e: batch norm, ReLU,
+convolution) is y = x + F(x); where the shape changes, a 1 x 1 convolution takes the place of x. The last map stays
+at 16 x 16, and a feature sees 49 pixels of the image's 128 and no more, as in BagNets (Brendel & Bethge 2019): so
+what a CAM method shows at a position is what stands there. About 0.2 million weights, under 1 MB.
 
 `train.py` puts the head on it: `python train.py --model_name=ResNetDemo`.
 """
@@ -16,7 +17,7 @@ import constants
 
 
 def build_demo_network(input_size: int = constants.DEMO_INPUT_SIZE) -> keras.Model:
-    """The network without a head: images (n, S, S, 3), preprocessed to [-1, 1], to features (n, S/8, S/8, 128).
+    """The network without a head: images (n, S, S, 3), preprocessed to [-1, 1], to features (n, S/8, S/8, 96).
 
     input_size: S in pixels, a multiple of 8. Weights are drawn from Keras's global seed.
     """

@@ -37,7 +37,7 @@ def write_figures(
     write = _write_singles if display_type == "singles" else _write_grid
     paths = []
     for method in methods:
-        shown = [(sample, results.records.get((method.name, sample.stem))) for sample in samples]
+        shown = [(sample, results.records.get((method.name, sample.name))) for sample in samples]
         shown = [(sample, record) for sample, record in shown if record is not None and not record.failed]
         explainer = method.load()
         layer = f", layer {model['layer']}" if explainer.uses_layer else ""
@@ -82,8 +82,16 @@ def _write_grid(results: Results, method: str, shown: list, look: dict, title: s
     for page, start in enumerate(range(0, len(shown), rows), start=1):
         explained = [explained_image(results, *pair, look) for pair in shown[start : start + rows]]
         figure = figures.figure_grid(explained, title)
-        name = f"{method}_grid.png" if page == 1 else f"{method}_grid_{page}.png"
-        yield write_whole(results.folder / "figures" / name, figure_saver(figure))
+        yield write_whole(_page_path(results, method, page), figure_saver(figure))
+    page = len(range(0, len(shown), rows)) + 1
+    while (stale := _page_path(results, method, page)).is_file():  # of an earlier run of more images
+        stale.unlink()
+        page += 1
+
+
+def _page_path(results: Results, method: str, page: int) -> Path:
+    name = f"{method}_grid.png" if page == 1 else f"{method}_grid_{page}.png"
+    return results.folder / "figures" / name
 
 
 def _write_singles(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:

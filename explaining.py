@@ -155,20 +155,17 @@ class Examiner:
         self.progress.say(f"{method.name} {sample.name}: {reason}")
         record = Record(method.name, sample.name, sample.stem, sample.label or "", status=f"failed: {reason}")
         self.results.add(record)
-        self.progress.end(method.name, sample.name, 0)
+        self.progress.end(method.name, sample.name)
 
 
 def check_methods(classifier: Classifier, chosen: dict[Method, dict]) -> None:
-    """Raises ValueError for a method that cannot explain this model, or not with these options, whatever the image.
-
-    Those that are cheap explain a grey image: what they need of the model (a feature map) is found out then.
-    """
+    """Raises ValueError for a method that cannot explain this model, or not with these options, whatever the image."""
     grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
     for method, options in chosen.items():
         try:
             explainer = method.load()(classifier, None, grey, 0, **options)
-            if not explainer.perturbs:
-                explainer.compute_saliency_map()
+            if explainer.uses_layer:
+                classifier.require_layer()
         except ValueError as error:
             raise ValueError(f"{method.name}: {error}") from error
 

@@ -66,10 +66,13 @@ class GradCAM(Explainer):
         """The mean over channels: (n, h, w, K) -> (n, h, w)."""
         return activation_map.mean(axis=-1)
 
-    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
-        """Maps (n, h, w) at the size of the feature map."""
-        features, gradients = self.compute_gradients(self.get_model(), images, class_index)
+    def combine_maps(self, features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+        """Maps (n, h, w) of features and gradients (n, h, w, K): what the methods that grew from this one change."""
         weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
         if self.variant == "lab":
             return self.apply_dimension_average_pooling(self.apply_relu(weighted))
         return self.apply_relu(weighted.sum(axis=-1))
+
+    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+        """Maps (n, h, w) at the size of the feature map."""
+        return self.combine_maps(*self.compute_gradients(self.get_model(), images, class_index))

@@ -116,6 +116,18 @@ def _keeps_the_score(layer) -> bool:
     return linear or type(layer).__name__ in ("Reshape", "Flatten", "Dropout", "Identity", "Cast")
 
 
+def split_relu(layer) -> tuple | None:
+    """What a layer does before its ReLU (None: nothing) and the ReLU, each to be called; None if it has none."""
+    if isinstance(layer, keras.layers.ReLU) and not layer.negative_slope:
+        return None, layer
+    activation = getattr(layer, "activation", None)
+    if activation in (keras.activations.relu, keras.activations.relu6):
+        bare = isinstance(layer, keras.layers.Activation)
+        return None if bare else without_activation(layer), activation
+    is_operation = not isinstance(layer, keras.layers.Layer) and type(layer).__name__ in ("Relu", "Relu6")
+    return (None, layer) if is_operation else None
+
+
 def preprocesses_itself(steps: Sequence[Step]) -> bool:
     """Whether scaling or arithmetic on pixels stands before the model's first convolution."""
     for step in steps:

@@ -1,5 +1,6 @@
 """One line that says how far a run is and how long it will still take."""
 
+import shutil
 import sys
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ class Progress:
 
     def __init__(self, counts: dict[str, int], stream: TextIO = sys.stderr):
         self.left, self.total = Counter(counts), sum(counts.values())
-        self.seconds, self.done = Counter(), Counter()
+        self.seconds, self.timed = Counter(), Counter()
         self.stream = stream
         self._since = time.monotonic()
 
@@ -31,12 +32,13 @@ class Progress:
         if self.stream.isatty():
             self._write(done / total, time.monotonic() - self._since)
 
-    def end(self, method: str, image: str, seconds: float) -> None:
-        """An image is explained and judged, in so many seconds."""
+    def end(self, method: str, image: str, seconds: float | None = None) -> None:
+        """An image is explained and judged, in so many seconds; None: it failed, and tells nothing of the others."""
         self._method, self._image = method, image
-        self.done[method] += 1
         self.left[method] -= 1
-        self.seconds[method] += seconds
+        if seconds is not None:
+            self.timed[method] += 1
+            self.seconds[method] += seconds
         self._write(0, 0, "\n" if not self.stream.isatty() or not self.left.total() else "")
 
     def say(self, text: str) -> None:
@@ -45,19 +47,20 @@ class Progress:
 
     def time_left(self, fraction: float = 0, elapsed: float = 0) -> float | None:
         """Seconds left, when `fraction` of the present image took `elapsed`; None before anything is known."""
-        means = {method: self.seconds[method] / n for method, n in self.done.items() if n}
+        means = {method: self.seconds[method] / n for method, n in self.timed.items()}
         if fraction > 0:
             means.setdefault(self._method, elapsed / fraction)
         if not means:
             return None
         other = sum(means.values()) / len(means)
         left = sum(means.get(method, other) * n for method, n in self.left.items())
-        return max(left - elapsed, 0)
+        return left - min(elapsed, means.get(self._method, other)) if elapsed else left
 
     def _write(self, fraction: float, elapsed: float, end: str = "") -> None:
         left = self.time_left(fraction, elapsed)
         clock = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
         part = f" {fraction:.0%}" if fraction else ""
-        line = f"[{self.done.total()}/{self.total}{clock}] {self._method} {self._image}{part}"
-        self.stream.write(f"\r\x1b[K{line[:100]}{end}" if self.stream.isatty() else f"{line}{end}")
+        line = f"[{self.total - self.left.total()}/{self.total}{clock}] {self._method} {self._image}{part}"
+        room = shutil.get_terminal_size().columns - 1  # a line that is broken in two could not be rewritten
+        self.stream.write(f"\r\x1b[K{line[:room]}{end}" if self.stream.isatty() else f"{line}{end}")
         self.stream.flush()

@@ -269,7 +269,7 @@ class Results:
         with _open_text(path) as file:
             head, *rows = [*csv.reader(file)] or [names]
         if head != names:
-            raise ValueError(f"'{path}' has other columns than this version writes: choose another --output_folder_path")
+            raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
         records = []
         for row in rows:
             with contextlib.suppress(ValueError):  # the row that was being written when the run was killed

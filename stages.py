@@ -2,7 +2,10 @@
 
     head          the backbone sees each image once; a dense layer is trained on its pooled features
     fine_tuning   the layers from the last block on, slowly, on augmented images; the others stay bit for bit
-    all_layers    everything, batch norms too, on augmented images
+    all_layers    everything, batch norms too, on augmented images, with a cost for features that are not silent
+
+The cost of the last stage, SPARSITY times the mean feature: without it one class becomes what is left where no other
+is seen, and a map for it shows the background.
 
 Each function trains the model it is given and returns the history (`training.run_stage`).
 """
@@ -14,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import constants
 import transfer
 from augmentation import augment
 from classifier import preprocess
@@ -34,9 +38,12 @@ def train_stages(model: keras.Model, backbone: transfer.Backbone, train: Labelle
         if stage.name == "head":
             histories[stage.name] = train_head(model, *rest)
         else:
-            transfer.set_trained_layers(model, None if stage.name == "all_layers" else first_layer)
+            from_scratch = stage.name == "all_layers"
+            transfer.set_trained_layers(model, None if from_scratch else first_layer)
+            transfer.set_sparsity(model, constants.SPARSITY if from_scratch else 0.0)
             histories[stage.name] = train_layers(model, *rest)
     transfer.set_trained_layers(model, None)  # whoever trains the saved model further starts from Keras's default
+    transfer.set_sparsity(model, 0.0)
     return histories
 
 

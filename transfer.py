@@ -8,6 +8,7 @@ A mean and one dense layer, and not the dense layers of VGG: it is small enough 
 they were, so that any of them can be asked for by its name.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,3 +185,10 @@ def set_trained_layers(model: keras.Model, first_layer: str | None) -> None:
         reached = reached or layer.name == first_layer
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = reached and not (is_norm and first_layer is not None)
+
+
+def set_sparsity(model: keras.Model, strength: float) -> None:
+    """Adds `strength` times the mean magnitude of the model's features to the loss it is trained with; 0: no more."""
+    *_, features, _, _, _ = model.layers  # before pooling, dropout and the dense layer
+    n_features = math.prod(features.output.shape[1:])
+    features.activity_regularizer = keras.regularizers.L1(strength / n_features) if strength else None

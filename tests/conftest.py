@@ -121,7 +121,8 @@ def residual_backbone(name="backbone", pooling=None, seed=0):
     y = layers.Conv2D(12, 3, strides=2, padding="same", name="block_1_conv")(x)
     y = layers.Activation("relu", name="block_1_relu")(layers.BatchNormalization(name="block_1_bn")(y))
     y = layers.BatchNormalization(name="block_2_bn")(layers.Conv2D(12, 3, padding="same", name="block_2_conv")(y))
-    shortcut = layers.Conv2D(12, 1, strides=2, name="shortcut_conv")(x)
+    # 3 x 3, not 1 x 1: the kernel gradient of a strided 1 x 1 convolution overruns its memory in TensorFlow 2.21.
+    shortcut = layers.Conv2D(12, 3, strides=2, padding="same", name="shortcut_conv")(x)
     x = layers.Activation("relu", name="block_out")(layers.Add(name="block_add")([y, shortcut]))
     if pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)

@@ -1,0 +1,33 @@
+"""DeconvNet: the class logit projected back through the network, every ReLU applied to what comes back.
+
+    R_in = ReLU(R_out) at every ReLU;   L(i,j) = max_c |R(i,j,c)|
+
+Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 2.1. Max-pooling sends
+back through its switches, convolutions through their transpose, as the gradient does. Every ReLU is overridden, in
+nested models and inside Conv2D, Dense and Activation layers too; the model itself is not touched.
+
+Cost per image: one forward and one backward pass.
+"""
+
+import tensorflow as tf
+
+from vanilla_gradient import VanillaGradient
+
+
+def _rectify(relu, inputs):
+    @tf.custom_gradient
+    def rectified(inputs):
+        return relu(inputs), tf.nn.relu
+
+    return rectified(inputs)
+
+
+class DeconvNet(VanillaGradient):
+    """The deconvolutional network; ValueError for a model without a ReLU, where it would be the plain gradient."""
+
+    rectify = staticmethod(_rectify)
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        if self.classifier.n_relus == 0:
+            raise ValueError(f"{type(self).__name__} changes the gradient of ReLUs; the model has none")
