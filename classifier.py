@@ -106,6 +106,10 @@ class Classifier:
             batches = range(0, len(images), self.batch_size)
             return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
 
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (n, C), float32, of one batch of RGB images 0-255."""
+        return self.compiled("logits", lambda images: self.forward(images)[1])(images).numpy()
+
     def features(self, images: np.ndarray) -> np.ndarray:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
         self.require_layer()
@@ -125,23 +129,58 @@ class Classifier:
 
         def call(path, layer, args, kwargs):
             nonlocal features
-            if path == self.score.path:  # stop short of the softmax or sigmoid
-                layer = self.score.layer
-            if path in self._folded.summands:
-                output = self._folded.call_batch_norm(path, args[0])
-            elif layer is None:
-                output = args[0]
-            elif rectify is not None and (parts := model_reading.split_relu(layer)):
-                before, relu = parts
-                output = rectify(relu, args[0] if before is None else layer_graph.call_layer(before, args, kwargs))
-            else:
-                output = layer_graph.call_layer(layer, args, kwargs)
+            output = self._call_layer(path, layer, args, kwargs, rectify)
             if path == self.layer_name:
                 features = output
                 if watch is not None:
                     watch(features)
             return output
 
+        logits = self._run(images, call)
+        return features, logits
+
+    def split(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Callable]:
+        """Features (n, h, w, K), what of them reaches the first layer that mixes channels, (n, ..., K), and the rest
+        of the network: a function of c changed copies per image, (n * c, ..., K), to logits (n * c, C)."""
+        outputs = {}
+
+        def record(path, layer, args, kwargs):
+            outputs[path] = self._call_layer(path, layer, args, kwargs)
+            return outputs[path]
+
+        self._run(images, record)
+        cut = model_reading.find_channel_mixing(self._steps, self._layer)
+        order = [step.path for step in self._steps]
+        before = set(order[: order.index(cut.path)])
+
+        def rest(head):
+            n_copies = tf.shape(head)[0] // tf.shape(images)[0]
+
+            def call(path, layer, args, kwargs):
+                if path == cut.path:
+                    return head
+                if path in before:  # a way around the features: the same for every copy
+                    return keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[path])
+                return self._call_layer(path, layer, args, kwargs)
+
+            return self._run(images, call)
+
+        return outputs[self.layer_name], outputs[cut.path], rest
+
+    def _call_layer(self, path: str, layer, args: tuple, kwargs: dict, rectify: Callable | None = None):
+        if path == self.score.path:  # stop short of the softmax or sigmoid
+            layer = self.score.layer
+        if path in self._folded.summands:
+            return self._folded.call_batch_norm(path, args[0])
+        if layer is None:
+            return args[0]
+        if rectify is not None and (parts := model_reading.split_relu(layer)):
+            before, relu = parts
+            return rectify(relu, args[0] if before is None else layer_graph.call_layer(before, args, kwargs))
+        return layer_graph.call_layer(layer, args, kwargs)
+
+    def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
+        """Logits (n, C), each layer's output being what `call` returns."""
         inputs = preprocess(images, self.preprocessing)
         if self._channels == 1:
             inputs = tf.image.rgb_to_grayscale(inputs)
@@ -155,7 +194,7 @@ class Classifier:
                 logits -= tf.math.log1p(-probabilities)
         if self.score.one_unit:  # both sides of a yes-or-no question can be explained
             logits = tf.concat([-logits, logits], axis=1)
-        return features, logits
+        return logits
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities (n, C) of logits (n, C), by the model's own score function."""
@@ -180,6 +219,12 @@ class Classifier:
     def layer_name(self) -> str | None:
         """The path of the layer that CAM methods look at; None for a model without a feature map."""
         return None if self._layer is None else self._layer.path
+
+    def dense_weights(self) -> np.ndarray:
+        """Weights (K, C) of the one dense layer behind the mean of the chosen layer's features, or ValueError."""
+        self.require_layer()
+        weights = model_reading.read_dense_weights(self._steps, self._layer)
+        return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
 
     @property
     def n_relus(self) -> int:

@@ -145,6 +145,26 @@ AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 +
     "tint": 0.15,  # of each colour channel for itself
     "erased": 0.35,  # side of the erased square, of the image's side
 }
+SCORECAM_VARIANTS = ("paper", "code")
+SCORECAM_VARIANT = "paper"
+SCORECAM_MAX_N = None  # all channels
+ABLATION_VALUES = 2**22  # numbers of ablated features held at a time per image: 16 MB
+INTEGRATED_GRADIENTS_N_STEPS = 50
+SMOOTHGRAD_METHODS = {  # name -> module and class of the gradient methods that can be smoothed
+    "VANILLA_GRADIENT": ("vanilla_gradient", "VanillaGradient"),
+    "GRADIENT_INPUT": ("gradient_input", "GradientInput"),
+    "INTEGRATED_GRADIENTS": ("integrated_gradients", "IntegratedGradients"),
+    "DECONVNET": ("deconvnet", "DeconvNet"),
+    "GUIDED_BACKPROP": ("guided_backprop", "GuidedBackprop"),
+}
+SMOOTHGRAD_OVER = "VANILLA_GRADIENT"
+SMOOTHGRAD_N_SAMPLES = 50
+SMOOTHGRAD_NOISE = 0.15  # sigma over max - min of the image
+SMOOTHGRAD_VARIANT = "mean"
+OCCLUSION_PATCH = None  # a seventh of the input's shorter side
+OCCLUSION_STRIDE = None  # half a patch
+OCCLUSION_FILL = 127.0  # grey value
+KERNEL_SHAP_NUM_SAMPLES = 1000
 
 # --- records ---------------------------------------------------------------------------------------------
 LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "lime", "scikit-image", "matplotlib")

@@ -81,6 +81,10 @@ class Explainer:
         """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""
         raise NotImplementedError
 
+    def describe_maps(self, maps: np.ndarray) -> list[dict]:
+        """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""
+        return [{} for _ in self.images]
+
     def compute_pictures(self) -> list[dict[str, np.ndarray]]:
         """For each image, further pictures of the answer by name, uint8 RGB (H, W, 3); most methods have none."""
         return [{} for _ in self.images]
@@ -93,8 +97,12 @@ class Explainer:
         for batch in batches:
             yield batch, self.classifier.predict(perturb(batch))
             done += len(batch)
-            if self.progress is not None:
-                self.progress(done, total)
+            self.report(done, total)
+
+    def report(self, done: int, total: int) -> None:
+        """Tells `progress` how many of an image's forward passes are done."""
+        if self.progress is not None:
+            self.progress(done, total)
 
     def _check_images(self, img_array: np.ndarray) -> np.ndarray:
         if img_array.ndim not in (3, 4) or img_array.shape[-1] != 3 or 0 in img_array.shape:

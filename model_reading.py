@@ -19,6 +19,11 @@ KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
     keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout, keras.layers.Reshape,
     keras.layers.SpatialDropout2D, keras.layers.Flatten, keras.layers.Identity, keras.layers.ZeroPadding2D,
 )  # fmt: skip
+PASSES_VALUES_ON = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.Reshape, keras.layers.Identity)
+KEEPS_CHANNELS_APART = (
+    keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, keras.layers.AveragePooling2D,
+    keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.Identity,
+)  # fmt: skip
 SCALES_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Lambda)
 
 
@@ -126,6 +131,44 @@ def split_relu(layer) -> tuple | None:
         return None if bare else without_activation(layer), activation
     is_operation = not isinstance(layer, keras.layers.Layer) and type(layer).__name__ in ("Relu", "Relu6")
     return (None, layer) if is_operation else None
+
+
+def find_channel_mixing(steps: Sequence[Step], layer: Step) -> Step:
+    """The last step behind `layer`, or itself, up to which channels stay apart and one of zeros stays so."""
+    found = layer
+    while True:
+        after = [step for step in steps if any(tensor is found.output for tensor in step.inputs)]
+        if len(after) != 1 or not _keeps_channels_apart(after[0].layer):
+            return found
+        found = after[0]
+
+
+def _keeps_channels_apart(layer) -> bool:
+    relu = split_relu(layer)
+    return isinstance(layer, KEEPS_CHANNELS_APART) or (relu is not None and relu[0] is None)
+
+
+def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
+    """Weights (K, units) of the one dense layer that follows the mean over positions of `layer`.
+
+    ValueError for another head, naming what was found.
+    """
+    behind = steps[[step.path for step in steps].index(layer.path) + 1 :]
+    parts = [step for step in behind if not isinstance(step.layer, PASSES_VALUES_ON)]
+    averages = [isinstance(step.layer, keras.layers.GlobalAveragePooling2D) or _is_mean(step) for step in parts[:1]]
+    scores = [step for step in parts[2:] if type(step.layer).__name__.lower() not in ("activation", SOFTMAX, SIGMOID)]
+    if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or scores:
+        found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
+        raise ValueError(
+            f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}"
+        )
+    return np.asarray(parts[1].layer.kernel)
+
+
+def _is_mean(step: Step) -> bool:
+    """Whether the step is an average pooling whose window is the whole map."""
+    return isinstance(step.layer, keras.layers.AveragePooling2D) and step.output.shape[1:3].num_elements() == 1 \
+        and tuple(step.layer.pool_size) == tuple(step.inputs[0].shape[1:3])  # fmt: skip
 
 
 def preprocesses_itself(steps: Sequence[Step]) -> bool:

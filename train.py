@@ -26,7 +26,7 @@ def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable
     def number(text: str) -> float:
         value = kind(text)
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{low:g} to {high:g} was wanted; got {text}")
+            raise argparse.ArgumentTypeError(f"a number from {low:g} to {high:g} was wanted; got {text}")
         return value
 
     return number
@@ -116,7 +116,11 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
         raise ValueError("train_images_folder_path and val_images_folder_path must be given together")
     import demo
 
-    folder = demo.write_demo(constants.DEMO_FOLDER)
+    def progress(done: int, total: int) -> None:
+        print(f"\rdrawing the embedded data: {done} of {total}", end="\n" * (done == total), file=sys.stderr)
+
+    is_drawn = (Path(constants.DEMO_FOLDER) / "images_val" / demo.demo_names("val")[-1]).is_file()
+    folder = demo.write_demo(constants.DEMO_FOLDER, progress=None if is_drawn else progress)
     return folder / "images_train", folder / "images_val"
 
 
@@ -159,7 +163,8 @@ def run(args: argparse.Namespace) -> int:
         "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
     }  # fmt: skip
     settings = {
-        **kept, "weights": weights, "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
+        **kept, "weights": weights,
+        "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
         "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
     }  # fmt: skip
     folder, is_done = training_report.open_run(model_path, settings, args.overwrite)
@@ -214,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         return run(args)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         print(f"train.py: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

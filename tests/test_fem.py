@@ -1,11 +1,11 @@
 """FEM against numbers worked by hand and a naive loop."""
 
+import keras
 import numpy as np
 import pytest
-from conftest import GREEN, RED, SIDE, assert_close, noise, square
+from conftest import GREEN, RED, SIDE, assert_close, head, noise, residual_backbone, square
 
 from classifier import Classifier
-from conftest import head, residual_backbone
 from fem import FEM
 
 
@@ -24,8 +24,7 @@ def map_of(explainer, features):
 
 
 def test_by_hand(explainer):
-    # mean 1, population deviation sqrt(4) = 2 (seven at 0.25 would differ): threshold 1 + 2 * sqrt(7) / ... see below
-    features = channel(8, 0, 0, 0, 0, 0, 0, 0)  # mean 1, variance (49 + 7) / 8 = 7: threshold 1 + 2 * 2.6458 = 6.29
+    features = channel(8, 0, 0, 0, 0, 0, 0, 0)  # mean 1, variance (49 + 7) / 8 = 7: threshold 1 + 2 sqrt(7) = 6.29
     np.testing.assert_array_equal(map_of(explainer, features)[0], [[1, 0, 0, 0], [0, 0, 0, 0]])
     both = np.concatenate([features, 2 * features[:, ::-1, ::-1]], axis=-1)  # a second channel: weight 2, last position
     np.testing.assert_array_equal(map_of(explainer, both)[0], [[1, 0, 0, 0], [0, 0, 0, 2]])
@@ -62,8 +61,6 @@ def test_values_are_expanded_to_every_position(explainer):
 
 def test_the_map_is_that_of_the_naive_loop():
     backbone = residual_backbone()
-    import keras
-
     classifier = Classifier(keras.Model(backbone.input, head()(backbone.output)))
     explainer = FEM(classifier, None, noise(2), k=1.0)
     maps = explainer.explain_batch(explainer.images, explainer.class_indices)

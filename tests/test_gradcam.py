@@ -99,7 +99,8 @@ def test_map_of_a_model_cut_by_hand_channel_by_channel(layer_name, variant):
     backbone, top = residual_backbone(), head(activation=None)
     model = keras.Model(backbone.input, top(backbone.output))
     cut = keras.Model(model.input, [model.get_layer(layer_name).output, model.output])
-    image, class_index = noise(1), 2
+    image = noise(1)
+    class_index = int(np.argmax(model(image)))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         image = tf.constant(image)
         tape.watch(image)

@@ -1,0 +1,30 @@
+"""Superpixels of an image, and the image with some of them hidden: what LIME and KernelSHAP share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import constants
+
+
+def segment(image: np.ndarray, seed: int) -> np.ndarray:
+    """Superpixels (H, W), numbered from 0 without gaps, of an image (H, W, 3) of 0-255: quickshift on it in [0, 1]."""
+    from lime.wrappers.scikit_image import SegmentationAlgorithm
+
+    quickshift = SegmentationAlgorithm("quickshift", random_seed=seed, **constants.LIME_QUICKSHIFT)
+    labels = quickshift(image.astype(np.float64) / 255)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+
+
+def hide_all(image: np.ndarray, segments: np.ndarray, hide_color: float | Sequence[float] | None) -> np.ndarray:
+    """The image (H, W, 3) with every superpixel hidden: in its mean colour (None), a grey value or a colour."""
+    if hide_color is not None:
+        return np.broadcast_to(np.asarray(hide_color, image.dtype), image.shape)
+    sizes = np.bincount(segments.ravel())
+    means = [np.bincount(segments.ravel(), channel.ravel()) / sizes for channel in np.moveaxis(image, -1, 0)]
+    return np.stack(means, axis=-1)[segments].astype(image.dtype)
+
+
+def show_some(shown: np.ndarray, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Images (n, H, W, 3): the image where a superpixel is shown, (n, n_segments), its hidden version elsewhere."""
+    return np.where(shown.astype(bool)[:, segments, None], image, hidden)
