@@ -110,7 +110,7 @@ class Explainer:
         if not (img_array.dtype == np.uint8 or np.issubdtype(img_array.dtype, np.floating)):
             raise ValueError(f"img_array should be uint8 or float, not {img_array.dtype}")
         low, high = img_array.min(), img_array.max()
-        if not (low >= 0 and high <= 255):  # also true of NaN
+        if not (low > -0.01 and high < 255.01):  # resizing may overshoot by a rounding error; NaN is refused too
             raise ValueError(f"img_array should be RGB 0-255; it ranges from {low} to {high}")
         if img_array.dtype != np.uint8 and 0 < high <= 1:
             raise ValueError(
@@ -118,7 +118,8 @@ class Explainer:
             )
         size = self.classifier.input_height, self.classifier.input_width
         images = img_array if img_array.ndim == 4 else img_array[None]
-        return np.stack([utils.resize_image(image.astype(np.float32), *size) for image in images])
+        resized = [utils.resize_image(image.astype(np.float32), *size) for image in images]
+        return np.clip(np.stack(resized), 0, 255)
 
     def _check_class_index(self, class_index, n_images: int) -> np.ndarray:
         if class_index is None:

@@ -173,12 +173,12 @@ def run(args: argparse.Namespace) -> int:
     )
     examiner.examine(samples, chosen)
     results.write_summary()
-    style = display.Style(args.colormap, args.alpha, density_note)
-    paths = display.write_figures(results, samples, list(chosen), args.display_type, style, description)
     print(f"\n{format_table(results.summarise())}\n")
     failed = list(explaining.failures(results.records.values()))
     for record in failed:
         print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
+    style = display.Style(args.colormap, args.alpha, density_note)
+    paths = display.write_figures(results, samples, list(chosen), args.display_type, style, description)
     print_paths(paths, args.show)
     return 1 if failed else 0
 

@@ -35,8 +35,14 @@ def read_settings(path: str | Path) -> dict:
     """What `save_model` kept with the model; {} for a file that holds none."""
     if not zipfile.is_zipfile(path):
         return {}
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(SETTINGS_ENTRY)) if SETTINGS_ENTRY in archive.namelist() else {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            settings = json.loads(archive.read(SETTINGS_ENTRY)) if SETTINGS_ENTRY in archive.namelist() else {}
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"cannot read {SETTINGS_ENTRY} in {str(path)!r}: {error}") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"cannot read {SETTINGS_ENTRY} in {str(path)!r}: it holds no settings")
+    return settings
 
 
 def load_model(path: str | Path, trust_model: bool = False):

@@ -15,10 +15,10 @@ class Progress:
     On a terminal the line is rewritten in place; elsewhere a line is written per image.
     """
 
-    def __init__(self, counts: dict[str, int], stream: TextIO = sys.stderr):
+    def __init__(self, counts: dict[str, int], stream: TextIO | None = None):
         self.left, self.total = Counter(counts), sum(counts.values())
         self.seconds, self.timed = Counter(), Counter()
-        self.stream = stream
+        self.stream = stream or sys.stderr
         self._since = time.monotonic()
 
     def begin(self, method: str, image: str) -> None:

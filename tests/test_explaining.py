@@ -49,7 +49,8 @@ def samples(tmp_path):
     """Five images of other sizes than the model's, labelled by the folder, each with a density map."""
     for number, colour in enumerate((RED, GREEN, BLUE, RED, GREEN)):
         name = f"{COLOURS[colour]}/{number}.png"
-        for folder, pixels in (("images", picture(colour, seed=number)), ("gaze", 255 * square(colour).astype("uint8"))):
+        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
+        for folder, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
             path = tmp_path / folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).resize((120 + number, 60)).save(path)

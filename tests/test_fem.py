@@ -67,7 +67,8 @@ def test_the_map_is_that_of_the_naive_loop():
     for features, saliency_map in zip(classifier.features(noise(2)).astype(np.float64), maps):
         naive = np.zeros((8, 8))
         for k in range(features.shape[-1]):
-            mean, deviation = features[..., k].mean(), np.sqrt(np.mean((features[..., k] - features[..., k].mean()) ** 2))
+            mean = features[..., k].mean()
+            deviation = np.sqrt(np.mean((features[..., k] - mean) ** 2))
             for row in range(8):
                 for column in range(8):
                     if features[row, column, k] > mean + deviation:

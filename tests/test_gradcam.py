@@ -13,7 +13,7 @@ from gradcam import GradCAM
 
 @pytest.fixture
 def tiny():
-    """2 x 2 pixels, two channels A_0 = R / 100 and A_1 = G / 100, pooled; class 0: 4 A_0 - 8 A_1; class 1 its negative."""
+    """2 x 2 pixels; A_0 = R / 100, A_1 = G / 100; S_0 = 4 mean A_0 - 8 mean A_1, S_1 = -S_0."""
     images = keras.Input((2, 2, 3))
     features = layers.Conv2D(2, 1, use_bias=False, name="conv")(images)
     logits = layers.Dense(2, use_bias=False, name="dense")(layers.GlobalAveragePooling2D()(features))

@@ -39,7 +39,8 @@ def imagenet(monkeypatch):
         return planted_model()
 
     monkeypatch.setattr(model_files, "zoo_model", zoo_model)
-    monkeypatch.setattr(model_files, "imagenet_class_index", lambda: (["tench", "goldfish", "shark"], ["n1", "n2", "n3"]))
+    index = ["tench", "goldfish", "shark"], ["n1", "n2", "n3"]
+    monkeypatch.setattr(model_files, "imagenet_class_index", lambda: index)
     return asked
 
 

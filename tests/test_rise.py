@@ -173,7 +173,8 @@ def test_every_mask_is_scored_once_for_each_image(planted_classifier, images, ca
 
 
 @pytest.mark.parametrize("options", [
-    {"n_masks": 0}, {"mask_size": 0}, {"threshold": 0}, {"threshold": 1.1}, {"threshold": float("nan")}, {"variant": "x"},
+    {"n_masks": 0}, {"mask_size": 0}, {"variant": "x"},
+    {"threshold": 0}, {"threshold": 1.1}, {"threshold": float("nan")},
 ], ids=str)  # fmt: skip
 def test_options_out_of_range_are_refused(planted_classifier, image, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}.* should .*, not|lie in"):
