@@ -57,7 +57,7 @@ def run_model(model, images, call: Callable, prefix: str = ""):
             return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/")
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
-    if tf.is_tensor(images):  # as the model names its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
+    if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
         images = keras.tree.pack_sequence_as(graph._inputs_struct, [images])
     output = graph._run_through_graph(graph._standardize_inputs(images), operation_fn=enter_or_call)
     outputs = keras.tree.flatten(output)

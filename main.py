@@ -227,7 +227,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"main.py: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that may not be written to, a full disk
-        print(f"main.py: error: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"main.py: error: {error.strerror or error}{where}", file=sys.stderr)
         return 2
     except ImportError as error:
         print(f"main.py: error: a library is missing ({error}); see Set-up in README.md", file=sys.stderr)

@@ -119,8 +119,14 @@ def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:
         return Path(model_path), f"the model file {model_path}"
     if model_name is not None and (trained := trained_model_path(model_name)).is_file():
         return trained, f"{trained}, which train.py wrote"
-    if model_name in (None, constants.MODEL_NAME_DEMO):
-        return Path(__file__).with_name(constants.DEMO_MODEL_PATH), "the embedded demonstration network"
+    embedded = Path(__file__).with_name(constants.DEMO_MODEL_PATH), "the embedded demonstration network"
+    if model_name is None:
+        return embedded
+    trained = trained_model_path(model_name)
+    if trained.is_file():
+        return trained, f"{trained}, which train.py wrote"
+    if model_name == constants.MODEL_NAME_DEMO:
+        return embedded
     if model_name not in constants.ZOO:
         choices = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
         raise ValueError(f"unknown model_name {model_name!r}; choose one of: {choices}")

@@ -26,7 +26,8 @@ def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable
     def number(text: str) -> float:
         value = kind(text)
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"a number from {low:g} to {high:g} was wanted; got {text}")
+            wanted = f"{low:g} or more" if high == float("inf") else f"{low:g} to {high:g}"
+            raise argparse.ArgumentTypeError(f"{wanted} was wanted; got {text}")
         return value
 
     return number

@@ -125,7 +125,10 @@ def cut_head(model: keras.Model, model_name: str | None, settings: dict) -> Back
         return output
 
     try:
-        layer_graph.run_model(model, images, call)
+        named = images  # or as the model names its input: `Model([images], ...)`, `Model({"image": images}, ...)`
+        if not isinstance(model, keras.Sequential):
+            named = keras.tree.pack_sequence_as(model.input, [images])
+        layer_graph.run_model(model, named, call)
         backbone = keras.Model(images, features)
     except (ValueError, TypeError) as error:  # gray images; two layers of one name; a `call` of its own
         reason = str(error).strip().splitlines()[0]

@@ -101,6 +101,14 @@ def test_a_row_shows_what_was_recorded(explained, rows):
         np.testing.assert_array_equal(curve[1:], [CURVES[:, column], CURVES[:, 0]])
 
 
+@pytest.mark.parametrize("display_type", ["grid", "singles"])
+def test_a_name_that_is_no_utf8_can_be_drawn(explained, display_type):
+    results, [sample] = explained(1)
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    results.add(replace(results.records["GRADCAM", "0.png"], image=name, label=name), np.eye(4, dtype=np.float32))
+    assert draw(results, [replace(sample, name=name)], display_type)
+
+
 def test_an_image_without_a_map_is_left_out(explained, rows):
     results, samples = explained(3)
     results.add(Record("GRADCAM", "1.png", "1", status="failed: damaged"))

@@ -64,8 +64,9 @@ def test_an_unknown_method_lists_the_choices(text):
         choose_methods(text)
 
 
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("FALSE", False), ("no", False),
-                                             ("0", False)])  # fmt: skip
+@pytest.mark.parametrize(("text", "value"), [
+    ("true", True), ("Yes", True), ("1", True), ("FALSE", False), ("no", False), ("0", False),
+])  # fmt: skip
 def test_yes_and_no(text, value):
     assert read_bool(text) is value
 

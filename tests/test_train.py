@@ -78,6 +78,15 @@ def test_the_layers_of_a_nested_backbone_become_layers_of_the_new_model(wrap):
     np.testing.assert_allclose(backbone.model(noise(2)), inner(noise(2)), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("names", ["a list", "a dictionary"])
+def test_the_head_is_cut_off_however_the_model_names_its_input(names, recwarn):
+    inner = residual_backbone()
+    inputs = [inner.input] if names == "a list" else {"photograph": inner.input}
+    backbone = transfer.cut_head(keras.Model(inputs, head()(inner.output)), None, {})
+    np.testing.assert_allclose(backbone.model(noise(2)), inner(noise(2)), rtol=1e-4, atol=1e-3)
+    assert not [warning for warning in recwarn if "structure" in str(warning.message)]
+
+
 @pytest.mark.parametrize("include_top", [True, False])
 def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
     model = model_files.zoo_model(
