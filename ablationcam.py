@@ -26,7 +26,6 @@ class AblationCAM(Explainer):
 
     def ablate_channels(self, images: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, ...]:
         """Features (n, h, w, K), logits S (n,) and logits without each channel S_k (n, K) of the class."""
-        self.classifier.require_layer()
 
         def ablate(images, class_index):
             features, head, rest = self.classifier.split(images)

@@ -11,6 +11,7 @@ Cost per image: the forward pass up to the last feature map.
 
 import numpy as np
 
+from classifier import Classifier
 from explainer import Explainer
 
 
@@ -19,6 +20,11 @@ class CAM(Explainer):
 
     signed = True
     uses_layer = True
+
+    @classmethod
+    def check_classifier(cls, classifier: Classifier) -> None:
+        """Raises ValueError for a head other than a mean over positions and one dense layer."""
+        classifier.dense_weights()
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""

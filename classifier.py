@@ -102,6 +102,8 @@ class Classifier:
         """Class probabilities (n, C), float32, of RGB images 0-255 (n, H, W, 3) at the model's input size."""
         predict = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
         images = np.asarray(images, dtype=np.float32)
+        if images.shape[1:] != tuple(self.image_spec.shape[1:]) or not len(images):
+            raise ValueError(f"images (n, H, W, 3) = {self.image_spec.shape} are wanted, not {images.shape}")
         with _arithmetic(self.precision):
             batches = range(0, len(images), self.batch_size)
             return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])

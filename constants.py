@@ -160,6 +160,7 @@ SMOOTHGRAD_METHODS = {  # name -> module and class of the gradient methods that 
 SMOOTHGRAD_OVER = "VANILLA_GRADIENT"
 SMOOTHGRAD_N_SAMPLES = 50
 SMOOTHGRAD_NOISE = 0.15  # sigma over max - min of the image
+SMOOTHGRAD_VARIANTS = ("mean", "squared", "absolute")
 SMOOTHGRAD_VARIANT = "mean"
 OCCLUSION_PATCH = None  # a seventh of the input's shorter side
 OCCLUSION_STRIDE = None  # half a patch

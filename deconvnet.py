@@ -9,8 +9,10 @@ nested models and inside Conv2D, Dense and Activation layers too; the model itse
 Cost per image: one forward and one backward pass.
 """
 
+import numpy as np
 import tensorflow as tf
 
+from classifier import Classifier
 from vanilla_gradient import VanillaGradient
 
 
@@ -27,7 +29,12 @@ class DeconvNet(VanillaGradient):
 
     rectify = staticmethod(_rectify)
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        if self.classifier.n_relus == 0:
-            raise ValueError(f"{type(self).__name__} changes the gradient of ReLUs; the model has none")
+    @classmethod
+    def check_classifier(cls, classifier: Classifier) -> None:
+        """Raises ValueError for a model without a ReLU."""
+        if classifier.n_relus == 0:
+            raise ValueError(f"{cls.__name__} changes the gradient of ReLUs; the model has none")
+
+    def describe_maps(self, maps: np.ndarray) -> list[dict]:
+        """For each image how many ReLUs were overridden."""
+        return [{"relus_overridden": self.classifier.n_relus} for _ in self.images]

@@ -52,6 +52,7 @@ class Explainer:
                  progress: Callable[[int, int], None] | None = None):  # fmt: skip
         self.model, self.model_name = model, model_name
         self.classifier = as_classifier(model, model_name)
+        self.check_classifier(self.classifier)
         self.img_array = np.asarray(img_array)
         self.images = self._check_images(self.img_array)
         self.class_index = class_index
@@ -60,6 +61,12 @@ class Explainer:
         if self.batch_size < 1:
             raise ValueError(f"batch_size should be 1 or more, not {batch_size}")
         self.seed, self.progress = seed, progress
+
+    @classmethod
+    def check_classifier(cls, classifier: Classifier) -> None:
+        """Raises ValueError if this method cannot explain that classifier, saying why."""
+        if cls.uses_layer:
+            classifier.require_layer()
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""

@@ -34,7 +34,6 @@ class GradCAM(Explainer):
 
     def get_model(self):
         """The network as a function: images (n, H, W, 3) -> features (n, h, w, K) and logits (n, C)."""
-        self.classifier.require_layer()
         return self.classifier.forward
 
     def compute_gradients(self, model, images: np.ndarray, class_index: np.ndarray):
@@ -47,7 +46,7 @@ class GradCAM(Explainer):
             gradients = tape.gradient(score, features)
             return tf.cast(features, tf.float32), tf.cast(gradients, tf.float32)
 
-        features, gradients = self.classifier.compiled("gradcam", features_and_gradients)(images, class_index)
+        features, gradients = self.classifier.compiled(("gradcam", model), features_and_gradients)(images, class_index)
         return features.numpy(), gradients.numpy()
 
     def pool_gradients(self, gradients: np.ndarray) -> np.ndarray:

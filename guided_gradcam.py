@@ -10,6 +10,7 @@ Cost per image: that of Grad-CAM and of guided backpropagation.
 
 import numpy as np
 
+from classifier import Classifier
 from explainer import Explainer
 from gradcam import GradCAM
 from guided_backprop import GuidedBackprop
@@ -20,6 +21,12 @@ class GuidedGradCAM(Explainer):
 
     needs_gradients = True
     uses_layer = True
+
+    @classmethod
+    def check_classifier(cls, classifier: Classifier) -> None:
+        """Raises ValueError for a model without a feature map or without a ReLU."""
+        for method in (GradCAM, GuidedBackprop):
+            method.check_classifier(classifier)
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, H, W)."""

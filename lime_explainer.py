@@ -16,10 +16,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from lime import lime_image
-from lime.wrappers.scikit_image import SegmentationAlgorithm
 from skimage.segmentation import mark_boundaries
 
 import constants
+import superpixels
 from explainer import Explainer
 
 
@@ -32,8 +32,6 @@ class BatchedLimeImageExplainer(lime_image.LimeImageExplainer):
         `classifier_fn` is given the shown segments, the image, its hidden version and the segments, and
         composes the images itself.
         """
-        _, segments = np.unique(segments, return_inverse=True)  # numbered 0..n-1 without gaps
-        segments = segments.reshape(image.shape[:2])
         n_segments = int(segments.max()) + 1
         data = self.random_state.randint(0, 2, num_samples * n_segments).reshape(num_samples, n_segments)
         data[0, :] = 1
@@ -77,16 +75,13 @@ class LimeExplainer(Explainer):
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """Superpixels (H, W), integers, of an image (H, W, 3) of 0-255: quickshift on the image in [0, 1]."""
-        # The seed is `random_seed` in older releases of scikit-image, `rng` in newer; the wrapper drops the other.
-        seeds = {"random_seed": self.seed, "rng": self.seed}
-        quickshift = SegmentationAlgorithm("quickshift", **seeds, **constants.LIME_QUICKSHIFT)
-        return quickshift(image.astype(np.float64) / 255)
+        return superpixels.segment(image, self.seed)
 
     def perturb(
         self, shown: np.ndarray, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray
     ) -> np.ndarray:
         """Images (n, H, W, 3): the image where a segment is shown, (n, n_segments), its hidden version elsewhere."""
-        return np.where(shown.astype(bool)[:, segments, None], image, hidden)
+        return superpixels.show_some(shown, image, hidden, segments)
 
     def get_lime_explanation(self, image: np.ndarray, class_index: int) -> lime_image.ImageExplanation:
         """The package's explanation of an image (H, W, 3) at the input size, for `class_index` and the top labels."""
@@ -135,9 +130,8 @@ class LimeExplainer(Explainer):
         """The map (H, W) of one image or (N, H, W) of a batch: the coefficient of each pixel's superpixel."""
         maps = []
         for explanation, class_index in zip(self.explanations, self.class_indices):
-            labels, segments = np.unique(explanation.segments, return_inverse=True)
-            coefficients = np.zeros(len(labels), dtype=np.float32)
+            coefficients = np.zeros(explanation.segments.max() + 1, dtype=np.float32)
             for segment, coefficient in explanation.local_exp[int(class_index)]:
                 coefficients[segment] = coefficient
-            maps.append(coefficients[segments].reshape(explanation.segments.shape))
+            maps.append(coefficients[explanation.segments])
         return self.finish_maps(maps)

@@ -231,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"main.py: error: {error.strerror or error}{where}", file=sys.stderr)
         return 2
     except ImportError as error:
-        print(f"main.py: error: a library is missing ({error}); see Set-up in README.md", file=sys.stderr)
+        print(f"main.py: error: a library is missing ({error}); see 'Start' in README.md", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)

@@ -45,6 +45,11 @@ def read_bool(text: str) -> bool:
     raise ValueError(f"true or false is wanted, not {text!r}")
 
 
+def read_count(text: str) -> int | None:
+    """None of 'all' or 'auto', else a whole number."""
+    return None if text.lower() in ("all", "auto", "none") else int(text)
+
+
 def read_color(text: str) -> tuple[float, ...] | float | None:
     """None of 'mean', a grey value of '0', an RGB colour of '127,127,127'; 0-255."""
     if text.lower() in ("mean", "none"):
@@ -82,6 +87,43 @@ METHODS = {
             Option("negative_only", constants.LIME_NEGATIVE_ONLY, "mask: superpixels against it only", read_bool),
             Option("num_superpixels", constants.LIME_NUM_SUPERPIXELS, "mask: how many of the best", int),
             Option("hide_rest", constants.LIME_HIDE_REST, "mask: grey out what is not in it", read_bool),
+        )),
+        Method("CAM", "cam", "CAM"),
+        Method("GRADCAM_PLUS_PLUS", "gradcam_plus_plus", "GradCAMPlusPlus"),
+        Method("HIRESCAM", "hirescam", "HiResCAM"),
+        Method("LAYERCAM", "layercam", "LayerCAM"),
+        Method("SCORECAM", "scorecam", "ScoreCAM", (
+            Option("variant", constants.SCORECAM_VARIANT, "softmax of the gains (paper) or probabilities (code)",
+                   choices=constants.SCORECAM_VARIANTS),
+            Option("max_n", constants.SCORECAM_MAX_N, "channels used, those of largest variance; all", read_count),
+        )),
+        Method("ABLATIONCAM", "ablationcam", "AblationCAM"),
+        Method("VANILLA_GRADIENT", "vanilla_gradient", "VanillaGradient"),
+        Method("GRADIENT_INPUT", "gradient_input", "GradientInput"),
+        Method("SMOOTHGRAD", "smoothgrad", "SmoothGrad", (
+            Option("over", constants.SMOOTHGRAD_OVER, "the gradient method that is smoothed", str.upper,
+                   choices=tuple(constants.SMOOTHGRAD_METHODS)),
+            Option("n_samples", constants.SMOOTHGRAD_N_SAMPLES, "noisy copies per image", int),
+            Option("noise", constants.SMOOTHGRAD_NOISE, "sigma as a share of the image's max - min", float),
+            Option("variant", constants.SMOOTHGRAD_VARIANT, "what is averaged: gradients, squares or magnitudes",
+                   choices=constants.SMOOTHGRAD_VARIANTS),
+        )),
+        Method("INTEGRATED_GRADIENTS", "integrated_gradients", "IntegratedGradients", (
+            Option("n_steps", constants.INTEGRATED_GRADIENTS_N_STEPS, "parts of the way from black", int),
+        )),
+        Method("DECONVNET", "deconvnet", "DeconvNet"),
+        Method("GUIDED_BACKPROP", "guided_backprop", "GuidedBackprop"),
+        Method("GUIDED_GRADCAM", "guided_gradcam", "GuidedGradCAM"),
+        Method("OCCLUSION", "occlusion", "Occlusion", (
+            Option("patch", constants.OCCLUSION_PATCH, "side of the window in input pixels; a seventh of the input",
+                   read_count),
+            Option("stride", constants.OCCLUSION_STRIDE, "pixels from window to window; half a patch", read_count),
+            Option("fill", constants.OCCLUSION_FILL, "grey value of the cover, 0-255", float),
+        )),
+        Method("KERNEL_SHAP", "kernel_shap", "KernelSHAP", (
+            Option("num_samples", constants.KERNEL_SHAP_NUM_SAMPLES, "perturbed images per image", int),
+            Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
+                   read_color),
         )),
     )
 }  # fmt: skip

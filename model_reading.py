@@ -92,12 +92,15 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     producers = {}
     for step in steps:
         producers.setdefault(id(step.output), step)  # a layer may hand on the very tensor it was given
-    step = producers[id(output)]
-    while _keeps_the_score(step.layer):
-        step = producers[id(step.inputs[0])]
+    step = producers.get(id(output))
+    while step is not None and _keeps_the_score(step.layer):
+        step = producers.get(id(step.inputs[0]))
+    if step is None:
+        raise ValueError("a classifier is wanted; the model hands its input on as it is")
     one_unit = output.shape[-1] == 1
     activation = getattr(step.layer, "activation", None)
-    name = getattr(activation, "__name__", None) or type(step.layer).__name__.lower()
+    function = step.layer if activation is None else activation  # which may be a function or a layer
+    name = getattr(function, "__name__", type(function).__name__).lower()
     if name in (SOFTMAX, SIGMOID):
         bare = activation is None or isinstance(step.layer, keras.layers.Activation)
         return Score(step.path, None if bare else without_activation(step.layer), name, one_unit)

@@ -32,19 +32,19 @@ class Occlusion(Explainer):
                  stride: int | None = constants.OCCLUSION_STRIDE, fill: float = constants.OCCLUSION_FILL,
                  **options):  # fmt: skip
         super().__init__(model, model_name, img_array, class_index, **options)
-        self.patch = -(-min(self.images.shape[1:3]) // 7) if patch is None else patch
-        self.stride = max(1, self.patch // 2) if stride is None else stride
-        if self.patch < 1 or self.stride < 1 or not 0 <= fill <= 255:
+        if min(patch or 1, stride or 1) < 1 or 0 in (patch, stride) or not 0 <= fill <= 255:
             raise ValueError(f"patch and stride should be 1 or more, fill 0-255; given: {patch}, {stride}, {fill}")
-        self.fill = fill
+        self.patch, self.stride, self.fill = patch, stride, fill
 
     def place_windows(self) -> list[tuple[slice, slice]]:
         """Rows and columns of each window."""
         height, width = self.images.shape[1:3]
+        patch = self.patch or -(-min(height, width) // 7)
+        stride = self.stride or max(1, patch // 2)
         return [
-            (slice(top, min(top + self.patch, height)), slice(left, min(left + self.patch, width)))
-            for top in range(0, height, self.stride)
-            for left in range(0, width, self.stride)
+            (slice(top, min(top + patch, height)), slice(left, min(left + patch, width)))
+            for top in range(0, height, stride)
+            for left in range(0, width, stride)
         ]
 
     def cover(self, image: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:

@@ -42,7 +42,7 @@ class SmoothGrad(VanillaGradient):
         method = getattr(importlib.import_module(module), class_name)
         self.method = method(self.classifier, None, img_array, class_index, batch_size=self.batch_size)
         self.signed = method.signed and variant == "mean"
-        self.n_samples, self.noise, self.variant = n_samples, noise, variant
+        self.over, self.n_samples, self.noise, self.variant = over, n_samples, noise, variant
 
     def compute_gradients(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """The mean over noisy copies of the method's gradients, (n, H, W, 3)."""

@@ -11,7 +11,9 @@ def segment(image: np.ndarray, seed: int) -> np.ndarray:
     """Superpixels (H, W), numbered from 0 without gaps, of an image (H, W, 3) of 0-255: quickshift on it in [0, 1]."""
     from lime.wrappers.scikit_image import SegmentationAlgorithm
 
-    quickshift = SegmentationAlgorithm("quickshift", random_seed=seed, **constants.LIME_QUICKSHIFT)
+    # The seed is `random_seed` in older releases of scikit-image, `rng` in newer; the wrapper drops the other.
+    seeds = {"random_seed": seed, "rng": seed}
+    quickshift = SegmentationAlgorithm("quickshift", **seeds, **constants.LIME_QUICKSHIFT)
     labels = quickshift(image.astype(np.float64) / 255)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 

@@ -24,6 +24,8 @@ OPTIONS = {  # that make a costly method quick, by name, whatever the method
     "n_masks": 400,
     "mask_size": 4,
     "num_samples": 100,
+    "n_samples": 8,
+    "n_steps": 8,
     "hide_color": 100,  # grey: an even square is not hidden by its own mean colour
 }
 

@@ -193,15 +193,6 @@ def test_very_few_samples_still_give_a_map(planted_classifier, image, num_sample
     assert np.isfinite(quick(planted_classifier, image, RED, num_samples=num_samples).compute_saliency_map()).all()
 
 
-def test_superpixels_numbered_with_gaps_are_handled(planted_classifier, monkeypatch, image):
-    regular = np.kron(np.arange(64).reshape(8, 8), np.ones((12, 12), dtype=int))
-    maps = []
-    for segments in (regular, 10 * regular + 5):
-        monkeypatch.setattr(LimeExplainer, "segment", lambda self, image, segments=segments: segments)
-        maps.append(quick(planted_classifier, image, RED).compute_saliency_map())
-    np.testing.assert_allclose(*maps, atol=1e-7)
-
-
 @pytest.mark.parametrize(("options", "words"), [
     ({"num_samples": 0}, "should be 1 or more"),
     ({"num_lime_features": 0}, "should be 1 or more"),
