@@ -25,7 +25,7 @@ from methods import METHODS
 
 RANDOM_METHODS = {"RISE", "LIME", "KERNEL_SHAP", "SMOOTHGRAD"}  # all others give one map whatever the seed
 
-# Without max-pooling DeconvNet hears of the image only through nothing at all: its map is that of the weights.
+# Without max-pooling nothing of the image comes back through a DeconvNet: its map is that of the weights.
 IMAGELESS_METHODS = {"DECONVNET"}
 
 pytestmark = pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
@@ -71,6 +71,8 @@ def test_the_heat_lies_on_the_object_of_the_class(method, planted_classifier, im
 
 
 def test_the_class_matters_exactly_where_the_method_says_so(method, planted_classifier, image):
+    if method.name in IMAGELESS_METHODS:
+        pytest.skip("the planted network has no max-pooling")
     red, green = (explain(method, planted_classifier, image, class_index) for class_index in (RED, GREEN))
     assert np.array_equal(red, green) != method.load().uses_class
 
@@ -144,6 +146,8 @@ def test_the_model_is_not_changed(method, image):
 
 
 def test_one_unit_has_two_sides_to_explain(method, image):
+    if method.name in IMAGELESS_METHODS:
+        pytest.skip("the planted network has no max-pooling")
     classifier = Classifier(planted_model([keras.layers.Activation("sigmoid")], n_classes=1))
     against, speaks_for = (explain(method, classifier, image, index) for index in (0, 1))
     if method.load().uses_class:  # the one unit is red's, and green speaks against it
