@@ -64,7 +64,7 @@ def demo_names(split: str) -> list[str]:
 def is_demo(images_folder: str | Path) -> bool:
     """Whether a folder of images belongs to a demonstration data set, whose gaze is simulated."""
     readme = Path(images_folder).parent / "README.txt"
-    return readme.is_file() and readme.read_text(errors="replace").startswith(README.splitlines()[0])
+    return readme.is_file() and readme.read_text(errors="replace").startswith(README.split("{")[0].splitlines()[0])
 
 
 def draw_scene(file_name: str, seed: int = constants.SEED) -> tuple[np.ndarray, dict[str, np.ndarray]]:

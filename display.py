@@ -13,9 +13,11 @@ import dataset
 import figures
 import representations
 from dataset import Sample
+from files import figure_saver, picture_saver, write_whole
 from methods import Method
 from panels import ExplainedImage
-from results import Record, Results, figure_saver, picture_saver, write_whole
+from records import Record
+from results import Results
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ recorded with its reason, and the run goes on.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,8 @@ from classifier import Classifier
 from dataset import Sample
 from methods import Method
 from progress import Progress
-from results import Record, Results
+from records import Record
+from results import Results
 
 
 @dataclass
@@ -116,6 +117,7 @@ class Examiner:
                 self.classifier, None, pixels, classes, seed=self.seed, progress=self.progress.within, **options
             )
             maps, pictures = explainer.compute_saliency_map(), explainer.compute_pictures()
+            remarks = explainer.describe_maps(maps)
         except ValueError as error:
             if len(group) == 1:
                 self._fail(method, group[0].sample, str(error))
@@ -123,9 +125,9 @@ class Examiner:
                 self._explain_group(method, options, [subject])
             return
         seconds = (time.perf_counter() - begin) / len(group)
-        for subject, saliency_map, further in zip(group, maps, pictures):
+        for subject, saliency_map, further, remark in zip(group, maps, pictures, remarks):
             begin = time.perf_counter()
-            record = replace(subject.record, method=method.name, seconds=seconds, undefined={})
+            record = replace(subject.record, method=method.name, seconds=seconds, undefined={}, remarks=remark)
             if saliency_map.min() == saliency_map.max():
                 record.status = "constant map"
             curves = self.judge_fidelity(subject, saliency_map, record)
@@ -158,14 +160,23 @@ class Examiner:
         self.progress.end(method.name, sample.name)
 
 
-def check_methods(classifier: Classifier, chosen: dict[Method, dict]) -> None:
-    """Raises ValueError for a method that cannot explain this model, or not with these options, whatever the image."""
+def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Method, str]:
+    """The methods that cannot explain this model, whatever the image; and why."""
+    misfits = {}
+    for method in methods:
+        try:
+            method.load().check_classifier(classifier)
+        except ValueError as error:
+            misfits[method] = str(error)
+    return misfits
+
+
+def check_options(classifier: Classifier, chosen: dict[Method, dict]) -> None:
+    """Raises ValueError for options that no image can be explained with."""
     grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
     for method, options in chosen.items():
         try:
-            explainer = method.load()(classifier, None, grey, 0, **options)
-            if explainer.uses_layer:
-                classifier.require_layer()
+            method.load()(classifier, None, grey, 0, **options)
         except ValueError as error:
             raise ValueError(f"{method.name}: {error}") from error
 

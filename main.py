@@ -11,12 +11,12 @@ could not be explained; 2 for a flag or an input that stops the run; 130 when in
 import argparse
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import constants
-from methods import METHODS, Method, choose_methods
-from train import in_range
+from flags import forgive_names, in_range, reader, run_script
+from methods import METHODS, Method, choose_methods, means_all
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -81,18 +81,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def reader(read: Callable) -> Callable:
-    """What reads a flag by `read`, whose ValueError is what the user is told; argparse words those of numbers."""
-
-    def checked(text: str):
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read if read in (int, float, str) else checked
-
-
 def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
     """The chosen methods with their options; ValueError for a flag of a method that is not chosen."""
     chosen = choose_methods(args.explanation_method)
@@ -140,7 +128,8 @@ def run(args: argparse.Namespace) -> int:
     import explaining
     import model_files
     from progress import Progress
-    from results import Results, format_table, versions
+    from records import format_table, summarise
+    from results import Results, versions
 
     embedded = args.test_images_folder_path is None and args.model_path is None
     model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
@@ -151,7 +140,12 @@ def run(args: argparse.Namespace) -> int:
     class_rule = args.class_index
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = str(classifier.class_index_of(class_rule))
-    explaining.check_methods(classifier, chosen)
+    for method, reason in explaining.find_misfits(classifier, chosen).items():
+        if not means_all(args.explanation_method):
+            raise ValueError(f"{method.name}: {reason}")
+        print(f"{method.name} is left out: {reason}", file=sys.stderr)
+        del chosen[method]
+    explaining.check_options(classifier, chosen)
     samples, density_note = load_samples(args, classifier)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
@@ -173,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
     )
     examiner.examine(samples, chosen)
     results.write_summary()
-    print(f"\n{format_table(results.summarise())}\n")
+    print(f"\n{format_table(summarise(results.records.values()))}\n")
     failed = list(explaining.failures(results.records.values()))
     for record in failed:
         print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
@@ -220,25 +214,9 @@ def print_paths(paths: Sequence, show: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    args = build_parser().parse_args(argv)
-    try:
-        return run(args)
-    except ValueError as error:
-        print(f"main.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a folder that may not be written to, a full disk
-        where = f": {error.filename}" if error.filename else ""
-        print(f"main.py: error: {error.strerror or error}{where}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        print(f"main.py: error: a library is missing ({error}); see 'Start' in README.md", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return run_script("main.py", run, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the screen cannot show
+    forgive_names()
     sys.exit(main())

@@ -54,7 +54,10 @@ def read_color(text: str) -> tuple[float, ...] | float | None:
     """None of 'mean', a grey value of '0', an RGB colour of '127,127,127'; 0-255."""
     if text.lower() in ("mean", "none"):
         return None
-    values = tuple(float(part) for part in text.split(","))
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
     if len(values) not in (1, 3) or not all(0 <= value <= 255 for value in values):
         raise ValueError(f"'mean', a grey value or R,G,B of 0-255 is wanted, not {text!r}")
     return values[0] if len(values) == 1 else values
@@ -129,12 +132,19 @@ METHODS = {
 }  # fmt: skip
 
 
+def means_all(text: str) -> bool:
+    """Whether ALL is among the names: then a method that does not fit the model is left out, not refused."""
+    return "ALL" in _read_names(text)
+
+
 def choose_methods(text: str) -> list[Method]:
     """The methods of 'GRADCAM', 'gradcam,LIME' or 'ALL', in the order given; ValueError lists the choices."""
-    names = [name.strip().upper() for name in text.split(",")]
-    if names == ["ALL"]:
-        return list(METHODS.values())
-    unknown = [name for name in names if name not in METHODS]
+    names = _read_names(text)
+    unknown = [name for name in names if name not in METHODS and name != "ALL"]
     if unknown:
         raise ValueError(f"unknown explanation_method {unknown[0]!r}; choose from: {', '.join(METHODS)}, ALL")
-    return [METHODS[name] for name in dict.fromkeys(names)]
+    return list(METHODS.values()) if "ALL" in names else [METHODS[name] for name in dict.fromkeys(names)]
+
+
+def _read_names(text: str) -> list[str]:
+    return [name.strip().upper() for name in text.split(",")]

@@ -151,14 +151,14 @@ def compute_isolines(
     """
     The lines of equal value, lowest level first: (level, points), points float (M, 2) as (x, y) in pixels.
 
-    The levels divide the range of the map evenly and leave out both ends; a constant map has no line.
+    The levels divide the range of the map evenly and leave out both ends. A constant map, or one a pixel wide, has none.
     """
     from skimage.measure import find_contours
 
     if n_levels < 1:
         raise ValueError(f"n_levels must be at least 1, not {n_levels}")
     saliency_map = check_map(saliency_map)
-    if is_constant(saliency_map):
+    if is_constant(saliency_map) or 1 in saliency_map.shape:  # a line needs pixels on both its sides
         return []
     levels = np.linspace(saliency_map.min(), saliency_map.max(), n_levels + 2)[1:-1]
     return [

@@ -14,23 +14,11 @@ with the same command. Exit code: 0; 2 for a flag or an input that stops the run
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import constants
-
-
-def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable:
-    """What reads a flag as a number of that kind from low to high."""
-
-    def number(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            wanted = f"{low:g} or more" if high == float("inf") else f"{low:g} to {high:g}"
-            raise argparse.ArgumentTypeError(f"{wanted} was wanted; got {text}")
-        return value
-
-    return number
+from flags import forgive_names, in_range, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -217,16 +205,9 @@ def print_epoch(stage, history: dict) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    args = build_parser().parse_args(argv)
-    try:
-        return run(args)
-    except (ValueError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        print(f"train.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return run_script("train.py", run, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":
+    forgive_names()
     sys.exit(main())

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 import constants
-from results import write_whole
+from files import write_whole
 
 History = dict[str, list[float]]  # 'accuracy', 'loss', 'val_accuracy', 'val_loss', one value per epoch
 

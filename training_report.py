@@ -18,8 +18,9 @@ import numpy as np
 
 import constants
 import figures
+from files import figure_saver, write_whole
 from labelled_images import LabelledImages
-from results import figure_saver, versions, write_whole
+from results import versions
 
 
 def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[Path, bool]:

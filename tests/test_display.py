@@ -13,7 +13,8 @@ import figures
 import panels
 from dataset import Sample
 from methods import METHODS
-from results import Record, Results
+from records import Record
+from results import Results
 
 MODEL = {"model_name": "planted", "layer": "colours"}
 LAB_3 = {"overlay", "isolines", "isolines_superimposed", "hard_selection", "soft_selection"}
@@ -148,14 +149,11 @@ def test_singles_are_one_file_per_picture(explained):
             assert (image.size == (60, 40)) == own_size or path.stem.endswith("isolines")
 
 
-NO_CONTOURS = pytest.mark.xfail(reason="skimage finds no contours in a single row: representations.compute_isolines")
-
-
 @pytest.mark.parametrize(
     "size, display_type",
     [
         ((1, 1), "grid"), ((1, 1), "singles"), ((1, 300), "grid"), ((2000, 3), "grid"), ((2000, 3), "singles"),
-        pytest.param((1, 300), "singles", marks=NO_CONTOURS),
+        ((1, 300), "singles"),
     ],
 )  # fmt: skip
 def test_images_of_any_shape_can_be_drawn(explained, size, display_type):

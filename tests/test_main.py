@@ -25,7 +25,7 @@ import main
 import model_files
 from gradcam import GradCAM
 from methods import METHODS
-from results import METRICS
+from records import METRICS
 from rise import RISE
 
 ROOT = Path(main.__file__).parent
@@ -300,7 +300,6 @@ def test_without_images_the_demonstration_is_explained(demonstration):
     assert all(row["pcc"] or json.loads(row["undefined"])["pcc"] for row in rows_of())
 
 
-@pytest.mark.xfail(reason="demo.is_demo compares with the seed still in braces, and never says yes")
 def test_the_gaze_of_the_demonstration_is_called_simulated(demonstration):
     assert demonstration == ["simulated gaze"]
 

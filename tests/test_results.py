@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import results
-from results import METRICS, Record, Results, format_table, write_whole
+from files import write_whole
+from records import METRICS, Record, format_table, summarise
+from results import Results
 
 SETTINGS = {"seed": 0, "methods": {"GRADCAM": {"variant": "paper"}}}
 PLAIN = Record("GRADCAM", "a.png", "a", predicted="red", probability=0.5, class_index=0, pcc=0.25, seconds=0.1)
@@ -169,7 +171,7 @@ def test_failed_and_undefined_values_are_counted_and_enter_no_mean(tmp_path):
     add(run, replace(PLAIN, image="b.png", stem="b", pcc=0.6))
     add(run, replace(PLAIN, image="c.png", stem="c", pcc=None, undefined={"pcc": "constant"}))
     run.add(Record("GRADCAM", "d.png", "d", status="failed: damaged"))
-    [row] = run.summarise()
+    [row] = summarise(run.records.values())
     assert (row["images"], row["failed"]) == (4, 1)
     assert (row["pcc_mean"], row["pcc_std"], row["pcc_n"]) == (pytest.approx(0.4), pytest.approx(0.2), 2)
     assert (row["sim_mean"], row["sim_std"], row["sim_n"]) == (None, None, 0)
@@ -182,7 +184,7 @@ def test_a_run_in_which_all_failed_still_has_a_summary(tmp_path):
     run = open_run(tmp_path)
     run.add(Record("GRADCAM", "d.png", "d", status="failed: damaged"))
     run.write_summary()
-    assert format_table(run.summarise()).splitlines()[1].split() == ["GRADCAM", "1", "1", "-"]
+    assert format_table(summarise(run.records.values())).splitlines()[1].split() == ["GRADCAM", "1", "1", "-"]
 
 
 # --- other settings, other runs ------------------------------------------------------------------------------
