@@ -26,9 +26,10 @@ class AblationCAM(Explainer):
 
     def ablate_channels(self, images: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, ...]:
         """Features (n, h, w, K), logits S (n,) and logits without each channel S_k (n, K) of the class."""
+        classifier = self.classifier
 
         def ablate(images, class_index):
-            features, head, rest = self.classifier.split(images)
+            features, head, rest = classifier.split(images)
             n_channels = head.shape[-1]
             size = head.shape[1:-1].num_elements() or 1
             together = min(n_channels, max(1, constants.ABLATION_VALUES // (size * n_channels)))
@@ -37,7 +38,7 @@ class AblationCAM(Explainer):
                 keep = 1 - tf.one_hot(first + tf.range(together), n_channels, dtype=head.dtype)
                 keep = tf.reshape(keep, [together, *[1] * (len(head.shape) - 2), n_channels])
                 ablated = tf.reshape(head[:, None] * keep, [-1, *head.shape[1:]])
-                logits = tf.reshape(rest(ablated), [-1, together, self.classifier.n_classes])
+                logits = tf.reshape(rest(ablated), [-1, together, classifier.n_classes])
                 return tf.transpose(tf.gather(logits, class_index, axis=2, batch_dims=1))
 
             starts = tf.range(0, n_channels, together)
@@ -45,7 +46,7 @@ class AblationCAM(Explainer):
             scores = tf.reshape(scores, [-1, tf.shape(images)[0]])[:n_channels]
             return features, tf.gather(rest(head), class_index, axis=1, batch_dims=1), tf.transpose(scores)
 
-        return tuple(part.numpy() for part in self.classifier.compiled("ablation", ablate)(images, class_index))
+        return tuple(part.numpy() for part in classifier.compiled("ablation", ablate)(images, class_index))
 
     def weigh_channels(self, scores: np.ndarray, scores_without: np.ndarray) -> np.ndarray:
         """w (n, K) of logits S (n,) and S_k (n, K)."""

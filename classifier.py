@@ -13,6 +13,7 @@ graph, made once and kept. A model that is trained further needs a new Classifie
 import contextlib
 import difflib
 import functools
+import itertools
 from collections.abc import Callable
 
 import keras
@@ -86,6 +87,7 @@ class Classifier:
         probe = (probe * np.linspace(0, 1, 8)[:, None, None, None]).astype(np.float32)  # from black to bright
         self.score = model_reading.find_score(model, self._steps, output, probe)
         self.n_classes = 2 if self.score.one_unit else self._n_outputs
+        self.n_relus = model_reading.count_relus(output.graph)
         self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
         self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
         self._feature_steps = layer_graph.feature_map_steps(self._steps)
@@ -109,8 +111,10 @@ class Classifier:
             return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits (n, C), float32, of one batch of RGB images 0-255."""
-        return self.compiled("logits", lambda images: self.forward(images)[1])(images).numpy()
+        """Logits (n, C), float32, of RGB images 0-255 (n, H, W, 3)."""
+        logits = self.compiled("logits", lambda images: self.forward(images)[1])
+        batches = range(0, len(images), self.batch_size)
+        return np.concatenate([logits(images[i : i + self.batch_size]).numpy() for i in batches])
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
@@ -119,19 +123,18 @@ class Classifier:
         return features(images).numpy()
 
     def forward(
-        self, images: tf.Tensor, watch: Callable | None = None, rectify: Callable | None = None
+        self, images: tf.Tensor, watch: Callable | None = None
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Features (n, h, w, K) of the chosen layer (None where there is none) and logits (n, C), as tensors.
 
         `watch`, a `tf.GradientTape.watch`, is given the features on their way, before the rest of the network
         runs on them: the tape then records the layers behind the chosen one and no others.
-        `rectify(relu, inputs)` is called in place of every ReLU, for methods that change its gradient.
         """
         features = None
 
         def call(path, layer, args, kwargs):
             nonlocal features
-            output = self._call_layer(path, layer, args, kwargs, rectify)
+            output = self._call_layer(path, layer, args, kwargs)
             if path == self.layer_name:
                 features = output
                 if watch is not None:
@@ -144,41 +147,40 @@ class Classifier:
     def split(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Callable]:
         """Features (n, h, w, K), what of them reaches the first layer that mixes channels, (n, ..., K), and the rest
         of the network: a function of c changed copies per image, (n * c, ..., K), to logits (n * c, C)."""
-        outputs = {}
+        outputs = []  # by the order of the calls: a layer that is used twice has one path and two outputs
 
         def record(path, layer, args, kwargs):
-            outputs[path] = self._call_layer(path, layer, args, kwargs)
-            return outputs[path]
+            outputs.append(self._call_layer(path, layer, args, kwargs))
+            return outputs[-1]
 
         self._run(images, record)
-        cut = model_reading.find_channel_mixing(self._steps, self._layer)
-        order = [step.path for step in self._steps]
-        before = set(order[: order.index(cut.path)])
+        features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
 
         def rest(head):
             n_copies = tf.shape(head)[0] // tf.shape(images)[0]
+            calls = itertools.count()
 
             def call(path, layer, args, kwargs):
-                if path == cut.path:
+                position = next(calls)
+                if position == cut:
                     return head
-                if path in before:  # a way around the features: the same for every copy
-                    return keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[path])
+                if position < cut:  # a way around the features: the same for every copy
+                    return keras.tree.map_structure(
+                        lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position]
+                    )
                 return self._call_layer(path, layer, args, kwargs)
 
             return self._run(images, call)
 
-        return outputs[self.layer_name], outputs[cut.path], rest
+        return outputs[features], outputs[cut], rest
 
-    def _call_layer(self, path: str, layer, args: tuple, kwargs: dict, rectify: Callable | None = None):
+    def _call_layer(self, path: str, layer, args: tuple, kwargs: dict):
         if path == self.score.path:  # stop short of the softmax or sigmoid
             layer = self.score.layer
         if path in self._folded.summands:
             return self._folded.call_batch_norm(path, args[0])
         if layer is None:
             return args[0]
-        if rectify is not None and (parts := model_reading.split_relu(layer)):
-            before, relu = parts
-            return rectify(relu, args[0] if before is None else layer_graph.call_layer(before, args, kwargs))
         return layer_graph.call_layer(layer, args, kwargs)
 
     def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
@@ -227,11 +229,6 @@ class Classifier:
         self.require_layer()
         weights = model_reading.read_dense_weights(self._steps, self._layer)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
-
-    @property
-    def n_relus(self) -> int:
-        """How many ReLUs the network runs through, nested ones and those inside other layers included."""
-        return sum(model_reading.split_relu(step.layer) is not None for step in self._steps)
 
     @functools.cached_property
     def fingerprint(self) -> str:

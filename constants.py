@@ -172,3 +172,13 @@ LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "lime", "scikit-im
 IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
 DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
+
+# --- comparing (compare.py) --------------------------------------------------------------------------------
+COMPARED_METHODS = "GRADCAM,LIME"
+COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
+POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
+LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
+    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000},
+}
+COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
+NOT_ASKED = "not asked for"  # the reason of a metric that a script leaves out

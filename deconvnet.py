@@ -4,7 +4,7 @@
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 2.1. Max-pooling sends
 back through its switches, convolutions through their transpose, as the gradient does. Every ReLU is overridden, in
-nested models and inside Conv2D, Dense and Activation layers too; the model itself is not touched.
+nested models, inside Conv2D, Dense and Activation layers and in custom layers too; the model is not touched.
 
 Cost per image: one forward and one backward pass.
 """
@@ -16,18 +16,15 @@ from classifier import Classifier
 from vanilla_gradient import VanillaGradient
 
 
-def _rectify(relu, inputs):
-    @tf.custom_gradient
-    def rectified(inputs):
-        return relu(inputs), tf.nn.relu
-
-    return rectified(inputs)
+@tf.RegisterGradient("DeconvNet")
+def _pass_back(operation, upstream):
+    return tf.nn.relu(upstream)
 
 
 class DeconvNet(VanillaGradient):
     """The deconvolutional network; ValueError for a model without a ReLU, where it would be the plain gradient."""
 
-    rectify = staticmethod(_rectify)
+    relu_gradient = "DeconvNet"
 
     @classmethod
     def check_classifier(cls, classifier: Classifier) -> None:

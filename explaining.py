@@ -37,19 +37,21 @@ class Examiner:
     """Explains and judges images with one classifier; what it finds goes to `results`.
 
     class_rule: see `choose_class`. protocol: a name of `constants.FIDELITY_PROTOCOLS`.
+    fidelity: whether insertion and deletion are measured; a later run that asks for them does it then.
     """
 
     def __init__(self, classifier: Classifier, results: Results, progress: Progress, *,
-                 class_rule: str = "auto", protocol: str = "rise", seed: int = constants.SEED):  # fmt: skip
+                 class_rule: str = "auto", protocol: str = "rise", seed: int = constants.SEED,
+                 fidelity: bool = True):  # fmt: skip
         self.classifier, self.results, self.progress = classifier, results, progress
-        self.class_rule, self.protocol, self.seed = class_rule, protocol, seed
+        self.class_rule, self.protocol, self.seed, self.fidelity = class_rule, protocol, seed, fidelity
 
     def examine(self, samples: Sequence[Sample], chosen: dict[Method, dict]) -> None:
         """Every sample with every method (-> its options), but for those that `results` holds already."""
         for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
             together = samples[start : start + constants.IMAGES_AT_ONCE]
             missing = {
-                method: [sample for sample in together if not self.results.is_done(method.name, sample)]
+                method: [sample for sample in together if not self.results.is_done(method.name, sample, self.fidelity)]
                 for method in chosen
             }
             subjects = self.read_subjects([s for s in together if any(s in left for left in missing.values())])
@@ -137,6 +139,9 @@ class Examiner:
 
     def judge_fidelity(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion at the model's input size: sets their areas, returns their curves (n + 1, 3)."""
+        if not self.fidelity:
+            record.undefined.update(dict.fromkeys(("insertion_auc", "deletion_auc"), constants.NOT_ASKED))
+            return None
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
         curves = {}
 

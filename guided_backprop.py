@@ -13,18 +13,14 @@ import tensorflow as tf
 from deconvnet import DeconvNet
 
 
-def _rectify(relu, inputs):
-    @tf.custom_gradient
-    def rectified(inputs):
-        with tf.GradientTape() as tape:  # the ReLU's own gradient: 0 where it is shut, and above 6 for a ReLU6
-            tape.watch(inputs)
-            outputs = relu(inputs)
-        return outputs, lambda upstream: tape.gradient(outputs, inputs, tf.nn.relu(upstream))
-
-    return rectified(inputs)
+@tf.RegisterGradient("GuidedBackprop")
+def _pass_back(operation, upstream):
+    # The ReLU's own gradient, 0 where it is shut and above 6 for a ReLU6, of the positive part of what comes back.
+    own = tf.raw_ops.Relu6Grad if operation.type == "Relu6" else tf.raw_ops.ReluGrad
+    return own(gradients=tf.nn.relu(upstream), features=operation.outputs[0])
 
 
 class GuidedBackprop(DeconvNet):
     """Guided backpropagation; ValueError for a model without a ReLU."""
 
-    rectify = staticmethod(_rectify)
+    relu_gradient = "GuidedBackprop"

@@ -47,7 +47,7 @@ class IntegratedGradients(VanillaGradient):
         black = self.classifier.logits(np.zeros_like(self.images[:1]))
         rows = np.arange(len(self.images))
         wanted = logits[rows, self.class_indices] - black[0, self.class_indices]
-        errors = np.atleast_3d(maps.T).T.sum(axis=(1, 2)) - wanted
+        errors = maps.reshape(len(wanted), -1).sum(axis=1, dtype=np.float64) - wanted
         return [
             {"completeness_error": float(error), "completeness_error_share": float(abs(error) / max(abs(gap), 1e-12))}
             for error, gap in zip(errors, wanted)

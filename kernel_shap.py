@@ -3,7 +3,7 @@
     min_phi sum_z pi(z) (f(z) - phi_0 - sum_i phi_i z_i)^2,   pi(z) = (M - 1) / (C(M, |z|) |z| (M - |z|))
 
 with phi_0 = f(x'), all superpixels hidden, and the constraint of efficiency sum phi = f(x) - f(x'), which is kept
-exactly: the last value is what the others leave. Lundberg and Lee, "A Unified Approach to Interpreting Model
+exactly: what is fitted is how the values differ from their mean. Lundberg and Lee, "A Unified Approach to Interpreting Model
 Predictions", NeurIPS 2017, theorem 2; coalitions are drawn with their complements, by size as the kernel weighs
 them (Covert and Lee, AISTATS 2021), and all of them are taken where there are no more than num_samples.
 
@@ -60,14 +60,15 @@ class KernelSHAP(Explainer):
         return np.concatenate([coalitions, ~coalitions]), np.ones(2 * n_pairs)
 
     def regress(self, coalitions: np.ndarray, weights: np.ndarray, gains: np.ndarray, total: float) -> np.ndarray:
-        """The values (M,) that fit the gains f(z) - f(x'), (n,), best and sum to `total`."""
-        shown = coalitions.astype(np.float64)
-        last = shown[:, -1:]
-        root = np.sqrt(weights)
-        design = (shown[:, :-1] - last) * root[:, None]
-        wanted = (gains - last[:, 0] * total) * root
-        values = np.linalg.lstsq(design, wanted, rcond=None)[0]
-        return np.append(values, total - values.sum())
+        """The values (M,) that fit the gains f(z) - f(x'), (n,), best and sum to `total`.
+
+        Where there are too few coalitions to tell, the values are as equal as they can be.
+        """
+        shown, root = coalitions.astype(np.float64), np.sqrt(weights)
+        share = shown.mean(axis=1)  # what z would gain of `total`, were all values equal
+        design = (shown - share[:, None]) * root[:, None]
+        differences = np.linalg.lstsq(design, (gains - share * total) * root, rcond=None)[0]
+        return differences - differences.mean() + total / shown.shape[1]
 
     def compute_shapley_values(self, image: np.ndarray, class_index: int, segments: np.ndarray) -> np.ndarray:
         """The Shapley value (M,) of each superpixel of an image (H, W, 3) for the class probability."""

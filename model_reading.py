@@ -24,6 +24,7 @@ KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, keras.layers.AveragePooling2D,
     keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.Identity,
 )  # fmt: skip
+RELU_OPERATIONS = ("Relu", "Relu6")  # TensorFlow's, whatever layer runs them
 SCALES_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Lambda)
 
 
@@ -98,12 +99,10 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     if step is None:
         raise ValueError("a classifier is wanted; the model hands its input on as it is")
     one_unit = output.shape[-1] == 1
-    activation = getattr(step.layer, "activation", None)
-    function = step.layer if activation is None else activation  # which may be a function or a layer
-    name = getattr(function, "__name__", type(function).__name__).lower()
+    activation, name = getattr(step.layer, "activation", None), _function_name(step.layer)
     if name in (SOFTMAX, SIGMOID):
-        bare = activation is None or isinstance(step.layer, keras.layers.Activation)
-        return Score(step.path, None if bare else without_activation(step.layer), name, one_unit)
+        layer = None if _only_applies_a_function(step.layer) else without_activation(step.layer)
+        return Score(step.path, layer, name, one_unit)
     if activation is not None and name != "linear":
         raise ValueError(f"the model ends in {name!r} ({step.path}); softmax, sigmoid or logits are wanted")
     function = SIGMOID if one_unit else SOFTMAX
@@ -118,37 +117,55 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     return Score(step.path, step.layer, function, one_unit, hides_logits=lie_in_range and sum_to_one)
 
 
+def _function(layer):
+    """What the layer applies last: its activation, which may be a function or a layer, or else the layer itself."""
+    activation = getattr(layer, "activation", None)
+    return layer if activation is None else activation
+
+
+def _function_name(layer) -> str:
+    function = _function(layer)
+    return getattr(function, "__name__", type(function).__name__).lower()
+
+
+def _only_applies_a_function(layer) -> bool:
+    return _function(layer) is layer or isinstance(layer, keras.layers.Activation)
+
+
 def _keeps_the_score(layer) -> bool:
     """Whether the layer only hands scores on: in another shape, in another precision, or as they are."""
     linear = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
     return linear or type(layer).__name__ in ("Reshape", "Flatten", "Dropout", "Identity", "Cast")
 
 
-def split_relu(layer) -> tuple | None:
-    """What a layer does before its ReLU (None: nothing) and the ReLU, each to be called; None if it has none."""
-    if isinstance(layer, keras.layers.ReLU) and not layer.negative_slope:
-        return None, layer
-    activation = getattr(layer, "activation", None)
-    if activation in (keras.activations.relu, keras.activations.relu6):
-        bare = isinstance(layer, keras.layers.Activation)
-        return None if bare else without_activation(layer), activation
-    is_operation = not isinstance(layer, keras.layers.Layer) and type(layer).__name__ in ("Relu", "Relu6")
-    return (None, layer) if is_operation else None
+def count_relus(graph) -> int:
+    """How many ReLUs a traced network runs through, those inside other layers and custom ones included."""
+    return sum(operation.type in RELU_OPERATIONS for operation in graph.get_operations())
 
 
-def find_channel_mixing(steps: Sequence[Step], layer: Step) -> Step:
-    """The last step behind `layer`, or itself, up to which channels stay apart and one of zeros stays so."""
-    found = layer
+def find_channel_mixing(steps: Sequence[Step], layer: Step) -> tuple[int, int]:
+    """Where `layer` stands among the steps, and the last step behind it, or itself, up to which channels stay
+    apart and one of zeros stays so."""
+    start = found = _position(steps, layer)
     while True:
-        after = [step for step in steps if any(tensor is found.output for tensor in step.inputs)]
-        if len(after) != 1 or not _keeps_channels_apart(after[0].layer):
-            return found
+        after = [
+            position for position in range(found + 1, len(steps))
+            if any(tensor is steps[found].output for tensor in steps[position].inputs)
+        ]  # fmt: skip
+        if len(after) != 1 or not _keeps_channels_apart(steps[after[0]].layer):
+            return start, found
         found = after[0]
 
 
+def _position(steps: Sequence[Step], wanted: Step) -> int:
+    """By identity, not by path: a layer that is used twice has two steps."""
+    return next(position for position, step in enumerate(steps) if step is wanted)
+
+
 def _keeps_channels_apart(layer) -> bool:
-    relu = split_relu(layer)
-    return isinstance(layer, KEEPS_CHANNELS_APART) or (relu is not None and relu[0] is None)
+    function = _function(layer)
+    is_relu = _function_name(layer) in ("relu", "relu6") and not getattr(function, "negative_slope", 0)
+    return isinstance(layer, KEEPS_CHANNELS_APART) or (is_relu and _only_applies_a_function(layer))
 
 
 def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
@@ -156,11 +173,12 @@ def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
 
     ValueError for another head, naming what was found.
     """
-    behind = steps[[step.path for step in steps].index(layer.path) + 1 :]
+    behind = steps[_position(steps, layer) + 1 :]
     parts = [step for step in behind if not isinstance(step.layer, PASSES_VALUES_ON)]
     averages = [isinstance(step.layer, keras.layers.GlobalAveragePooling2D) or _is_mean(step) for step in parts[:1]]
-    scores = [step for step in parts[2:] if type(step.layer).__name__.lower() not in ("activation", SOFTMAX, SIGMOID)]
-    if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or scores:
+    others = [step for step in parts[1:] if _function_name(step.layer) not in ("linear", SOFTMAX, SIGMOID)]
+    others += [step for step in parts[2:] if not _only_applies_a_function(step.layer)]
+    if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or others:
         found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
         raise ValueError(
             f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}"

@@ -62,17 +62,32 @@ class Occlusion(Explainer):
         return whole - np.concatenate([probabilities[:, class_index] for _, probabilities in stream])
 
     def mute_boxes(self, boxes: dict[str, Box]) -> list[dict[str, float]]:
-        """For each image, how far the class probability falls when each named box of it is filled."""
-        height, width = self.img_array.shape[-3:-1]
-        down, across = self.images.shape[1] / height, self.images.shape[2] / width
-        windows = [
-            (slice(round(y0 * down), round(y1 * down)), slice(round(x0 * across), round(x1 * across)))
-            for x0, y0, x1, y1 in boxes.values()
-        ]
+        """For each image, how far the class probability falls when each named box of it is filled.
+
+        ValueError for no box, one that is empty, and one that is not inside the image.
+        """
+        if not boxes:
+            raise ValueError("boxes should hold one box or more, by name; none was given")
+        windows = [self.box_window(name, box) for name, box in boxes.items()]
         return [
             dict(zip(boxes, map(float, self.measure_falls(image, index, windows))))
             for image, index in zip(self.images, self.class_indices)
         ]
+
+    def box_window(self, name: str, box: Box) -> tuple[slice, slice]:
+        """Rows and columns, at the input size, of a box given in pixels of img_array."""
+        height, width = self.img_array.shape[-3:-1]
+        x0, y0, x1, y1 = box
+        if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+            raise ValueError(
+                f"box {name!r} should be x0 < x1 within 0..{width} and y0 < y1 within 0..{height}; given: {box}"
+            )
+        down, across = self.images.shape[1] / height, self.images.shape[2] / width
+        rows = slice(round(y0 * down), round(y1 * down))
+        columns = slice(round(x0 * across), round(x1 * across))
+        if rows.start == rows.stop or columns.start == columns.stop:
+            raise ValueError(f"box {name!r} = {box} covers no pixel at the model's input size")
+        return rows, columns
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
         """Maps (H, W), one image after the other; 0 where no window comes."""

@@ -151,7 +151,7 @@ def compute_isolines(
     """
     The lines of equal value, lowest level first: (level, points), points float (M, 2) as (x, y) in pixels.
 
-    The levels divide the range of the map evenly and leave out both ends. A constant map, or one a pixel wide, has none.
+    The levels divide the map's range evenly, both ends left out; a constant map, or one a pixel wide, has none.
     """
     from skimage.measure import find_contours
 

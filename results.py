@@ -51,10 +51,15 @@ class Results:
 
     # --- reading -----------------------------------------------------------------------------------------
 
-    def is_done(self, method: str, sample) -> bool:
-        """Whether the method's map and record of that image are there, under the stem it has now."""
+    def is_done(self, method: str, sample, fidelity: bool = True) -> bool:
+        """Whether the method's map and record of that image are there, under the stem it has now.
+
+        fidelity: whether that takes insertion and deletion, which `compare.py` leaves out.
+        """
         record = self.records.get((method, sample.name))
-        return record is not None and record.stem == sample.stem and self.map_path(method, sample.stem).is_file()
+        if record is None or (fidelity and record.undefined.get("insertion_auc") == constants.NOT_ASKED):
+            return False
+        return record.stem == sample.stem and self.map_path(method, sample.stem).is_file()
 
     def map_path(self, method: str, stem: str) -> Path:
         """Where the raw map of an image is kept."""

@@ -8,11 +8,10 @@ Saliency Maps", ICLR workshop 2014, section 3.1. The gradient is taken with resp
 Cost per image: one forward and one backward pass.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
+import model_reading
 from explainer import Explainer
 
 
@@ -20,20 +19,20 @@ class VanillaGradient(Explainer):
     """The gradient of the class logit; its largest magnitude over the colour channels."""
 
     needs_gradients = True
-    rectify: Callable | None = None  # called in place of each ReLU by the methods that change its gradient
+    relu_gradient: str | None = None  # the registered gradient that stands in for that of every ReLU
 
     def compute_gradients(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """dS/dx (n, H, W, 3) of the class logits of float32 images (n, H, W, 3), 0-255."""
+        classifier, relu_gradient = self.classifier, self.relu_gradient
 
         def gradients(images, class_index):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(images)
-                _, logits = self.classifier.forward(images, rectify=type(self).rectify)
-                score = tf.gather(logits, class_index, axis=1, batch_dims=1)
-            return tape.gradient(score, images)
+            # On the graph itself every ReLU is found: inside other layers, nested models and custom ones alike.
+            overridden = dict.fromkeys(model_reading.RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
+            with images.graph.gradient_override_map(overridden):
+                _, logits = classifier.forward(images)
+            return tf.gradients(tf.gather(logits, class_index, axis=1, batch_dims=1), images)[0]
 
-        key = f"input gradient {type(self).__name__ if self.rectify else ''}"
-        return self.classifier.compiled(key, gradients)(images, class_index).numpy()
+        return classifier.compiled(("input gradient", relu_gradient), gradients)(images, class_index).numpy()
 
     def reduce_channels(self, gradients: np.ndarray, images: np.ndarray) -> np.ndarray:
         """Maps (n, H, W) of gradients and images (n, H, W, 3): here the largest magnitude over the channels."""

@@ -1,0 +1,108 @@
+"""How far the saliency maps of one image agree, for every pair of methods at once.
+
+    IoU = |A and B| / |A or B|           A, B: the pixels that a threshold keeps of the two maps S, T
+    rank correlation = PCC of the ranks  (Spearman 1904), equal values sharing the mean of their ranks
+    PCC = cov(S, T) / (std S std T)
+
+None depends on the scale or offset of a map. A threshold keeps exactly round(fraction H W) pixels of every map,
+those of the largest values - of a signed map what speaks for the class - and cuts equal values by position, row by
+row: no method gains by keeping more. Two maps that have nothing to do with each other reach an IoU of about
+fraction / (2 - fraction). With a constant map nothing is defined: NaN, never 0.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import constants
+from evaluate import Undefined, rank_pixels
+
+METRICS = ("iou", "spearman", "pcc")
+
+
+def keep_largest(saliency_map: np.ndarray, fraction: float) -> np.ndarray:
+    """Where a map (H, W) is largest, bool (H, W): round(fraction H W) pixels, fraction in (0, 1], ties by position.
+
+    ValueError for a fraction that keeps no pixel or more than all.
+    """
+    saliency_map = np.asarray(saliency_map)
+    n_kept = round(fraction * saliency_map.size)
+    if not 0 < n_kept <= saliency_map.size:
+        raise ValueError(f"fraction should keep 1 to all of {saliency_map.size} pixels; {fraction} keeps {n_kept}")
+    kept = np.zeros(saliency_map.size, dtype=bool)
+    kept[rank_pixels(saliency_map)[:n_kept]] = True
+    return kept.reshape(saliency_map.shape)
+
+
+def calculate_iou(mask: np.ndarray, other: np.ndarray) -> float:
+    """The intersection over the union of two masks, bool (H, W), in [0, 1]; `Undefined` if both are empty."""
+    if mask.shape != other.shape:
+        raise ValueError(f"two masks of one size were wanted; got {mask.shape} and {other.shape}")
+    union = np.count_nonzero(mask | other)
+    if union == 0:
+        raise Undefined("both masks are empty")
+    return np.count_nonzero(mask & other) / union
+
+
+def is_constant(saliency_map: np.ndarray) -> bool:
+    """Whether a map varies by no more than the rounding of float32, as `evaluate` has it."""
+    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
+    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
+
+
+def rank_values(values: np.ndarray) -> np.ndarray:
+    """The ranks of values (n,), float64 from 1 to n, the smallest first; equal values share their mean rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+
+def compare_maps(maps: Sequence[np.ndarray | None], fraction: float) -> dict[str, np.ndarray]:
+    """The agreement of each pair of M maps (H, W) of one image: a name of `METRICS` -> float64 (M, M), symmetric.
+
+    NaN for a pair with a constant map or without a map (None). IoU is in [0, 1], the correlations in [-1, 1].
+    ValueError for maps of several sizes, or that are not finite.
+    """
+    shapes = {saliency_map.shape for saliency_map in maps if saliency_map is not None}
+    if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
+        raise ValueError(f"maps (H, W) of one size were wanted; got {sorted(shapes)}")
+    n_pixels = int(np.prod(shapes.pop())) if shapes else 0
+    values, ranks, kept = (np.full((len(maps), n_pixels), np.nan) for _ in METRICS)
+    for row, saliency_map in enumerate(maps):
+        if saliency_map is None or is_constant(saliency_map):
+            continue
+        if not np.isfinite(saliency_map).all():
+            raise ValueError(f"maps must hold finite numbers; map {row} (from 0) does not")
+        values[row] = saliency_map.ravel()
+        ranks[row] = rank_values(values[row])
+        kept[row] = keep_largest(saliency_map, fraction).ravel()
+    both = kept @ kept.T
+    sizes = kept.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN where there is no map, 0 / 0 where there is none at all
+        iou = both / (sizes[:, None] + sizes - both)
+        return {"iou": iou, "spearman": _correlate(ranks), "pcc": _correlate(values)}
+
+
+def _correlate(rows: np.ndarray) -> np.ndarray:
+    """The Pearson correlations (M, M) of the rows (M, n)."""
+    rows = rows - rows.sum(axis=1, keepdims=True) / rows.shape[1] if rows.size else rows + np.nan
+    lengths = np.sqrt(np.square(rows).sum(axis=1))
+    return np.clip(rows @ rows.T / np.outer(lengths, lengths), -1, 1)
+
+
+def rank_images(values: np.ndarray) -> np.ndarray:
+    """The indices of values (N,) from the largest to the smallest, ties by position, NaN last."""
+    return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
+
+
+def summarise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation and count over the first axis of values (N, ...), each of their shape (...).
+
+    NaN is left out and not counted; where nothing is left, mean and deviation are NaN.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(known, values, 0).sum(axis=0) / n
+        std = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / n)
+    return mean, std, n
