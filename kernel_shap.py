@@ -3,9 +3,10 @@
     min_phi sum_z pi(z) (f(z) - phi_0 - sum_i phi_i z_i)^2,   pi(z) = (M - 1) / (C(M, |z|) |z| (M - |z|))
 
 with phi_0 = f(x'), all superpixels hidden, and the constraint of efficiency sum phi = f(x) - f(x'), which is kept
-exactly: what is fitted is how the values differ from their mean. Lundberg and Lee, "A Unified Approach to Interpreting Model
-Predictions", NeurIPS 2017, theorem 2; coalitions are drawn with their complements, by size as the kernel weighs
-them (Covert and Lee, AISTATS 2021), and all of them are taken where there are no more than num_samples.
+exactly: what is fitted is how the values differ from their mean. Lundberg and Lee, "A Unified Approach to
+Interpreting Model Predictions", NeurIPS 2017, theorem 2; coalitions are drawn with their complements, by size as
+the kernel weighs them (Covert and Lee, AISTATS 2021), and all of them are taken where there are no more than
+num_samples.
 
 Cost per image: num_samples forward passes, besides one segmentation and one regression.
 """

@@ -10,12 +10,14 @@ share of them that hit, which is what drawing one of them by lot gives on averag
 positive part, that of any other what lies above its minimum: a map that starts at 0.4 everywhere says no more.
 
 boxes.csv: a head with the columns file, x0, y0, x1, y1 (others are passed over), one row per box, several rows for a
-file with several boxes. x to the right, y down, in image pixels from the top left corner; a box covers the pixels
-x0 <= x < x1, y0 <= y < y1. `file` is the path in the folder of images, as 'African_elephant/1.JPEG'.
+file with several boxes. `file` is the path in the folder of images, as 'African_elephant/1.JPEG'. x to the right, y
+down, from the top left corner, in pixels of the image as its file stores it: the boxes of a photograph that its EXIF
+orientation turns upright are turned with it, for those of ImageNet were drawn without. A box covers the pixels
+x0 <= x < x1, y0 <= y < y1.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ import numpy as np
 
 import agreement
 import constants
+from dataset import Sample
 from evaluate import Undefined
 from files import open_text
 
@@ -71,6 +74,33 @@ def _read_box(path: Path, line: int, row: dict[str, str]) -> Box:
     return box
 
 
+def match_boxes(
+    boxes: Mapping[str, Sequence[Box]], samples: Sequence[Sample]
+) -> tuple[dict[str, Sequence[Box]], str]:
+    """The boxes of the samples that have any and are image files, and in words how many have none.
+
+    ValueError as `check_inside`, and if no sample has a box.
+    """
+    matched = {sample.name: boxes[sample.name] for sample in samples if sample.name in boxes}
+    if not matched:
+        raise ValueError(
+            f"boxes: none of the {len(boxes)} files it names is among the images; it names {next(iter(boxes), '')!r}, "
+            f"an image is called {samples[0].name!r}"
+        )
+    for sample in samples:
+        if sample.name in boxes:
+            try:
+                size, _ = _read_head(sample.path)
+            except OSError:  # the examiner's to report
+                del matched[sample.name]
+            else:
+                check_inside(boxes[sample.name], *size)
+    others = len(set(boxes) - {sample.name for sample in samples})
+    note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out of the score board"
+    note += f"; {others} files with boxes are not among the images" if others else ""
+    return matched, note
+
+
 def check_inside(boxes: Sequence[Box], height: int, width: int) -> None:
     """ValueError naming the line of a box that reaches beyond its image, or holds the centre of no pixel."""
     for box in boxes:
@@ -92,12 +122,30 @@ def box_mask(boxes: Sequence[Box], height: int, width: int) -> np.ndarray:
     return mask
 
 
+def read_mask(path: Path, boxes: Sequence[Box]) -> np.ndarray:
+    """Where the boxes are in an image file, bool (H, W), at its size and in its orientation when it is read."""
+    from PIL import ExifTags, Image, ImageOps
+
+    size, orientation = _read_head(path)
+    mask = Image.fromarray(box_mask(boxes, *size).astype(np.uint8))
+    mask.getexif()[ExifTags.Base.Orientation] = orientation
+    return np.asarray(ImageOps.exif_transpose(mask)).astype(bool)
+
+
+def _read_head(path: Path) -> tuple[tuple[int, int], int]:
+    """(height, width) of an image file as it is stored, and its EXIF orientation, 1 to 8; no pixel is decoded."""
+    from PIL import ExifTags, Image
+
+    with Image.open(path) as image:
+        return image.size[::-1], image.getexif().get(ExifTags.Base.Orientation, 1)
+
+
 def pointing_game(
     saliency_map: np.ndarray, mask: np.ndarray, tolerance: float = constants.POINTING_TOLERANCE
 ) -> float:
     """The share of the largest values of a map (H, W) within `tolerance` pixels of the mask, bool (H, W): 0 to 1.
 
-    One maximum gives 0 or 1. Errors as `score_map`.
+    One maximum gives 0 or 1. Errors as in `score_map`.
     """
     import cv2
 
@@ -112,7 +160,7 @@ def pointing_game(
 def energy_pointing_game(saliency_map: np.ndarray, mask: np.ndarray) -> float:
     """The share of the energy of a map (H, W) that lies in the mask, bool (H, W): 0 to 1.
 
-    Errors as `score_map`, and `Undefined` if no value of a signed map speaks for the class.
+    Errors as in `score_map`, and `Undefined` if no value of a signed map speaks for the class.
     """
     saliency_map = _check(saliency_map, mask)
     energy = np.maximum(saliency_map - max(saliency_map.min(), 0), 0)
@@ -122,14 +170,15 @@ def energy_pointing_game(saliency_map: np.ndarray, mask: np.ndarray) -> float:
 
 
 def box_iou(saliency_map: np.ndarray, mask: np.ndarray, fraction: float) -> float:
-    """The IoU of the `fraction` of pixels where a map is largest with the mask, both (H, W): 0 to 1; errors as above."""
+    """The IoU of the `fraction` of pixels where a map (H, W) is largest with the mask; errors as in `score_map`."""
     return agreement.calculate_iou(agreement.keep_largest(_check(saliency_map, mask), fraction), mask)
 
 
 def score_map(saliency_map: np.ndarray, mask: np.ndarray, fraction: float) -> dict[str, float]:
     """A name of `METRICS` -> the score of a map (H, W) on the mask of the boxes, bool (H, W); NaN if undefined.
 
-    Raises ValueError for a map of another size than the mask, or one that is not finite.
+    ValueError for a map of another size than the mask, or one that is not finite; from the functions above also
+    `Undefined` for a constant map.
     """
     calculations = (lambda *maps: box_iou(*maps, fraction), pointing_game, energy_pointing_game)
     scores = {}

@@ -112,7 +112,7 @@ METHODS = {
                    choices=constants.SMOOTHGRAD_VARIANTS),
         )),
         Method("INTEGRATED_GRADIENTS", "integrated_gradients", "IntegratedGradients", (
-            Option("n_steps", constants.INTEGRATED_GRADIENTS_N_STEPS, "parts of the way from black", int),
+            Option("n_steps", constants.INTEGRATED_GRADIENTS_N_STEPS, "points on the way from black", int),
         )),
         Method("DECONVNET", "deconvnet", "DeconvNet"),
         Method("GUIDED_BACKPROP", "guided_backprop", "GuidedBackprop"),

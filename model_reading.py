@@ -19,7 +19,10 @@ KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
     keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout, keras.layers.Reshape,
     keras.layers.SpatialDropout2D, keras.layers.Flatten, keras.layers.Identity, keras.layers.ZeroPadding2D,
 )  # fmt: skip
-PASSES_VALUES_ON = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.Reshape, keras.layers.Identity)
+PASSES_VALUES_ON = (
+    keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.Flatten, keras.layers.Reshape,
+    keras.layers.Identity,
+)  # fmt: skip
 KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, keras.layers.AveragePooling2D,
     keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.Identity,

@@ -114,6 +114,11 @@ def format_table(rows: list[dict]) -> str:
             few = f" (n={n})" if n < row["images"] - row["failed"] else ""
             cells.append(f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_std']:.3f}{few}" if n else "-")
         lines.append(cells)
+    return align(lines)
+
+
+def align(lines: list[list[str]]) -> str:
+    """The cells of a table as text, those of a column below each other."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines

@@ -177,7 +177,8 @@ class Counter(keras.layers.Layer):
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
 def test_nothing_is_traced_again_for_another_image_batch_class_or_explainer(method, images):
     counter = Counter()
-    model = keras.Sequential([planted_model(), counter])
+    planted = planted_model()
+    model = keras.Sequential([keras.Input(planted.input_shape[1:]), counter, planted])
     explain(method, model, images[0], RED)
     counts, classifier = counter.counts[0], as_classifier(model, None)
     explain(method, model, images[1], GREEN)

@@ -1,0 +1,150 @@
+"""One run as far as its records: what `main.py` and `compare.py` do alike, from flags to maps.
+
+    open_run(args, chosen)   -> the classifier, the samples and the folder of results; says what was chosen
+    examine(run)             -> every sample explained by every method, the summary written
+"""
+
+import argparse
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import constants
+import dataset
+import demo
+import explaining
+import model_files
+from classifier import Classifier
+from dataset import Sample
+from methods import Method, means_all
+from progress import Progress
+from records import Record
+from results import Results, versions
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
+
+    class_rule: as `explaining.choose_class` takes it. density_note: where the gaze comes from.
+    """
+
+    classifier: Classifier
+    samples: Sequence[Sample]
+    chosen: dict[Method, dict]
+    results: Results
+    description: dict
+    class_rule: str
+    density_note: str
+
+    @property
+    def names(self) -> list[str]:
+        """The methods' names."""
+        return [method.name for method in self.chosen]
+
+    def record(self, name: str, sample: Sample) -> Record:
+        """What is known of a sample under a method, once it is examined."""
+        return self.results.records[name, sample.name]
+
+    def read_map(self, name: str, sample: Sample) -> np.ndarray | None:
+        """A method's map (H, W) of a sample at the model's input size; None if it failed."""
+        record = self.record(name, sample)
+        return None if record.failed else self.results.read_map(record)
+
+
+def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
+    """The run of these flags and methods (-> their options); ValueError for what cannot be run.
+
+    With `--explanation_method=ALL`, a method that cannot explain the model is left out and named.
+    """
+    embedded = args.test_images_folder_path is None and args.model_path is None
+    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
+    classifier, source = model_files.load_classifier(
+        model_name, model_path=args.model_path, class_names=args.class_names, trust_model=args.trust_model,
+        layer_name=args.layer_name, precision=args.precision, batch_size=args.batch_size,
+    )  # fmt: skip
+    class_rule = args.class_index
+    if class_rule not in ("auto", "label", "predicted"):
+        class_rule = str(classifier.class_index_of(class_rule))
+    misfits = explaining.find_misfits(classifier, chosen)
+    for method, reason in misfits.items():
+        if not means_all(args.explanation_method):
+            raise ValueError(f"{method.name}: {reason}")
+        print(f"{method.name} is left out: {reason}", file=sys.stderr)
+    chosen = {method: options for method, options in chosen.items() if method not in misfits}
+    explaining.check_options(classifier, chosen)
+    samples, density_note = load_samples(args, classifier)
+    description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
+    print_choices(description, samples)
+    about = {"flags": vars(args), "model": description, "versions": versions()}
+    results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
+    return Run(classifier, samples, chosen, results, description, class_rule, density_note)
+
+
+def examine(run: Run, args: argparse.Namespace, fidelity: bool = True) -> list[Record]:
+    """The records that have no map, or no use for their density map, once every sample is explained.
+
+    fidelity: whether insertion and deletion are measured.
+    """
+    counts = {
+        method.name: sum(not run.results.is_done(method.name, sample, fidelity) for sample in run.samples)
+        for method in run.chosen
+    }
+    examiner = explaining.Examiner(
+        run.classifier, run.results, Progress(counts), class_rule=run.class_rule, protocol=args.fidelity_protocol,
+        seed=args.seed, fidelity=fidelity,
+    )  # fmt: skip
+    examiner.examine(run.samples, run.chosen)
+    run.results.write_summary()
+    return list(explaining.failures(run.results.records.values()))
+
+
+def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict[Method, dict]) -> dict:
+    """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
+    return {
+        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed")},
+        **{key: find_folder(args, key) for key in ("test_images_folder_path", "test_gdfm_folder_path")},
+        "class_names": tell_apart(classifier.class_names),
+        "model": classifier.describe(),
+        "weights": classifier.fingerprint,
+        "methods": {method.name: options for method, options in chosen.items()},
+    }
+
+
+def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
+    """The samples to explain, and a note on where their gaze comes from."""
+    images, density_maps, limit = args.test_images_folder_path, args.test_gdfm_folder_path, args.limit
+    if images is None:
+        limit = limit or constants.DEMO_LIMIT
+        folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
+        images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
+    samples = dataset.load_dataset(
+        images, density_maps, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=limit
+    )
+    return samples, "simulated gaze" if demo.is_demo(images) else ""
+
+
+def find_folder(args: argparse.Namespace, flag: str) -> str | None:
+    """The whole path of the folder of that flag: two working directories may have one of the same name."""
+    folder = getattr(args, flag)
+    return None if folder is None else str(Path(folder).resolve())
+
+
+def tell_apart(names: Sequence[str]) -> str:
+    """A short text that differs for other names or another order: '1000 from tench to toilet tissue (8a0c32f1)'."""
+    return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
+
+
+def print_choices(description: dict, samples: Sequence[Sample]) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
+    for name, value in description.items():
+        print(f"{name.replace('_', ' '):>14}: {value}")
+    labelled = sum(sample.label is not None for sample in samples)
+    with_gaze = sum(sample.density_map_path is not None for sample in samples)
+    print(
+        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_gaze} with a density map", flush=True
+    )
