@@ -10,17 +10,21 @@ target. Memory is the process's high-water mark above that of F alone.
 
 import argparse
 import contextlib
+import pkgutil
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
 from unittest import mock
 
 import constants
 import utils
+from methods import METHODS
 
 BATCH = 32
-N_MASKS = 96  # of RISE and samples of LIME per timing: three whole batches
+N_SAMPLES = 96  # masks, samples or channels per timing: three whole batches
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -60,7 +64,7 @@ def uncounted(owner, name: str, clock: list[float]) -> Iterator[None]:
 
 
 class Bench:
-    """One network with random weights, and what is timed on it; each `time_...` returns seconds per unit."""
+    """One network with random weights, and what is timed on it."""
 
     def __init__(self, model_name: str):
         import numpy as np
@@ -81,64 +85,82 @@ class Bench:
         self.tensor = tf.constant(self.images)
 
     def time_forward(self) -> float:
+        """F: seconds per image of the plain forward pass."""
         return seconds(lambda: self.plain(self.tensor).numpy()) / BATCH
 
-    def time_gradcam(self) -> float:
-        from gradcam import GradCAM
-
-        explainer = GradCAM(self.classifier, None, self.images, 0)
-        return seconds(explainer.compute_saliency_map) / BATCH
-
-    def time_fem(self) -> float:
-        from fem import FEM
-
-        return seconds(FEM(self.classifier, None, self.images).compute_saliency_map) / BATCH
-
-    def time_rise(self, classifier=None, n_masks: int = N_MASKS) -> float:
-        from rise import RISE
-
-        explainer = RISE(classifier or self.classifier, None, self.scene, 0, n_masks=n_masks)
-        return seconds(explainer.compute_saliency_map) / n_masks
-
-    def time_rise_bfloat16(self) -> float:
-        return self.time_rise(self.half)
-
-    def time_lime(self) -> float:
-        from lime.lime_base import LimeBase
-
-        from lime_explainer import LimeExplainer
-
-        explainer = LimeExplainer(self.classifier, None, self.scene, 0, num_samples=N_MASKS)
+    def time_method(self, timing: "Timing") -> float:
+        """Seconds per unit of one explanation, besides what is not the method's own."""
+        explainer_class = METHODS[timing.method].load()
+        classifier = self.half if timing.half else self.classifier
+        images, n_images = (self.images, BATCH) if timing.batch else (self.scene, 1)
+        explainer = explainer_class(classifier, None, images, 0, **timing.options)
         clock = []
-        with uncounted(LimeExplainer, "segment", clock), uncounted(LimeBase, "explain_instance_with_data", clock):
-            total = seconds(explainer.compute_saliency_map)
-        return (total - sum(clock)) / N_MASKS
+        with contextlib.ExitStack() as stack:
+            for owner, name in timing.besides:
+                stack.enter_context(uncounted(pkgutil.resolve_name(owner), name, clock))
+            took = seconds(explainer.compute_saliency_map) - sum(clock)
+        return took / (n_images * timing.units)
 
     def time_fidelity(self, metric: Callable) -> float:
+        """Seconds per scored image of insertion or deletion."""
         saliency_map = self.scene.mean(axis=-1)
         scored = self.scene.shape[0] + 1  # one row's worth of pixels a step
         return seconds(lambda: metric(self.classifier.predict, self.scene, saliency_map, 0)) / scored
 
-    def time_insertion(self) -> float:
-        import evaluate
-
-        return self.time_fidelity(evaluate.insertion)
-
-    def time_deletion(self) -> float:
-        import evaluate
-
-        return self.time_fidelity(evaluate.deletion)
+    def time(self, timing: "Timing") -> float:
+        """Seconds per unit of whatever is timed."""
+        if timing.method in METHODS:
+            return self.time_method(timing)
+        return self.time_fidelity(getattr(import_module("evaluate"), timing.method))
 
 
-TARGETS = {  # what is timed -> its name, the unit, the target in F
-    "gradcam": ("Grad-CAM", "image", 1.1),
-    "fem": ("FEM", "image", 1.0),
-    "rise": ("RISE", "mask", 0.95),
-    "rise_bfloat16": ("RISE, bfloat16", "mask", 0.7),
-    "lime": ("LIME, besides segmentation and regression", "sample", 1.1),
-    "insertion": ("insertion", "scored image", 1.0),
-    "deletion": ("deletion", "scored image", 1.0),
-}
+@dataclass(frozen=True)
+class Timing:
+    """What is timed: a method of the registry, or a metric of evaluate.py.
+
+    unit: what a forward pass is spent on; units: how many of them an image has. target: in F per unit.
+    batch: whether it is given the batch, or one scene. half: in bfloat16. besides: (module or class, function) whose
+    time is left out.
+    """
+
+    title: str
+    method: str
+    unit: str
+    target: float
+    units: int = 1
+    batch: bool = True
+    half: bool = False
+    options: dict = field(default_factory=dict)
+    besides: tuple[tuple[str, str], ...] = ()
+
+
+SEGMENTATION = ("superpixels", "segment")
+N_WINDOWS = 8 * 8
+TIMINGS = (
+    Timing("Grad-CAM", "GRADCAM", "image", 1.1),
+    Timing("FEM", "FEM", "image", 1.0),
+    Timing("RISE", "RISE", "mask", 0.95, N_SAMPLES, batch=False, options={"n_masks": N_SAMPLES}),
+    Timing("RISE, bfloat16", "RISE", "mask", 0.7, N_SAMPLES, batch=False, half=True, options={"n_masks": N_SAMPLES}),
+    Timing("LIME, besides segmentation and regression", "LIME", "sample", 1.1, N_SAMPLES, batch=False,
+           options={"num_samples": N_SAMPLES},
+           besides=(SEGMENTATION, ("lime.lime_base:LimeBase", "explain_instance_with_data"))),
+    Timing("insertion", "insertion", "scored image", 1.0),
+    Timing("deletion", "deletion", "scored image", 1.0),
+    Timing("CAM", "CAM", "image", 1.1),
+    Timing("Grad-CAM++", "GRADCAM_PLUS_PLUS", "image", 1.1),
+    Timing("HiResCAM", "HIRESCAM", "image", 1.1),
+    Timing("LayerCAM", "LAYERCAM", "image", 1.1),
+    Timing("Score-CAM", "SCORECAM", "channel", 1.0, N_SAMPLES, batch=False, options={"max_n": N_SAMPLES}),
+    Timing("Ablation-CAM, all channels", "ABLATIONCAM", "image", 3.0),
+    Timing("vanilla gradient", "VANILLA_GRADIENT", "image", 2.2),
+    Timing("guided backpropagation", "GUIDED_BACKPROP", "image", 2.5),
+    Timing("DeconvNet", "DECONVNET", "image", 2.5),
+    Timing("integrated gradients", "INTEGRATED_GRADIENTS", "step", 2.2, 2, options={"n_steps": 2}),
+    Timing("SmoothGrad", "SMOOTHGRAD", "step", 2.2, 2, options={"n_samples": 2}),
+    Timing("occlusion", "OCCLUSION", "window", 1.0, N_WINDOWS, batch=False, options={"patch": 28, "stride": 28}),
+    Timing("KernelSHAP, besides segmentation", "KERNEL_SHAP", "sample", 1.1, N_SAMPLES, batch=False,
+           options={"num_samples": N_SAMPLES}, besides=(SEGMENTATION,)),
+)  # fmt: skip
 
 
 def measure_memory(bench: Bench) -> dict[int, float]:
@@ -147,7 +169,7 @@ def measure_memory(bench: Bench) -> dict[int, float]:
     own = peak_memory()
     above = {}
     for n_masks in (200, 800):
-        bench.time_rise(n_masks=n_masks)
+        bench.time(Timing("", "RISE", "", 0, batch=False, options={"n_masks": n_masks}))
         above[n_masks] = peak_memory() - own
     return above
 
@@ -159,22 +181,23 @@ def main() -> None:
 
     bench = Bench(args.model_name)
     memory = measure_memory(bench)
-    timers = {name: getattr(bench, f"time_{name}") for name in TARGETS}
-    for timer in timers.values():
-        timer()  # traced and warmed up
-    ratios = {name: [] for name in timers}
+    ratios = [[] for _ in TIMINGS]
     forward = []
+    for timing in TIMINGS:
+        bench.time(timing)  # traced and warmed up
     for _ in range(args.rounds):
-        forward.append(bench.time_forward())
-        for name, timer in timers.items():
+        for timing, values in zip(TIMINGS, ratios):
             before = bench.time_forward()
-            took = timer()
-            ratios[name].append(took / ((before + bench.time_forward()) / 2))
+            took = bench.time(timing)
+            after = bench.time_forward()
+            values.append(took / ((before + after) / 2))
+            forward += [before, after]
     print(f"{args.model_name}: F = {1000 * np.median(forward):.1f} ms per image, {args.rounds} rounds")
-    for name, (title, unit, target) in TARGETS.items():
-        low, median, high = np.percentile(ratios[name], (25, 50, 75))
-        verdict = "met" if median <= target else "missed"
-        print(f"{title:<42} {median:.2f} F ({low:.2f} to {high:.2f}) per {unit:<13} target {target:.2f}: {verdict}")
+    for timing, values in zip(TIMINGS, ratios):
+        low, median, high = np.percentile(values, (25, 50, 75))
+        verdict = "met" if median <= timing.target else "missed"
+        spread = f"{median:.2f} F ({low:.2f} to {high:.2f}) per {timing.unit}"
+        print(f"{timing.title:<42} {spread:<44} target {timing.target:.2f}: {verdict}")
     for n_masks, above in memory.items():
         verdict = "met" if above < 400 else "missed"
         print(f"{f'RISE, peak memory with {n_masks} masks':<42} {above:.0f} MB above F, target 400: {verdict}")

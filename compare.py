@@ -100,8 +100,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"\n{compare_tables.write_agreement(compared)}\n")
     if boxes is not None:
         print(f"{compare_tables.write_score_board(compared, boxes)}\n")
-    for record in failed:
-        print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
+    runs.print_failures(failed)
     main_script.print_paths(list(compare_pages.write_figures(compared, args.colormap, args.alpha)), args.show)
     return 1 if failed else 0
 

@@ -16,6 +16,7 @@ orientation turns upright are turned with it, for those of ImageNet were drawn w
 x0 <= x < x1, y0 <= y < y1.
 """
 
+import contextlib
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,10 @@ from files import open_text
 
 METRICS = ("iou", "pointing_game", "energy_pointing_game")
 COLUMNS = ("file", "x0", "y0", "x1", "y1")
+
+
+class Unreadable(ValueError):
+    """An image file without a size."""
 
 
 class Box(NamedTuple):
@@ -81,21 +86,20 @@ def match_boxes(
 
     ValueError as `check_inside`, and if no sample has a box.
     """
-    matched = {sample.name: boxes[sample.name] for sample in samples if sample.name in boxes}
-    if not matched:
+    with_boxes = [sample for sample in samples if sample.name in boxes]
+    if not with_boxes:
         raise ValueError(
             f"boxes: none of the {len(boxes)} files it names is among the images; it names {next(iter(boxes), '')!r}, "
             f"an image is called {samples[0].name!r}"
         )
-    for sample in samples:
-        if sample.name in boxes:
-            try:
-                size, _ = _read_head(sample.path)
-            except OSError:  # the examiner's to report
-                del matched[sample.name]
-            else:
-                check_inside(boxes[sample.name], *size)
-    others = len(set(boxes) - {sample.name for sample in samples})
+    matched = {}
+    for sample in with_boxes:
+        with contextlib.suppress(Unreadable):  # the examiner's to report
+            check_inside(boxes[sample.name], *_read_head(sample.path)[0])
+            matched[sample.name] = boxes[sample.name]
+    if not matched:
+        raise ValueError(f"boxes: none of the {len(with_boxes)} images that have boxes can be read")
+    others = len(boxes) - len(with_boxes)
     note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out of the score board"
     note += f"; {others} files with boxes are not among the images" if others else ""
     return matched, note
@@ -136,8 +140,11 @@ def _read_head(path: Path) -> tuple[tuple[int, int], int]:
     """(height, width) of an image file as it is stored, and its EXIF orientation, 1 to 8; no pixel is decoded."""
     from PIL import ExifTags, Image
 
-    with Image.open(path) as image:
-        return image.size[::-1], image.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        with Image.open(path) as image:
+            return image.size[::-1], image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
+        raise Unreadable(f"cannot read '{path}': {error}") from None
 
 
 def pointing_game(

@@ -103,6 +103,12 @@ def examine(run: Run, args: argparse.Namespace, fidelity: bool = True) -> list[R
     return list(explaining.failures(run.results.records.values()))
 
 
+def print_failures(failed: Sequence[Record]) -> None:
+    """Says why records have no map, or no use for their density map."""
+    for record in failed:
+        print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
+
+
 def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict[Method, dict]) -> dict:
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import bench
+import evaluate
+from methods import METHODS, Method
 
 
 class Clock:
@@ -38,9 +40,13 @@ def fake_bench(monkeypatch):
                 self.calls += 1
                 return forward[self.calls % len(forward)]
 
-        for name in bench.TARGETS:
-            values = iter([99.0, *np.multiply(factors.get(name, [1.0] * rounds), np.mean(forward))])  # 99: the warm-up
-            setattr(Fake, f"time_{name}", lambda self, values=values: float(next(values)))
+            def time(self, timing):
+                return float(next(seconds[timing.title]))
+
+        seconds = {  # 99: the warm-up
+            timing.title: iter([99.0, *np.multiply(factors.get(timing.title, [1.0] * rounds), np.mean(forward))])
+            for timing in bench.TIMINGS
+        }
         monkeypatch.setattr(bench, "Bench", Fake)
         monkeypatch.setattr(bench, "measure_memory", lambda _: memory or {200: 10.0, 800: 10.0})
         monkeypatch.setattr(bench.sys, "argv", ["bench.py", f"--rounds={rounds}"])
@@ -51,12 +57,12 @@ def fake_bench(monkeypatch):
 
 
 def line_of(text, name):
-    [line] = [line for line in text.splitlines() if line.startswith(name)]
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name}  ")]
     return line
 
 
 def test_printed_are_median_and_quartiles_of_the_ratios_without_the_warm_up(fake_bench, capsys):
-    text = fake_bench(capsys, {"gradcam": [1.0, 1.04, 1.06, 3.0], "insertion": [2.0] * 4})
+    text = fake_bench(capsys, {"Grad-CAM": [1.0, 1.04, 1.06, 3.0], "insertion": [2.0] * 4})
     assert re.search(r"1\.05 F \(1\.03 to 1\.5\d\) per image +target 1\.10: met", line_of(text, "Grad-CAM"))
     assert re.search(r"2\.00 F \(2\.00 to 2\.00\) per scored image +target 1\.00: missed", line_of(text, "insertion"))
     assert "F = 10.0 ms per image, 4 rounds" in text
@@ -64,7 +70,7 @@ def test_printed_are_median_and_quartiles_of_the_ratios_without_the_warm_up(fake
 
 def test_a_method_is_compared_with_the_forward_passes_right_before_and_after_it(fake_bench, capsys):
     # Whether the machine is fast or slow in between, the mean of the neighbours is the yardstick.
-    text = fake_bench(capsys, {"fem": [1.0] * 4}, forward=(0.01, 0.03))
+    text = fake_bench(capsys, {"FEM": [1.0] * 4}, forward=(0.01, 0.03))
     assert "1.00 F (1.00 to 1.00)" in line_of(text, "FEM")
 
 
@@ -83,8 +89,8 @@ def test_memory_is_what_comes_on_top_of_the_forward_pass(monkeypatch):
         def time_forward(self):
             assert not masks, "F is measured first"
 
-        def time_rise(self, n_masks):
-            masks.append(n_masks)
+        def time(self, timing):
+            masks.append(timing.options["n_masks"])
 
     assert bench.measure_memory(Fake()) == {200: 120.0, 800: 140.0}
     assert masks == [200, 800]
@@ -112,33 +118,55 @@ def test_time_that_is_not_the_methods_own_is_counted_apart_even_when_it_fails(cl
     assert counted == [2, 7]
 
 
-def test_seconds_are_per_image_per_mask_and_per_scored_image(clock, monkeypatch):
-    import fem
-    import gradcam
-    import rise
+@pytest.fixture
+def one(monkeypatch, clock):
+    """A Bench without its network, whose explanations take 96 seconds each, 36 of them in `Helper.assist`."""
 
-    one = object.__new__(bench.Bench)  # without its network
-    one.classifier = one.images = one.tensor = one.half = None
-    one.scene = np.zeros((20, 30, 3), np.float32)
+    class Helper:
+        @staticmethod
+        def assist():
+            clock.take(36)
 
     class Slow:
-        def __init__(self, *args, **options):
+        def __init__(self, classifier, model_name, img_array, class_index, **options):
             pass
 
         def compute_saliency_map(self):
-            clock.take(96)
+            clock.take(60)
+            Helper.assist()
 
-    for module, name in ((gradcam, "GradCAM"), (fem, "FEM"), (rise, "RISE")):
-        monkeypatch.setattr(module, name, Slow)
+    one = object.__new__(bench.Bench)
+    one.classifier = one.images = one.tensor = one.half = None
+    one.scene = np.zeros((20, 30, 3), np.float32)
+    monkeypatch.setattr(Method, "load", lambda self: Slow)
+    monkeypatch.setattr(bench.pkgutil, "resolve_name", lambda name: {"helper": Helper}[name])
+    return one
 
+
+def test_seconds_are_per_image_of_the_batch_and_per_mask_of_the_scene(one):
+    assert one.time(bench.Timing("", "GRADCAM", "image", 1)) == 96 / bench.BATCH
+    assert one.time(bench.Timing("", "INTEGRATED_GRADIENTS", "step", 1, units=2)) == 96 / (2 * bench.BATCH)
+    assert one.time(bench.Timing("", "RISE", "mask", 1, units=48, batch=False)) == 96 / 48
+
+
+def test_what_is_not_the_methods_own_is_taken_off(one):
+    assert one.time(bench.Timing("", "LIME", "sample", 1, 6, batch=False, besides=(("helper", "assist"),))) == 60 / 6
+
+
+def test_seconds_of_insertion_are_per_scored_image(one, clock):
+    one.classifier = type("Classifier", (), {"predict": None})
+    assert one.time_fidelity(lambda *args: clock.take(42)) == 42 / 21, "one row's worth a step, and the start"
+
+
+def test_f_is_per_image_of_the_batch(one, clock):
     class Output:
         def numpy(self):
             clock.take(64)
 
     one.plain = lambda images: Output()
     assert one.time_forward() == 64 / bench.BATCH
-    assert one.time_gradcam() == one.time_fem() == 96 / bench.BATCH
-    assert one.time_rise(classifier=1) == 96 / bench.N_MASKS
-    assert one.time_rise(classifier=1, n_masks=48) == 96 / 48
-    one.classifier = type("Classifier", (), {"predict": None})
-    assert one.time_fidelity(lambda *args: clock.take(42)) == 42 / 21, "one row's worth a step, and the start"
+
+
+def test_what_is_timed_is_there():
+    for timing in bench.TIMINGS:
+        assert timing.method in METHODS or callable(getattr(evaluate, timing.method))

@@ -220,6 +220,11 @@ def test_boxes_of_other_images_alone_are_refused(samples):
         localisation.match_boxes({"blue.png": [Box(0, 0, 1, 1)]}, samples)
 
 
+def test_boxes_of_images_that_cannot_be_read_alone_are_refused(samples):
+    with pytest.raises(ValueError, match="none of the 1 images that have boxes can be read"):
+        localisation.match_boxes({"red/bad.png": [Box(0, 0, 1, 1)]}, samples)
+
+
 def test_a_box_beyond_a_matched_image_is_refused(samples):
     with pytest.raises(ValueError, match="line 9 .*96 x 96"):
         localisation.match_boxes({"red/0.png": [Box(0, 0, 97, 5, 9)]}, samples)
