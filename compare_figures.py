@@ -27,6 +27,7 @@ MEASURES = {  # metric -> heading, colormap, values of its ends
     "pcc": ("PCC", "RdBu_r", -1, 1),
 }
 MATRIX_CELL = 0.56  # inches: room for a mean and, below it, its deviation
+METHODS_IN_A_ROW = 8  # up to here the matrices stand beside each other, above it below each other
 
 
 class Pair(NamedTuple):
@@ -96,10 +97,13 @@ def figure_matrix(
     shown = [drawing.fit_text(name, 1.5) for name in names]
     margin = max(map(drawing.measure_text, shown)) + 0.15
     side, top = MATRIX_CELL * len(names), 5.5 * LINE
-    step = margin + max(side, 1.9) + 0.75
-    figure = drawing.new_figure(GAP + step * len(summaries), top + side + margin + 0.1, supertitle)
+    width, height = margin + max(side, 1.9) + 0.06 * side + 0.6, side + margin + 3 * LINE  # the colour bar included
+    n_columns = len(summaries) if len(names) <= METHODS_IN_A_ROW else 1
+    n_rows = len(summaries) // n_columns
+    figure = drawing.new_figure(GAP + width * n_columns, top + height * n_rows - 2 * LINE, supertitle)
     for place, (metric, (mean, std)) in enumerate(summaries.items()):
-        axes = drawing.add_axes(figure, GAP + place * step + margin, top, side, side)
+        row, column = divmod(place, n_columns)
+        axes = drawing.add_axes(figure, GAP + column * width + margin, top + row * height, side, side)
         _draw_matrix(axes, shown, mean, std, *MEASURES[metric])
     return figure
 
@@ -112,7 +116,7 @@ def _draw_matrix(axes: "Axes", names, mean, std, heading: str, colormap: str, lo
     axes.imshow(colours)
     for row, column in np.argwhere(off_diagonal):
         dark = colours[row, column] @ (0.299, 0.587, 0.114) < 128
-        text = f"{mean[row, column]:.2f}\n± {std[row, column]:.2f}" if known[row, column] else "–"
+        text = f"{round(mean[row, column], 2) + 0.0:.2f}\n± {std[row, column]:.2f}" if known[row, column] else "–"
         axes.text(
             column, row, text, color="white" if dark else "#222222", size=constants.FONT_SIZE, ha="center", va="center"
         )

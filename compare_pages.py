@@ -15,6 +15,7 @@ from compare_figures import Pair
 from compare_tables import Comparison
 from dataset import Sample
 from files import figure_saver, write_whole
+from methods import METHODS
 from panels import ExplainedImage
 
 
@@ -58,9 +59,11 @@ def _explained(compared: Comparison, name: str, sample: Sample, style: dict) -> 
     record = compared.run.record(name, sample)
     if record.failed:
         return None
-    signed = next(method for method in compared.run.chosen if method.name == name).load().signed
-    explained = display.explained_image(compared.run.results, sample, record, {**style, "signed": signed})
-    return replace(explained, note="" if record.status == "ok" else record.status)  # no word of what was not asked for
+    explainer = METHODS[name].load()
+    explained = display.explained_image(compared.run.results, sample, record, {**style, "signed": explainer.signed})
+    target = record.class_name if explainer.uses_class else ""
+    note = "" if record.status == "ok" else record.status  # no word of what was not asked for
+    return replace(explained, target=target, note=note)
 
 
 def _pages(rows: Iterator) -> Iterator[list]:

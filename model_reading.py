@@ -166,9 +166,8 @@ def _position(steps: Sequence[Step], wanted: Step) -> int:
 
 
 def _keeps_channels_apart(layer) -> bool:
-    function = _function(layer)
-    is_relu = _function_name(layer) in ("relu", "relu6") and not getattr(function, "negative_slope", 0)
-    return isinstance(layer, KEEPS_CHANNELS_APART) or (is_relu and _only_applies_a_function(layer))
+    is_relu = _only_applies_a_function(layer) and _function_name(layer) in ("relu", "relu6")
+    return is_relu or isinstance(layer, KEEPS_CHANNELS_APART)
 
 
 def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
