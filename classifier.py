@@ -11,7 +11,6 @@ graph, made once and kept. A model that is trained further needs a new Classifie
 """
 
 import contextlib
-import difflib
 import functools
 import itertools
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import constants
 import folding
 import layer_graph
 import model_reading
-import utils
+from class_names import find_class_index
 
 
 def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
@@ -257,25 +256,7 @@ class Classifier:
 
     def class_index_of(self, wanted: str | int) -> int:
         """The index of a class given by index, name or identifier; ValueError lists the choices."""
-        if str(wanted).lstrip("-").isdigit():
-            if 0 <= int(wanted) < self.n_classes:
-                return int(wanted)
-            raise ValueError(
-                f"class_index {wanted} is not among the model's {self.n_classes} classes, 0 the first"
-            )
-        folded = [utils.fold_name(name) for name in self.class_names]
-        found = [index for index, name in enumerate(folded) if name == utils.fold_name(wanted)]
-        found = found or [
-            index for index, identifier in enumerate(self.class_ids or ()) if identifier == wanted
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ValueError(f"several classes are named {wanted!r}: indices {found}; give the index")
-        near = difflib.get_close_matches(utils.fold_name(wanted), folded, n=5, cutoff=0.5)
-        choices = [self.class_names[folded.index(name)] for name in near] or self.class_names[:20]
-        more = f" ... ({self.n_classes} in all)" if self.n_classes > len(choices) else ""
-        raise ValueError(f"the model has no class {wanted!r}; choose from: {', '.join(choices)}{more}")
+        return find_class_index(wanted, self.class_names, self.class_ids)
 
     def _check_names(self, names, what: str) -> list[str] | None:
         if names is not None and len(names) != self.n_classes:

@@ -11,7 +11,6 @@ Density maps lie in a folder of the same layout, or in one flat folder: `..._GFD
 MexCulture142, else a file of the image's stem and any image ending. An image without one is no error.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -210,51 +209,3 @@ def _take_in_turn(names: Sequence[str], limit: int | None) -> list[str]:
         rounds.append((seen[group], name))
         seen[group] += 1
     return sorted(name for _, name in sorted(rounds)[:limit])
-
-
-# --- class names -----------------------------------------------------------------------------------------
-def read_class_names(argument: str) -> tuple[list[str], list[str] | None]:
-    """The class names of a model, in its order, and their ids where the source has them.
-
-    argument: names separated by commas; a text file, one name per line; or a JSON file: Keras's class index
-    {"0": ["n01440764", "tench"], ...}, {"0": "tench", ...} or ["tench", ...]. Names in a file may repeat, as
-    two of ImageNet do. Raises ValueError for no name, an empty one, a gap in the indices, or a name that is
-    twice between commas.
-    """
-    path = Path(argument)
-    if path.suffix.lower() not in (".json", ".txt") and not path.is_file():
-        names = _check_class_names(argument.split(","), argument)
-        if len({fold_name(name) for name in names}) < len(names):
-            raise ValueError(f"class_names: a name is there twice in '{argument}'")
-        return names, None
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        entries = _read_class_index(text) if path.suffix.lower() == ".json" else text.rstrip().splitlines()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"class_names: cannot read '{argument}' ({error})") from None
-    if all(isinstance(entry, list) and len(entry) == 2 for entry in entries):
-        ids, entries = zip(*entries) if entries else ((), ())
-        return _check_class_names(entries, argument), list(ids)
-    return _check_class_names(entries, argument), None
-
-
-def _read_class_index(text: str) -> list:
-    """The entries of a JSON list, or of a JSON object whose keys are 0, 1, ..."""
-    content = json.loads(text)
-    if isinstance(content, dict):
-        missing = [index for index in range(len(content)) if str(index) not in content]
-        if missing:
-            raise ValueError(f"its {len(content)} keys must be 0-{len(content) - 1}; {missing[0]} is missing")
-        return [content[str(index)] for index in range(len(content))]
-    if isinstance(content, list):
-        return content
-    raise ValueError("a list or an object was wanted")
-
-
-def _check_class_names(names: Sequence[str], argument: str) -> list[str]:
-    """The names without the blanks around them; ValueError if there is none or one is not a name."""
-    names = [name.strip() if isinstance(name, str) else "" for name in names]
-    if not all(names) or not names:
-        place = f"name {names.index('')} (from 0) is empty" if names else "there is none"
-        raise ValueError(f"class_names: names were wanted; {place} in '{argument}'")
-    return names

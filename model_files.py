@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 
 import constants
-import dataset
+from class_names import read_class_names
 from classifier import Classifier
 
 SETTINGS_ENTRY = "classifier.json"
@@ -78,7 +78,7 @@ def imagenet_class_index() -> tuple[list[str], list[str]]:
     """Names and WordNet ids of the 1,000 ImageNet classes, from the file that Keras downloads and keeps."""
     keras.applications.imagenet_utils.decode_predictions(_one_prediction(), top=1)  # fetches the file once
     path = Path(keras.config.keras_home()) / "models" / "imagenet_class_index.json"
-    return dataset.read_class_names(str(path))
+    return read_class_names(str(path))
 
 
 def _one_prediction():
@@ -96,11 +96,11 @@ def load_classifier(
     """The classifier a run explains, and in words where it came from.
 
     `model_path` where given; else the model `train.py` wrote for `model_name`; else the ImageNet network of
-    that name; without either the embedded one. class_names: as `dataset.read_class_names` takes it; None:
+    that name; without either the embedded one. class_names: as `class_names.read_class_names` takes it; None:
     those kept with the model, or ImageNet's. options: `layer_name`, `precision`, `batch_size` of `Classifier`.
     Raises ValueError for what is missing or does not fit.
     """
-    names, ids = dataset.read_class_names(class_names) if class_names else (None, None)
+    names, ids = read_class_names(class_names) if class_names else (None, None)
     path, source = _choose_file(model_name, model_path)
     if path is None:
         return _imagenet_classifier(model_name, names, ids, options), source

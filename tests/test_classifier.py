@@ -229,7 +229,7 @@ def test_the_float32_setting_comes_back_after_an_error(residual):
 # --- real networks ---------------------------------------------------------------------------------------
 @pytest.mark.data
 def test_a_real_network_recognises_real_photographs():
-    from dataset import read_class_names
+    from class_names import read_class_names
 
     names, ids = read_class_names(str(DATA / "models" / "imagenet_class_index.json"))
     model = load_model(DATA / "models" / "mobilenetv2_100_224_imagenet.keras")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import constants
-from dataset import Sample, label_of, list_classes, load_dataset, load_density_map, read_class_names
+from class_names import read_class_names
+from dataset import Sample, label_of, list_classes, load_dataset, load_density_map
 from stems import choose_stems
 from utils import fold_name
 
