@@ -11,6 +11,7 @@ graph, made once and kept. A model that is trained further needs a new Classifie
 """
 
 import contextlib
+import copy
 import functools
 import itertools
 from collections.abc import Callable
@@ -58,7 +59,8 @@ class Classifier:
     model: a built Keras model with one RGB (or one-channel) input and one output of classes; not changed.
     model_name: a name of constants.ZOO: fixes preprocessing, input size and layer. None: raw 0-255 pixels.
     class_names, class_ids: C names, and C further identifiers (WordNet ids) or None.
-    layer_name: the layer CAM methods look at, by name or path; None: the last with a feature map.
+    layer_name: the layer CAM methods look at, by name or path; several by commas, whose maps are averaged; None:
+        the last with a feature map.
     preprocessing, input_size: of a saved model that carries them; None: from `model_name`.
     Raises ValueError for a model that cannot be explained, saying what was found and what the choices are.
     """
@@ -90,12 +92,21 @@ class Classifier:
         self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
         self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
         self._feature_steps = layer_graph.feature_map_steps(self._steps)
-        self._layer = model_reading.choose_layer(self._feature_steps, layer_name, zoo[3] if zoo else None)
+        wanted = layer_name.split(",") if layer_name else [None]
+        usual = zoo[3] if zoo else None
+        layers = [model_reading.choose_layer(self._feature_steps, name and name.strip(), usual) for name in wanted]
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
+        self._look_at(layers[0])
+        # Several layers are several classifiers that share all but the layer they look at.
+        self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
+
+    def _look_at(self, layer) -> "Classifier":
+        self._layer, self._compiled = layer, {}
         self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
-        self._compiled = {}
+        self.views = [self]
+        return self
 
     # --- what it answers ---------------------------------------------------------------------------------
 
@@ -241,12 +252,12 @@ class Classifier:
 
     def describe(self) -> dict:
         """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""
-        shape = self._layer.output.shape[1:] if self._layer else ()
+        shapes = [" x ".join(map(str, view._layer.output.shape[1:])) for view in self.views if view._layer]
         itself = self.own_preprocessing and self.preprocessing == "none"
         return {
             "model_name": self.model_name or self.model.name,
-            "layer": self.layer_name or "none with a feature map",
-            "layer_shape": " x ".join(map(str, shape)),
+            "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.views),
+            "layer_shape": ", ".join(shapes),
             "score": self.score.function + " of one unit" * self.score.one_unit,
             "preprocessing": "in the model itself" if itself else constants.PREPROCESSING[self.preprocessing],
             "input_size": f"{self.input_height} x {self.input_width}",

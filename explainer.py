@@ -6,6 +6,7 @@ This base class checks what it is given, brings the images to the model's input 
 batches; a subclass says in `explain_batch` only what is its own.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
@@ -52,7 +53,8 @@ class Explainer:
                  progress: Callable[[int, int], None] | None = None):  # fmt: skip
         self.model, self.model_name = model, model_name
         self.classifier = as_classifier(model, model_name)
-        self.check_classifier(self.classifier)
+        for view in self.classifier.views:
+            self.check_classifier(view)
         self.img_array = np.asarray(img_array)
         self.images = self._check_images(self.img_array)
         self.class_index = class_index
@@ -70,11 +72,18 @@ class Explainer:
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
+        if self.uses_layer and len(self.classifier.views) > 1:
+            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.views], axis=0)
         maps = []
         for start in range(0, len(self.images), self.batch_size):
             batch = slice(start, start + self.batch_size)
             maps += list(self.explain_batch(self.images[batch], self.class_indices[batch]))
         return self.finish_maps(maps)
+
+    def _with(self, classifier: Classifier) -> "Explainer":
+        twin = copy.copy(self)
+        twin.classifier = classifier
+        return twin
 
     def finish_maps(self, maps: Iterable[np.ndarray]) -> np.ndarray:
         """One map of any size per image as `compute_saliency_map` returns them; ValueError if not finite."""

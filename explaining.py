@@ -170,7 +170,8 @@ def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Meth
     misfits = {}
     for method in methods:
         try:
-            method.load().check_classifier(classifier)
+            for view in classifier.views:
+                method.load().check_classifier(view)
         except ValueError as error:
             misfits[method] = str(error)
     return misfits

@@ -9,14 +9,13 @@ could not be explained; 2 for a flag or an input that stops the run; 130 when in
 """
 
 import argparse
+import os
 import sys
-import zlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import constants
 from flags import forgive_names, in_range, reader, run_script
-from methods import METHODS, Method, choose_methods, means_all
+from methods import METHODS, Method, choose_methods
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--class_names", help="names separated by commas, a text file, or Keras's class index JSON"
     )
-    model.add_argument("--layer_name", help="layer of the CAM methods (default: the last with a feature map)")
+    model.add_argument(
+        "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
+    )
     model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
     model.add_argument(
         "--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes"
@@ -98,22 +99,6 @@ def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
     return {method: options[method] for method in chosen}
 
 
-def load_samples(args: argparse.Namespace, classifier) -> tuple[list, str]:
-    """The samples to explain, and a note on where their gaze comes from."""
-    import dataset
-    import demo
-
-    images, density_maps, limit = args.test_images_folder_path, args.test_gdfm_folder_path, args.limit
-    if images is None:
-        limit = limit or constants.DEMO_LIMIT
-        folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
-        images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
-    samples = dataset.load_dataset(
-        images, density_maps, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=limit
-    )
-    return samples, "simulated gaze" if demo.is_demo(images) else ""
-
-
 def run(args: argparse.Namespace) -> int:
     """One run from flags to figures; the exit code."""
     chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
@@ -125,78 +110,19 @@ def run(args: argparse.Namespace) -> int:
     utils.silence_tensorflow()
 
     import display
-    import explaining
-    import model_files
-    from progress import Progress
+    import runs
     from records import format_table, summarise
-    from results import Results, versions
 
-    embedded = args.test_images_folder_path is None and args.model_path is None
-    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
-    classifier, source = model_files.load_classifier(
-        model_name, model_path=args.model_path, class_names=args.class_names, trust_model=args.trust_model,
-        layer_name=args.layer_name, precision=args.precision, batch_size=args.batch_size,
-    )  # fmt: skip
-    class_rule = args.class_index
-    if class_rule not in ("auto", "label", "predicted"):
-        class_rule = str(classifier.class_index_of(class_rule))
-    for method, reason in explaining.find_misfits(classifier, chosen).items():
-        if not means_all(args.explanation_method):
-            raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
-        del chosen[method]
-    explaining.check_options(classifier, chosen)
-    samples, density_note = load_samples(args, classifier)
-    description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
-    print_choices(description, samples)
-    settings = {  # what changes a map or a number; runs that differ in it are never mixed
-        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed")},
-        **{key: find_folder(args, key) for key in ("test_images_folder_path", "test_gdfm_folder_path")},
-        "class_names": tell_apart(classifier.class_names),
-        "model": classifier.describe(),
-        "weights": classifier.fingerprint,
-        "methods": {method.name: options for method, options in chosen.items()},
-    }
-    results = Results(args.output_folder_path, settings, {"flags": vars(args), "model": description,
-                                                          "versions": versions()}, args.overwrite)  # fmt: skip
-    counts = {
-        method.name: sum(not results.is_done(method.name, sample) for sample in samples) for method in chosen
-    }
-    examiner = explaining.Examiner(
-        classifier, results, Progress(counts), class_rule=class_rule, protocol=args.fidelity_protocol, seed=args.seed
+    opened = runs.open_run(args, chosen)
+    failed = runs.examine(opened, args)
+    print(f"\n{format_table(summarise(opened.results.records.values()))}\n")
+    runs.print_failures(failed)
+    style = display.Style(args.colormap, args.alpha, opened.density_note)
+    paths = display.write_figures(
+        opened.results, opened.samples, list(opened.chosen), args.display_type, style, opened.description
     )
-    examiner.examine(samples, chosen)
-    results.write_summary()
-    print(f"\n{format_table(summarise(results.records.values()))}\n")
-    failed = list(explaining.failures(results.records.values()))
-    for record in failed:
-        print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
-    style = display.Style(args.colormap, args.alpha, density_note)
-    paths = display.write_figures(results, samples, list(chosen), args.display_type, style, description)
     print_paths(paths, args.show)
     return 1 if failed else 0
-
-
-def find_folder(args: argparse.Namespace, flag: str) -> str | None:
-    """The whole path of the folder of that flag: two working directories may have one of the same name."""
-    folder = getattr(args, flag)
-    return None if folder is None else str(Path(folder).resolve())
-
-
-def tell_apart(names: Sequence[str]) -> str:
-    """A short text that differs for other names or another order: '1000 from tench to toilet tissue (8a0c32f1)'."""
-    return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
-
-
-def print_choices(description: dict, samples: Sequence) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
-    for name, value in description.items():
-        print(f"{name.replace('_', ' '):>14}: {value}")
-    labelled = sum(sample.label is not None for sample in samples)
-    with_gaze = sum(sample.density_map_path is not None for sample in samples)
-    print(
-        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_gaze} with a density map", flush=True
-    )
 
 
 def print_paths(paths: Sequence, show: bool) -> None:
@@ -204,7 +130,7 @@ def print_paths(paths: Sequence, show: bool) -> None:
     for path in paths[: constants.PATHS_SHOWN]:
         print(path)
     if len(paths) > constants.PATHS_SHOWN:
-        print(f"... {len(paths)} figures in {paths[0].parent}")
+        print(f"... {len(paths)} figures in {os.path.commonpath([path.parent for path in paths])}")
     if show:
         from PIL import Image
 

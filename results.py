@@ -14,6 +14,7 @@ again. A folder that holds a run with other settings is refused, and one that an
 import contextlib
 import csv
 import glob
+import itertools
 import json
 import os
 import platform
@@ -25,6 +26,11 @@ import numpy as np
 import constants
 from files import lock_folder, open_text, picture_saver, save_array, write_rows, write_whole
 from records import Record, read_records, summarise, to_row
+
+OF_A_COMPARISON = (  # what compare.py adds to the folder
+    "agreement*.csv", "agreement_matrix.png", "side_by_side*.png", "score_board.csv", "localisation.csv",
+    "agreement/*/ranking*.png",
+)  # fmt: skip
 
 
 class Results:
@@ -121,14 +127,15 @@ class Results:
         """Removes the files that an earlier run wrote, run.json last so that it can be stopped half-way."""
         if not (self.folder / "run.json").is_file():
             return
-        methods, patterns = self._read_settings()["methods"], ["summary.csv"]
+        methods, patterns = self._read_settings()["methods"], ["summary.csv", *OF_A_COMPARISON]
         for method in methods:
             patterns += [f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png"]
         for record in read_records(self.folder / "records.csv"):
             method, stem = record.method, glob.escape(record.stem)
             patterns += [f"maps/{method}/{stem}.npy", f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png"]
         folders = [f"{kind}/{method}" for kind in ("maps", "curves", "figures") for method in methods]
-        folders += ["maps", "curves", "figures"]
+        folders += [f"agreement/{a}_{b}" for a, b in itertools.permutations(methods, 2)]
+        folders += ["maps", "curves", "figures", "agreement"]
         patterns += [f"{folder}/.partial_*" for folder in folders]  # of a run that was killed
         for pattern in (*patterns, "records.csv", "run.json"):
             for path in self.folder.glob(pattern):

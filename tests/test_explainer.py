@@ -1,5 +1,7 @@
 """The base of every explainer: what it hands to a method, what becomes of the answer, which classifier it keeps."""
 
+from pkgutil import resolve_name
+
 import keras
 import numpy as np
 import pytest
@@ -133,3 +135,35 @@ def test_the_model_name_fixes_the_preprocessing(planted, image):
 def test_names_of_classes_do_not_matter_to_a_map(planted, image):
     named = Recorder(Classifier(planted, class_names=COLOURS), None, image, RED).compute_saliency_map()
     np.testing.assert_array_equal(named, Recorder(planted, None, image, RED).compute_saliency_map())
+
+
+# --- several layers ----------------------------------------------------------------------------------------
+def several_layers():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False, name="first")(images)
+    x = keras.layers.BatchNormalization(name="bn")(x)
+    x = keras.layers.ReLU(name="early")(x)
+    x = keras.layers.Conv2D(5, 3, strides=2, activation="relu", name="late")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(images, keras.layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize(
+    "method", ["gradcam:GradCAM", "fem:FEM", "ablationcam:AblationCAM", "guided_gradcam:GuidedGradCAM"]
+)
+def test_the_map_of_several_layers_is_the_mean_of_their_maps(method):
+    explainer, model = resolve_name(method), several_layers()
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    first, early, late = (
+        explainer(Classifier(model, layer_name=name), None, pixels, [0, 1]).compute_saliency_map()
+        for name in ("first", "early", "late")
+    )
+    together = explainer(Classifier(model, layer_name="first, early,late"), None, pixels, [0, 1])
+    np.testing.assert_allclose(together.compute_saliency_map(), (first + early + late) / 3, rtol=1e-5, atol=1e-8)
+    assert Classifier(model, layer_name="early,late").describe()["layer"] == "early, late"
+
+
+def test_one_wrong_name_among_several_layers_is_refused():
+    with pytest.raises(ValueError, match="no layer 'nowhere' with a feature map"):
+        Classifier(several_layers(), layer_name="early,nowhere")
