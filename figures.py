@@ -141,6 +141,37 @@ def figure_confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> "
     return figure
 
 
+def figure_average_precision(
+    average_precision: np.ndarray, positives: np.ndarray, n_images: int, class_names: Sequence[str]
+) -> "Figure":
+    """
+    The average precision of each class as bars from 0 to 1, in the order of the classes.
+
+    average_precision: (C,), NaN where it is undefined, which is written in the bar's place. positives: (C,), of
+        n_images; a stroke stands at their share, the average precision of chance.
+    """
+    n = len(class_names)
+    if not len(average_precision) == len(positives) == n:
+        raise ValueError(f"wanted {n} values for {n} classes, given {len(average_precision)} and {len(positives)}")
+    names = [drawing.fit_text(name, 1.4) for name in class_names]
+    margin = max(drawing.measure_text(name) for name in names) + 0.3
+    head, height = 3 * LINE, n * 0.24  # inches
+    figure = drawing.new_figure(margin + 3.4, head + height + 0.5, "average precision")
+    axes = drawing.add_axes(figure, margin, head, 2.6, height)
+    drawing.quieten(axes)
+    axes.set(xlim=(0, 1), ylim=(n - 0.5, -0.5))
+    axes.set_yticks(range(n), names, parse_math=False, size=constants.FONT_SIZE)
+    axes.set_xlabel("average precision; the stroke: by chance", size=constants.FONT_SIZE)
+    axes.barh(range(n), np.nan_to_num(average_precision), 0.6, color=constants.COLOUR_INSERTION)
+    chance = np.asarray(positives) / n_images
+    axes.vlines(chance, np.arange(n) - 0.4, np.arange(n) + 0.4, color="#222222", linewidth=1)
+    for place, value in enumerate(average_precision):
+        axes.text(
+            1.02, place, "undefined" if np.isnan(value) else f"{value:.2f}", size=constants.FONT_SIZE, va="center"
+        )
+    return figure
+
+
 def figure_training(
     history: Mapping[str, Sequence[float]], fine_tuning_epoch: int | None = None
 ) -> "Figure":

@@ -4,7 +4,7 @@ uint8 at the network's input size: 150 KB an image of 224 x 224, 1 GB for 7,000 
 read are left out and named; classes that cannot be learnt from what is left are refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class LabelledImages:
 
     names: list[str]
     images: np.ndarray  # uint8 RGB (N, H, W, 3)
-    class_index: np.ndarray  # int32 (N,)
+    labels: np.ndarray  # class_index int32 (N,); of several classes an image, 0 and 1, float32 (N, C)
     class_names: list[str]  # C
     left_out: list[str]
 
@@ -61,10 +61,12 @@ def list_classes(train: Sequence[Sample], val: Sequence[Sample]) -> list[str]:
     return class_names
 
 
-def read_labelled(samples: Sequence[Sample], class_names: Sequence[str], height: int, width: int) -> LabelledImages:
-    """The images of the samples at (height, width); ValueError if none of some class can be read.
+def read_labelled(samples: Sequence[Sample], class_names: Sequence[str], height: int, width: int,
+                  rows: Mapping[str, np.ndarray] | None = None) -> LabelledImages:  # fmt: skip
+    """The images of the samples at (height, width); ValueError if none, or none of some class, can be read.
 
-    Only the classes that the samples are of are asked for: validation may lack some.
+    rows: of several classes an image, the labels (C,) of each name; None: the samples' own labels. Only the classes
+    that the samples are of are asked for: validation may lack some.
     """
     images, kept, left_out = [], [], []
     for sample in samples:
@@ -73,8 +75,19 @@ def read_labelled(samples: Sequence[Sample], class_names: Sequence[str], height:
             kept.append(sample)
         except ValueError as error:
             left_out.append(str(error))
+    if not kept:
+        raise ValueError(f"none of {len(samples)} images can be read; {left_out[0]}")
+    if rows is None:
+        labels = _class_index(samples, kept, class_names, left_out)
+    else:
+        labels = np.stack([rows[sample.name] for sample in kept])
+    return LabelledImages([sample.name for sample in kept], np.stack(images), labels, list(class_names), left_out)
+
+
+def _class_index(samples: Sequence[Sample], kept: Sequence[Sample], class_names: Sequence[str],
+                 left_out: Sequence[str]) -> np.ndarray:  # fmt: skip
+    """class_index int32 (N,) of the samples that are kept."""
     lost = sorted({sample.label for sample in samples} - {sample.label for sample in kept})
     if lost:
         raise ValueError(f"no image of class {', '.join(lost)} can be read; {left_out[0]}")
-    indices = np.array([class_names.index(sample.label) for sample in kept], np.int32)
-    return LabelledImages([sample.name for sample in kept], np.stack(images), indices, list(class_names), left_out)
+    return np.array([class_names.index(sample.label) for sample in kept], np.int32)

@@ -63,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     output = parser.add_argument_group("output")
     output.add_argument("--display_type", choices=("grid", "singles"), default="grid", help="pages, or files")
+    output.add_argument(
+        "--top_k", type=in_range(int, 1), help="also the maps of the k most probable classes, a figure per image"
+    )
     output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for heat maps")
     output.add_argument(
         "--alpha", type=in_range(float, 0, 1), default=constants.ALPHA,
@@ -121,6 +124,10 @@ def run(args: argparse.Namespace) -> int:
     paths = display.write_figures(
         opened.results, opened.samples, list(opened.chosen), args.display_type, style, opened.description
     )
+    if args.top_k:
+        import top_classes
+
+        paths += top_classes.write_top_classes(opened, args.top_k, style, args.seed)
     print_paths(paths, args.show)
     return 1 if failed else 0
 

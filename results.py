@@ -132,10 +132,12 @@ class Results:
             patterns += [f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png"]
         for record in read_records(self.folder / "records.csv"):
             method, stem = record.method, glob.escape(record.stem)
-            patterns += [f"maps/{method}/{stem}.npy", f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png"]
+            patterns += [f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy"]
+            patterns += [f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png"]
+            patterns += [f"figures/top_classes/{stem}.png"]
         folders = [f"{kind}/{method}" for kind in ("maps", "curves", "figures") for method in methods]
         folders += [f"agreement/{a}_{b}" for a, b in itertools.permutations(methods, 2)]
-        folders += ["maps", "curves", "figures", "agreement"]
+        folders += ["figures/top_classes", "maps", "curves", "figures", "agreement"]
         patterns += [f"{folder}/.partial_*" for folder in folders]  # of a run that was killed
         for pattern in (*patterns, "records.csv", "run.json"):
             for path in self.folder.glob(pattern):

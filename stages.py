@@ -52,7 +52,7 @@ def train_head(model: keras.Model, train: LabelledImages, val: LabelledImages, p
     """Trains the head of the model on pooled features, which are computed once and without augmentation."""
     head = transfer.build_head(model, stage.seed)
     data = [
-        Data(pool_features(model, part.images, preprocessing, stage.batch_size), part.class_index)
+        Data(pool_features(model, part.images, preprocessing, stage.batch_size), part.labels)
         for part in (train, val)
     ]
     history = run_stage(head, stage, *data, checkpoint_path, report)
@@ -64,7 +64,7 @@ def train_layers(model: keras.Model, train: LabelledImages, val: LabelledImages,
                  checkpoint_path: Path, report: Callable) -> History:  # fmt: skip
     """Trains the trainable layers of the model on augmented images; validation images are shown as they are."""
     data = [
-        Data(part.images, part.class_index, make_preparation(part.images, preprocessing, augmented))
+        Data(part.images, part.labels, make_preparation(part.images, preprocessing, augmented))
         for part, augmented in ((train, True), (val, False))
     ]
     return run_stage(model, stage, *data, checkpoint_path, report)

@@ -3,6 +3,7 @@
     python train.py                                             the embedded network on the embedded data
     python train.py --model_name=ResNet --train_images_folder_path=images_train --val_images_folder_path=images_val
     python train.py --model_path=demo_resnet.keras --overwrite  how the repository's own network was made
+    python train.py ... --multi_label=labels.csv                several classes an image, or none (multi_label.py)
 
     images -> backbone without its head -> pooled features, computed once -> stage 'head': one dense layer
            -> stage 'fine_tuning': the last block too, augmented images, a low learning rate
@@ -33,6 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--label_level", choices=constants.LABEL_LEVELS, default="style", help="of a MexCulture142 name"
     )
+    data.add_argument(
+        "--multi_label", metavar="CSV",
+        help="several classes an image, or none: a file with the columns file, then one of 0 and 1 per class, for the "
+        "images of both folders; outputs are sigmoids, judged by average precision",
+    )  # fmt: skip
     model = parser.add_argument_group("model")
     demo = constants.MODEL_NAME_DEMO
     names = ", ".join([*constants.ZOO, demo])
@@ -113,6 +119,21 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
     return folder / "images_train", folder / "images_val"
 
 
+def list_images(args: argparse.Namespace, folders: Sequence[str | Path]) -> tuple:
+    """The samples of each folder, the class names, and for several classes an image the labels and their source."""
+    import dataset
+    import labelled_images
+    import multi_label
+
+    if args.multi_label is None:
+        samples = [labelled_images.list_labelled(folder, args.label_level) for folder in folders]
+        return samples, labelled_images.list_classes(*samples), None, None
+    table = multi_label.read_labels(args.multi_label)
+    samples = [dataset.load_dataset(folder) for folder in folders]
+    rows = multi_label.match_labels(table, *samples)
+    return samples, table.class_names, table, f"{table.path} (checksum {table.checksum}): {rows}"
+
+
 def find_model_path(args: argparse.Namespace, model_name: str | None, weights: str) -> Path:
     """Where the model is written; ValueError if that is no .keras file."""
     from model_files import trained_model_path
@@ -133,6 +154,7 @@ def run(args: argparse.Namespace) -> int:
 
     import labelled_images
     import model_files
+    import multi_label
     import stages
     import training_report
     import transfer
@@ -141,18 +163,23 @@ def run(args: argparse.Namespace) -> int:
     model_path = find_model_path(args, model_name, weights)
     plan = choose_stages(args, weights)
     folders = find_folders(args)
-    samples = [labelled_images.list_labelled(folder, args.label_level) for folder in folders]
-    class_names = labelled_images.list_classes(*samples)
+    samples, class_names, table, source = list_images(args, folders)
     keras.utils.set_random_seed(args.seed)
     backbone = transfer.load_backbone(model_name, weights)
     first_layer = None if weights == "none" else transfer.choose_first_layer(backbone, args.fine_tune_from)
-    train, val = (labelled_images.read_labelled(part, class_names, *backbone.input_size) for part in samples)
+    train, val = (
+        labelled_images.read_labelled(part, class_names, *backbone.input_size, table and table.rows) for part in samples
+    )
+    if table:
+        multi_label.check_learnable(train)
     kept = {
-        "model_name": backbone.model_name, "class_names": class_names,
+        "model_name": backbone.model_name,
+        # One sigmoid answers for two classes, the last of which is the one it was trained on.
+        "class_names": [f"not {class_names[0]}", *class_names] if len(class_names) == 1 else class_names,
         "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
     }  # fmt: skip
     settings = {
-        **kept, "weights": weights,
+        **kept, "weights": weights, "multi_label": source,
         "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
         "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
     }  # fmt: skip
@@ -161,24 +188,26 @@ def run(args: argparse.Namespace) -> int:
     if is_done:
         print(f"{model_path} has been trained with these settings; --overwrite trains it again")
         return 0
-    model = transfer.add_head(backbone, len(class_names), args.seed)
+    model = transfer.add_head(backbone, len(class_names), args.seed, "sigmoid" if table else "softmax")
     histories = stages.train_stages(model, backbone, train, val, plan, first_layer, folder, print_epoch)
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # what main.py will see is what is judged
-    probabilities = classifier.predict(val.images)
+    probabilities = classifier.predict(val.images)[:, -len(class_names) :]
     paths = [*training_report.write_history(folder, histories),
              *training_report.write_evaluation(folder, val, probabilities)]  # fmt: skip
-    accuracy = float((probabilities.argmax(axis=1) == val.class_index).mean())
-    training_report.write_description(folder, settings, val_accuracy=accuracy, left_out=train.left_out + val.left_out)
+    measured = training_report.measure(val, probabilities)
+    training_report.write_description(folder, settings, **measured, left_out=train.left_out + val.left_out)
     for stage in plan:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
-    print(f"{accuracy:.1%} of {len(val)} validation images", model_path, *paths, sep="\n")
+    print(*describe_result(measured, len(val)), model_path, *paths, sep="\n")
     return 0
 
 
 def print_choices(settings: dict, left_out: Sequence[str]) -> None:
     """Says what was chosen, and which images could not be read."""
     for name, value in settings.items():
+        if name == "multi_label" and value is None:
+            continue
         if name == "stages":
             value = ", ".join(f"{stage['name']} (at most {stage['epochs']} epochs)" for stage in value)
         elif isinstance(value, (list, tuple)):
@@ -188,6 +217,18 @@ def print_choices(settings: dict, left_out: Sequence[str]) -> None:
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
     sys.stdout.flush()
+
+
+def describe_result(measured: dict, n_images: int) -> list[str]:
+    """What `training_report.measure` found on the validation images, in words, a line each."""
+    accuracy = f"{measured['val_accuracy']:.1%} of"
+    if "mean_average_precision" not in measured:
+        return [f"{accuracy} {n_images} validation images"]
+    mean, undefined = measured["mean_average_precision"], measured["average_precision_undefined"]
+    lines = [f"mean average precision: {'undefined' if mean is None else f'{mean:.3f}'}"]
+    if undefined:
+        lines.append(f"undefined, as all validation images are of the class or none is: {', '.join(undefined)}")
+    return [f"{accuracy} the labels of {n_images} validation images", *lines]
 
 
 def print_epoch(stage, history: dict) -> None:

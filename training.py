@@ -5,6 +5,10 @@ augmentation of an epoch are functions of the seed and its number, and a checkpo
 - weights, optimiser, random states, history, the best weights so far - in one file that is written whole. So a run
 that was stopped ends with the history and the weights of one that was not.
 
+The loss is the cross-entropy of the classes, each weighing alike; of several classes an image the binary one, the
+mean over classes, without weights: average precision asks for the order of images alone, which weights hardly
+change, and probabilities stay those of the training images. Accuracy is then the share of labels that are right.
+
 Early stopping (Prechelt 1998) needs no state of its own: it is read off the history.
 """
 
@@ -36,13 +40,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Data:
-    """What epochs are drawn from: inputs (N, ...), images or features, and class_index int (N,).
+    """What epochs are drawn from: inputs (N, ...), images or features, and their labels.
+
+    labels: class_index int (N,); of several classes an image, 0 and 1, float (N, C).
 
     prepare(batch, seed): what the network is given, with two int32 as seed, other ones for each batch and epoch.
     """
 
     inputs: np.ndarray
-    class_index: np.ndarray
+    labels: np.ndarray
     prepare: Callable = lambda batch, seed: batch
 
 
@@ -66,7 +72,7 @@ class Epoch(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple:
         rows = self._batches[index]
         seed = np.array([self._seed, self._number * len(self) + index], np.int32)
-        return self._data.prepare(self._data.inputs[rows], seed), self._data.class_index[rows]
+        return self._data.prepare(self._data.inputs[rows], seed), self._data.labels[rows]
 
 
 def balance_classes(class_index: np.ndarray) -> dict[int, float]:
@@ -83,10 +89,11 @@ def run_stage(model: keras.Model, stage: Stage, train: Data, val: Data, checkpoi
     """
     keras.utils.set_random_seed(stage.seed)
     n_steps = stage.epochs * len(Epoch(train, stage.batch_size))
-    model.compile(_make_optimizer(stage, n_steps), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    class_weights, loss, accuracy = _choose_loss(train.labels)
+    model.compile(_make_optimizer(stage, n_steps), loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
     history, best_weights = _read_checkpoint(checkpoint_path, model)
-    class_weights, validation = balance_classes(train.class_index), Epoch(val, stage.batch_size)
+    validation = Epoch(val, stage.batch_size)
     while not is_finished(history, stage):
         number = len(history["loss"])
         epoch = Epoch(train, stage.batch_size, stage.seed, number)
@@ -120,6 +127,14 @@ def is_finished(history: History, stage: Stage) -> bool:
     if n and not np.isfinite(history["loss"][-1]):
         raise ValueError(f"stage {stage.name}: the loss of epoch {n} is not finite; try a lower learning rate")
     return n >= stage.epochs or (n > 0 and n - 1 - best_epoch(history) >= stage.patience)
+
+
+def _choose_loss(labels: np.ndarray) -> tuple[dict | None, str, object]:
+    """Class weights, loss and accuracy for labels (N,), or (N, C)."""
+    if labels.ndim == 1:
+        return balance_classes(labels), "sparse_categorical_crossentropy", "accuracy"
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=constants.LABEL_THRESHOLD)
+    return None, "binary_crossentropy", accuracy
 
 
 def _make_optimizer(stage: Stage, n_steps: int) -> keras.optimizers.Optimizer:

@@ -6,6 +6,11 @@
     <folder>/validation.csv         image, true class, predicted class and the probabilities of both, worst first
     <folder>/confusion_matrix.csv   counts, rows true and columns predicted; and .png
     <folder>/worst.png              the ten validation images whose true class was given the lowest probability
+
+Of several classes an image: validation.csv and worst.png by binary cross-entropy, highest first, and instead of the
+confusion matrix
+
+    <folder>/average_precision.csv  class, positives among the validation images, average precision; and .png
 """
 
 import csv
@@ -18,6 +23,7 @@ import numpy as np
 
 import constants
 import figures
+import multi_label
 from files import figure_saver, write_whole
 from labelled_images import LabelledImages
 from results import versions
@@ -82,9 +88,27 @@ def write_history(folder: Path, histories: Mapping[str, Mapping[str, Sequence[fl
     ]
 
 
+def measure(val: LabelledImages, probabilities: np.ndarray) -> dict:
+    """Of the probabilities (N, C): the share of images, or of labels, that are right; of labels the precision too.
+
+    A class whose average precision is undefined is named, and left out of the mean, which is None without any.
+    """
+    if val.labels.ndim == 1:
+        return {"val_accuracy": float((probabilities.argmax(axis=1) == val.labels).mean())}
+    values = multi_label.average_precision(val.labels, probabilities)
+    right = multi_label.predicted_labels(probabilities) == (val.labels > 0)
+    return {
+        "val_accuracy": float(right.mean()),
+        "mean_average_precision": multi_label.mean_defined(values),
+        "average_precision_undefined": _chosen(val.class_names, np.isnan(values)),
+    }
+
+
 def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarray) -> list[Path]:
     """The paths written for the probabilities (N, C) of the validation images."""
-    names, true, predicted = val.class_names, val.class_index, probabilities.argmax(axis=1)
+    if val.labels.ndim == 2:
+        return _write_multi_label(folder, val, probabilities)
+    names, true, predicted = val.class_names, val.labels, probabilities.argmax(axis=1)
     order = rank_worst(probabilities, true)
     rows = [
         [val.names[i], names[true[i]], names[predicted[i]],
@@ -108,6 +132,40 @@ def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarra
         ),
         write_whole(folder / "worst.png", figure_saver(figures.figure_worst(list(val.images[worst]), titles))),
     ]
+
+
+def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndarray) -> list[Path]:
+    names, true, predicted = val.class_names, val.labels > 0, multi_label.predicted_labels(probabilities)
+    losses = multi_label.cross_entropy(val.labels, probabilities)
+    order = np.argsort(-losses, kind="stable")
+    rows = [
+        [val.names[i], *(", ".join(_chosen(names, chosen[i])) for chosen in (true, predicted)), f"{losses[i]:.6f}",
+         *(f"{value:.6f}" for value in probabilities[i])]
+        for i in order
+    ]  # fmt: skip
+    header = ["image", "true", "predicted", "cross_entropy", *(f"probability of {name}" for name in names)]
+    values, positives = multi_label.average_precision(val.labels, probabilities), true.sum(axis=0)
+    per_class = [
+        [name, n, "" if np.isnan(value) else f"{value:.6f}"] for name, n, value in zip(names, positives, values)
+    ]
+    worst = order[: constants.WORST_IMAGES]
+    with_probabilities = [[f"{name} {value:.2f}" for name, value in zip(names, probabilities[i])] for i in worst]
+    titles = [
+        f"true: {', '.join(_chosen(texts, true[i])) or 'none'}\n"
+        f"predicted: {', '.join(_chosen(texts, predicted[i])) or 'none'}"
+        for i, texts in zip(worst, with_probabilities)
+    ]
+    bars = figures.figure_average_precision(values, positives, len(val), names)
+    return [
+        _write_table(folder / "validation.csv", header, rows),
+        _write_table(folder / "average_precision.csv", ["class", "positives", "average_precision"], per_class),
+        write_whole(folder / "average_precision.png", figure_saver(bars)),
+        write_whole(folder / "worst.png", figure_saver(figures.figure_worst(list(val.images[worst]), titles))),
+    ]
+
+
+def _chosen(texts: Sequence[str], chosen: np.ndarray) -> list[str]:
+    return [text for text, is_chosen in zip(texts, chosen) if is_chosen]
 
 
 def _write_table(path: Path, header: Sequence, rows: Sequence[Sequence]) -> Path:

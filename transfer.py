@@ -1,7 +1,7 @@
 """From a network that has learnt something to one with a new head (Yosinski et al. 2014; the lab's first part).
 
     backbone, up to its last feature map (h, w, K)
-        -> mean over positions (K) -> dropout -> dense layer with softmax (C)
+        -> mean over positions (K) -> dropout -> dense layer with softmax (C), or sigmoid for several classes an image
 
 A mean and one dense layer, and not the dense layers of VGG: it is small enough for some hundred images, and CAM
 (Zhou et al. 2016) is exact for it. The layers of the backbone become layers of the new model, nested or not as
@@ -136,12 +136,12 @@ def cut_head(model: keras.Model, model_name: str | None, settings: dict) -> Back
     return Backbone(backbone, model_name, classifier.preprocessing, size)
 
 
-def add_head(backbone: Backbone, n_classes: int, seed: int) -> keras.Model:
-    """The backbone with a new head: probabilities (n, C). Its weights are drawn from the seed."""
+def add_head(backbone: Backbone, n_classes: int, seed: int, activation: str = "softmax") -> keras.Model:
+    """The backbone with a new head: probabilities (n, C), by softmax or sigmoid. Its weights are drawn from the seed."""
     x = keras.layers.GlobalAveragePooling2D(name=POOLING_LAYER)(backbone.model.output)
     x = keras.layers.Dropout(constants.DROPOUT, seed=seed, name="head_dropout")(x)
     draw = keras.initializers.GlorotUniform(seed=seed)
-    x = keras.layers.Dense(n_classes, "softmax", kernel_initializer=draw, name=HEAD_LAYER)(x)
+    x = keras.layers.Dense(n_classes, activation, kernel_initializer=draw, name=HEAD_LAYER)(x)
     return keras.Model(backbone.model.input, x, name=backbone.model_name)
 
 
@@ -155,7 +155,7 @@ def build_head(model: keras.Model, seed: int) -> keras.Model:
     dense = model.get_layer(HEAD_LAYER)
     features = keras.Input((dense.kernel.shape[0],))
     x = keras.layers.Dropout(constants.DROPOUT, seed=seed)(features)
-    head = keras.Model(features, keras.layers.Dense(dense.units, "softmax", name=HEAD_LAYER)(x))
+    head = keras.Model(features, keras.layers.Dense(dense.units, dense.activation, name=HEAD_LAYER)(x))
     head.set_weights(dense.get_weights())
     return head
 
