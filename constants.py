@@ -134,6 +134,7 @@ SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are t
 DROPOUT = 0.3  # share of the pooled features that are left out in training
 FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
 WORST_IMAGES = 10
+WORST_LABELS = 3  # named above one of them, where an image has several
 LABEL_THRESHOLD = 0.5  # of several labels, those more probable than this are predicted
 AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 + f
     "rotation_deg": 8.0,

@@ -199,7 +199,7 @@ def run(args: argparse.Namespace) -> int:
     training_report.write_description(folder, settings, **measured, left_out=train.left_out + val.left_out)
     for stage in plan:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
-    print(*describe_result(measured, len(val)), model_path, *paths, sep="\n")
+    print(*training_report.describe(measured, len(val)), model_path, *paths, sep="\n")
     return 0
 
 
@@ -217,18 +217,6 @@ def print_choices(settings: dict, left_out: Sequence[str]) -> None:
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
     sys.stdout.flush()
-
-
-def describe_result(measured: dict, n_images: int) -> list[str]:
-    """What `training_report.measure` found on the validation images, in words, a line each."""
-    accuracy = f"{measured['val_accuracy']:.1%} of"
-    if "mean_average_precision" not in measured:
-        return [f"{accuracy} {n_images} validation images"]
-    mean, undefined = measured["mean_average_precision"], measured["average_precision_undefined"]
-    lines = [f"mean average precision: {'undefined' if mean is None else f'{mean:.3f}'}"]
-    if undefined:
-        lines.append(f"undefined, as all validation images are of the class or none is: {', '.join(undefined)}")
-    return [f"{accuracy} the labels of {n_images} validation images", *lines]
 
 
 def print_epoch(stage, history: dict) -> None:

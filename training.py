@@ -5,9 +5,9 @@ augmentation of an epoch are functions of the seed and its number, and a checkpo
 - weights, optimiser, random states, history, the best weights so far - in one file that is written whole. So a run
 that was stopped ends with the history and the weights of one that was not.
 
-The loss is the cross-entropy of the classes, each weighing alike; of several classes an image the binary one, the
-mean over classes, without weights: average precision asks for the order of images alone, which weights hardly
-change, and probabilities stay those of the training images. Accuracy is then the share of labels that are right.
+The loss is the cross-entropy, all classes weighing alike. Of several classes an image it is the binary one, the mean
+over classes, without weights: average precision asks for the order of the images alone, and a probability stays the
+frequency that it was learnt from. Accuracy is then the share of labels that are right.
 
 Early stopping (Prechelt 1998) needs no state of its own: it is read off the history.
 """

@@ -104,6 +104,18 @@ def measure(val: LabelledImages, probabilities: np.ndarray) -> dict:
     }
 
 
+def describe(measured: dict, n_images: int) -> list[str]:
+    """What `measure` found on the validation images, in words, a line each."""
+    accuracy = f"{measured['val_accuracy']:.1%} of"
+    if "mean_average_precision" not in measured:
+        return [f"{accuracy} {n_images} validation images"]
+    mean, undefined = measured["mean_average_precision"], measured["average_precision_undefined"]
+    lines = [f"mean average precision: {'undefined' if mean is None else f'{mean:.3f}'}"]
+    if undefined:
+        lines.append(f"undefined, as all validation images are of the class or none is: {', '.join(undefined)}")
+    return [f"{accuracy} the labels of {n_images} validation images", *lines]
+
+
 def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarray) -> list[Path]:
     """The paths written for the probabilities (N, C) of the validation images."""
     if val.labels.ndim == 2:
@@ -149,12 +161,7 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
         [name, n, "" if np.isnan(value) else f"{value:.6f}"] for name, n, value in zip(names, positives, values)
     ]
     worst = order[: constants.WORST_IMAGES]
-    with_probabilities = [[f"{name} {value:.2f}" for name, value in zip(names, probabilities[i])] for i in worst]
-    titles = [
-        f"true: {', '.join(_chosen(texts, true[i])) or 'none'}\n"
-        f"predicted: {', '.join(_chosen(texts, predicted[i])) or 'none'}"
-        for i, texts in zip(worst, with_probabilities)
-    ]
+    titles = [_title_labels(names, val.labels[i], probabilities[i]) for i in worst]
     bars = figures.figure_average_precision(values, positives, len(val), names)
     return [
         _write_table(folder / "validation.csv", header, rows),
@@ -162,6 +169,13 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
         write_whole(folder / "average_precision.png", figure_saver(bars)),
         write_whole(folder / "worst.png", figure_saver(figures.figure_worst(list(val.images[worst]), titles))),
     ]
+
+
+def _title_labels(names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray) -> str:
+    """The true labels of an image, then the classes whose probability is furthest from what was wanted."""
+    costly = np.argsort(-np.abs(labels - probabilities), kind="stable")[: constants.WORST_LABELS]
+    lines = [f"{names[k]}: {probabilities[k]:.2f}, wanted {labels[k]:g}" for k in costly]
+    return "\n".join([f"true: {', '.join(_chosen(names, labels > 0)) or 'none'}", *lines])
 
 
 def _chosen(texts: Sequence[str], chosen: np.ndarray) -> list[str]:

@@ -137,7 +137,7 @@ def cut_head(model: keras.Model, model_name: str | None, settings: dict) -> Back
 
 
 def add_head(backbone: Backbone, n_classes: int, seed: int, activation: str = "softmax") -> keras.Model:
-    """The backbone with a new head: probabilities (n, C), by softmax or sigmoid. Its weights are drawn from the seed."""
+    """The backbone with a new head: probabilities (n, C) by softmax or sigmoid. Its weights come from the seed."""
     x = keras.layers.GlobalAveragePooling2D(name=POOLING_LAYER)(backbone.model.output)
     x = keras.layers.Dropout(constants.DROPOUT, seed=seed, name="head_dropout")(x)
     draw = keras.initializers.GlorotUniform(seed=seed)
