@@ -142,6 +142,9 @@ class Examiner:
         if not self.fidelity:
             record.undefined.update(dict.fromkeys(("insertion_auc", "deletion_auc"), constants.NOT_ASKED))
             return None
+        if record.status == "constant map":  # its order of pixels is that of their positions, and says nothing
+            record.undefined.update(dict.fromkeys(("insertion_auc", "deletion_auc"), "saliency_map is constant"))
+            return None
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
         curves = {}
 

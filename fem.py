@@ -28,7 +28,7 @@ class FEM(Explainer):
         self, model, model_name, img_array, class_index=None, *, k: float = constants.FEM_K, **options
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
-        if k < 0:
+        if not 0 <= k < np.inf:  # NaN is refused too
             raise ValueError(f"k should be 0 or more, not {k}")
         self.k = k
 

@@ -43,6 +43,8 @@ def fold_batch_norms(steps: Sequence[Step], keep: Collection[str] = ()) -> Folde
     producers = {id(step.output): step for step in steps}
     uses = Counter(id(tensor) for step in steps for tensor in step.inputs)
     calls = Counter(id(step.layer) for step in steps)
+    layers = {id(step.layer): step.layer for step in steps}.values()
+    owners = Counter(id(weight) for layer in layers for weight in getattr(layer, "weights", ()))
     folded = Folded()
     for step in steps:
         if not _is_batch_norm(step.layer) or len(step.inputs) != 1:
@@ -50,7 +52,8 @@ def fold_batch_norms(steps: Sequence[Step], keep: Collection[str] = ()) -> Folde
         before = producers.get(id(step.inputs[0]))
         if before is None or before.path in keep or not _is_bare_convolution(before.layer):
             continue
-        if uses[id(before.output)] == 1 and calls[id(before.layer)] == 1 and calls[id(step.layer)] == 1:
+        alone = all(owners[id(weight)] == 1 for layer in (before.layer, step.layer) for weight in layer.weights)
+        if alone and uses[id(before.output)] == 1 and calls[id(before.layer)] == 1 and calls[id(step.layer)] == 1:
             _fold(step.path, step.layer, before.layer, folded)
     return folded
 

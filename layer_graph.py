@@ -59,7 +59,9 @@ def run_model(model, images, call: Callable, prefix: str = ""):
 
     if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
         images = keras.tree.pack_sequence_as(graph._inputs_struct, [images])
-    output = graph._run_through_graph(graph._standardize_inputs(images), operation_fn=enter_or_call)
+    if not any(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten(images)):
+        images = graph._standardize_inputs(images)  # of a symbolic tensor it would become an operation of its own
+    output = graph._run_through_graph(images, operation_fn=enter_or_call)
     outputs = keras.tree.flatten(output)
     return outputs[0] if len(outputs) == 1 else output
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import constants
 from flags import forgive_names, in_range, reader, run_script
-from methods import METHODS, Method, choose_methods
+from methods import METHODS, Method, choose_methods, read_color
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -77,7 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     for method in METHODS.values():
         group = parser.add_argument_group(f"{method.name} options")
         for option in method.options:
-            default = "mean colour" if option.default is None else option.default
+            default = option.default
+            if default is None:
+                default = "mean" if option.read is read_color else "all" if "max" in option.name else "auto"
             group.add_argument(
                 f"--{method.name.lower()}_{option.name}", type=reader(option.read), choices=option.choices,
                 help=f"{option.help} (default: {default})",

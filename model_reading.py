@@ -28,6 +28,7 @@ KEEPS_CHANNELS_APART = (
     keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.Identity,
 )  # fmt: skip
 RELU_OPERATIONS = ("Relu", "Relu6")  # TensorFlow's, whatever layer runs them
+ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")  # of keras.ops, as in `preprocess_input(images)`
 SCALES_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Lambda)
 
 
@@ -102,7 +103,9 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     if step is None:
         raise ValueError("a classifier is wanted; the model hands its input on as it is")
     one_unit = output.shape[-1] == 1
-    activation, name = getattr(step.layer, "activation", None), _function_name(step.layer)
+    # What `activation` means is known of Keras's own layers, and of one that runs once.
+    known = type(step.layer).__module__.startswith("keras.") and sum(other.path == step.path for other in steps) == 1
+    activation, name = (getattr(step.layer, "activation", None), _function_name(step.layer)) if known else (None, "")
     if name in (SOFTMAX, SIGMOID):
         layer = None if _only_applies_a_function(step.layer) else without_activation(step.layer)
         return Score(step.path, layer, name, one_unit)
@@ -115,7 +118,8 @@ def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score
     numbers = np.asarray(model(probe, training=False), dtype=np.float32)
     lie_in_range = bool(numbers.min() >= 0 and numbers.max() <= 1)
     sum_to_one = not one_unit and np.allclose(numbers.sum(axis=-1), 1, atol=1e-3)
-    if lie_in_range and not sum_to_one and "Pooling" not in type(step.layer).__name__:
+    pooled = producers.get(id(step.inputs[0])) if "Pooling" in type(step.layer).__name__ else None
+    if lie_in_range and not sum_to_one and (pooled is None or _function_name(pooled.layer) in (SOFTMAX, SIGMOID)):
         return Score(step.path, step.layer, SIGMOID, one_unit, hides_logits=True)
     return Score(step.path, step.layer, function, one_unit, hides_logits=lie_in_range and sum_to_one)
 
@@ -199,7 +203,7 @@ def preprocesses_itself(steps: Sequence[Step]) -> bool:
     for step in steps:
         if is_convolution(step.layer):
             return False
-        if isinstance(step.layer, SCALES_PIXELS) or not isinstance(step.layer, keras.layers.Layer):
+        if isinstance(step.layer, SCALES_PIXELS) or type(step.layer).__name__ in ARITHMETIC:
             return True
     return False
 

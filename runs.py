@@ -128,9 +128,12 @@ def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list
         limit = limit or constants.DEMO_LIMIT
         folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
         images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
+        wanted, limit = set(demo.demo_names("val")[:limit]), None  # whatever else has been drawn before
     samples = dataset.load_dataset(
         images, density_maps, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=limit
     )
+    if args.test_images_folder_path is None:
+        samples = [sample for sample in samples if sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""
 
 

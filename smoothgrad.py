@@ -33,9 +33,9 @@ class SmoothGrad(VanillaGradient):
         super().__init__(model, model_name, img_array, class_index, **options)
         if over not in constants.SMOOTHGRAD_METHODS:
             raise ValueError(f"over should be one of {', '.join(constants.SMOOTHGRAD_METHODS)}, not {over!r}")
-        if n_samples < 1 or noise < 0 or variant not in AVERAGED:
+        if n_samples < 1 or not 0 <= noise <= 10 or variant not in AVERAGED:
             raise ValueError(
-                f"n_samples should be 1 or more, noise 0 or more and variant one of {', '.join(AVERAGED)}; "
+                f"n_samples should be 1 or more, noise 0 to 10 and variant one of {', '.join(AVERAGED)}; "
                 f"given: {n_samples}, {noise}, {variant!r}"
             )
         module, class_name = constants.SMOOTHGRAD_METHODS[over]

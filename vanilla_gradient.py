@@ -30,7 +30,10 @@ class VanillaGradient(Explainer):
             overridden = dict.fromkeys(model_reading.RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
             with images.graph.gradient_override_map(overridden):
                 _, logits = classifier.forward(images)
-            return tf.gradients(tf.gather(logits, class_index, axis=1, batch_dims=1), images)[0]
+            found = tf.gradients(tf.gather(logits, class_index, axis=1, batch_dims=1), images)[0]
+            if found is None:
+                raise ValueError("no gradient reaches the pixels: the model takes integers, or stops it on the way")
+            return found
 
         return classifier.compiled(("input gradient", relu_gradient), gradients)(images, class_index).numpy()
 
