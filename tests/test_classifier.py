@@ -248,3 +248,59 @@ def test_a_real_network_has_one_answer_in_both_file_formats():
     assert one.layer_name == other.layer_name
     np.testing.assert_allclose(one.predict(noise(4)), other.predict(noise(4)), atol=1e-5)
     assert_close(*(explain(METHODS["GRADCAM"], classifier, noise(1)[0], 3) for classifier in (one, other)))
+
+
+# --- what a stranger broke -----------------------------------------------------------------------------------
+def images_of_32(n=4):
+    return np.random.default_rng(0).uniform(0, 255, (n, 32, 32, 3)).astype(np.float32)
+
+
+def shared_gate():
+    """One sigmoid layer, as the gate of a squeeze-excite block and as the output."""
+    images, gate = keras.Input((32, 32, 3)), keras.layers.Activation("sigmoid")
+    x = keras.layers.Conv2D(4, 3)(images)
+    x = x * gate(keras.layers.GlobalAveragePooling2D(keepdims=True)(x) / 255)
+    return keras.Model(images, gate(keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)) / 255))
+
+
+def pooled_sigmoids(pooling):
+    images = keras.Input((32, 32, 3))
+    return keras.Model(images, pooling()(keras.layers.Conv2D(4, 1, activation="sigmoid")(images / 255)))
+
+
+class Tied(keras.layers.Layer):
+    """Uses a convolution of the model once more, inside."""
+
+    def __init__(self, convolution):
+        super().__init__()
+        self.convolution = convolution
+
+    def call(self, x):
+        return x + keras.ops.mean(self.convolution(x[..., :3]), axis=(1, 2), keepdims=True)
+
+
+def tied_convolution():
+    images, convolution = keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3)
+    norm = keras.layers.BatchNormalization()
+    x = Tied(convolution)(keras.layers.ReLU()(norm(convolution(images / 255))))
+    norm.set_weights([np.full(4, value, np.float32) for value in (2, 1, 0.5, 3)])
+    return keras.Model(images, keras.layers.Dense(3, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize("model", [
+    shared_gate, tied_convolution,
+    lambda: pooled_sigmoids(keras.layers.GlobalMaxPooling2D),
+    lambda: pooled_sigmoids(keras.layers.GlobalAveragePooling2D),
+])  # fmt: skip
+def test_probabilities_are_the_models_own_however_its_score_comes_about(model):
+    keras.utils.set_random_seed(0)
+    model = model()
+    expected = np.asarray(model(images_of_32()))
+    np.testing.assert_allclose(Classifier(model).predict(images_of_32()), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_operation_that_is_no_arithmetic_does_not_count_as_preprocessing():
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(4, 3)(keras.ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]))
+    model = keras.Model(images, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+    assert Classifier(model, "MobileNetV2").preprocessing == "tf"
