@@ -38,6 +38,8 @@ def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argpar
         message = str(error)
     except OSError as error:  # a folder that may not be written to, a full disk
         message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    except MemoryError as error:
+        message = f"not enough memory: {error}"
     except ImportError as error:
         message = f"a library is missing ({error}); see 'Start' in README.md"
     except KeyboardInterrupt:
