@@ -1,8 +1,10 @@
-"""What the scripts share about their flags: checked numbers, and one way to end."""
+"""What the scripts share about their flags: which images, which model, checked numbers, and one way to end."""
 
 import argparse
 import sys
 from collections.abc import Callable
+
+import constants
 
 
 def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable:
@@ -28,6 +30,37 @@ def reader(read: Callable) -> Callable:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read if read in (int, float, str) else checked
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the images to look at, which `runs.load_samples` reads."""
+    data = parser.add_argument_group("images and gaze")
+    data.add_argument(
+        "--test_images_folder_path", help="images, or class folders (default: the embedded data)"
+    )
+    data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
+    data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the classifier, which `runs.open_classifier` reads."""
+    model = parser.add_argument_group("model")
+    names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
+    model.add_argument("--model_name", help=f"one of {names}")
+    model.add_argument("--model_path", help=".keras or .h5 file; --model_name then tells its preprocessing")
+    model.add_argument(
+        "--class_names", help="names separated by commas, a text file, or Keras's class index JSON"
+    )
+    model.add_argument(
+        "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
+    )
+    model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
+    model.add_argument(
+        "--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes"
+    )
+    model.add_argument(
+        "--batch_size", type=in_range(int, 1), default=constants.BATCH_SIZE, help="images per forward pass"
+    )
 
 
 def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from flags import forgive_names, in_range, reader, run_script
+from flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
 from methods import METHODS, Method, choose_methods, read_color
 
 
@@ -23,29 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Explain an image classifier on a folder of images.", allow_abbrev=False
     )
-    data = parser.add_argument_group("images and gaze")
-    data.add_argument(
-        "--test_images_folder_path", help="images, or class folders (default: the embedded data)"
-    )
-    data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
-    data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
-    model = parser.add_argument_group("model")
-    names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-    model.add_argument("--model_name", help=f"one of {names}")
-    model.add_argument("--model_path", help=".keras or .h5 file; --model_name then tells its preprocessing")
-    model.add_argument(
-        "--class_names", help="names separated by commas, a text file, or Keras's class index JSON"
-    )
-    model.add_argument(
-        "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
-    )
-    model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
-    model.add_argument(
-        "--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes"
-    )
-    model.add_argument(
-        "--batch_size", type=in_range(int, 1), default=constants.BATCH_SIZE, help="images per forward pass"
-    )
+    add_data_flags(parser)
+    add_model_flags(parser)
     question = parser.add_argument_group("question")
     question.add_argument(
         "--explanation_method", default="GRADCAM", help=f"of {', '.join(METHODS)}: several by commas, or ALL"

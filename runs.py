@@ -61,12 +61,7 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
 
     With `--explanation_method=ALL`, a method that cannot explain the model is left out and named.
     """
-    embedded = args.test_images_folder_path is None and args.model_path is None
-    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
-    classifier, source = model_files.load_classifier(
-        model_name, model_path=args.model_path, class_names=args.class_names, trust_model=args.trust_model,
-        layer_name=args.layer_name, precision=args.precision, batch_size=args.batch_size,
-    )  # fmt: skip
+    classifier, source = open_classifier(args)
     class_rule = args.class_index
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = str(classifier.class_index_of(class_rule))
@@ -83,6 +78,16 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     about = {"flags": vars(args), "model": description, "versions": versions()}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
     return Run(classifier, samples, chosen, results, description, class_rule, density_note)
+
+
+def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
+    """The classifier that the flags of `flags.add_model_flags` name, and in words where it came from."""
+    embedded = args.test_images_folder_path is None and args.model_path is None
+    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
+    return model_files.load_classifier(
+        model_name, model_path=args.model_path, class_names=args.class_names, trust_model=args.trust_model,
+        layer_name=args.layer_name, precision=args.precision, batch_size=args.batch_size,
+    )  # fmt: skip
 
 
 def examine(run: Run, args: argparse.Namespace, fidelity: bool = True) -> list[Record]:
