@@ -10,6 +10,7 @@ Batch norms are folded into the convolutions before them (folding.py) and every 
 graph, made once and kept. A model that is trained further needs a new Classifier.
 """
 
+import collections
 import contextlib
 import copy
 import functools
@@ -24,6 +25,7 @@ import constants
 import folding
 import layer_graph
 import model_reading
+import node_scores
 from class_names import find_class_index
 
 
@@ -98,15 +100,42 @@ class Classifier:
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
+        self.level = None  # of labels, whose nodes are the classes; see `at_level`
+        self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
+
+    def view(self, layer_name: str) -> "Classifier":
+        """This classifier looking at any other layer, by name or path: of a feature map (n, h, w, K) or units (n, K)."""
+        steps = [step for step in self._steps if tf.is_tensor(step.output) and step.output.shape.rank in (2, 4)]
+        return copy.copy(self)._look_at(model_reading.choose_layer(steps, layer_name, None))
 
     def _look_at(self, layer) -> "Classifier":
         self._layer, self._compiled = layer, {}
         self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.views = [self]
         return self
+
+    def at_level(self, level) -> "Classifier":
+        """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
+        mapped (node_scores.py), so that every explainer and judge takes it as it is.
+
+        level: a `taxonomy.Level` over these classes. ValueError for a model, or a level, without such scores.
+        """
+        node_scores.check_score(self.score)
+        node_scores.check_nodes(level.name, level.class_names)
+
+        def read(classifier: Classifier) -> Classifier:
+            twin = copy.copy(classifier)
+            twin.level, twin.n_classes, twin._compiled = level, len(level.class_names), {}
+            twin.class_names, twin.class_ids, twin.views = list(level.class_names), None, [twin]
+            return twin
+
+        twin = read(self)
+        if len(self.views) > 1:
+            twin.views = [read(view) for view in self.views]
+        return twin
 
     # --- what it answers ---------------------------------------------------------------------------------
 
@@ -132,6 +161,27 @@ class Classifier:
         features = self.compiled("features", lambda images: tf.cast(self.forward(images)[0], tf.float32))
         return features(images).numpy()
 
+    def features_by_layer(self, images: np.ndarray) -> list[np.ndarray]:
+        """Features (n, h, w, K), float32, of the layer of each of `views`, for one batch, from one forward pass."""
+        self.require_layer()
+        paths = [view.layer_name for view in self.views]
+
+        def run(images):
+            outputs, whole = {}, copy.copy(self)
+            with tf.init_scope():  # no batch norm is folded into any of these layers
+                whole._folded = folding.fold_batch_norms(self._steps, keep=paths)
+
+            def call(path, layer, args, kwargs):
+                outputs[path] = whole._call_layer(path, layer, args, kwargs)
+                return outputs[path]
+
+            whole._run(images, call)
+            return [tf.cast(outputs[path], tf.float32) for path in paths]
+
+        features = self.compiled("features by layer", run)
+        with _arithmetic(self.precision):
+            return [output.numpy() for output in features(images)]
+
     def forward(
         self, images: tf.Tensor, watch: Callable | None = None
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
@@ -153,6 +203,20 @@ class Classifier:
 
         logits = self._run(images, call)
         return features, logits
+
+    def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
+        """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
+        self.require_layer()
+        inputs = None
+
+        def call(path, layer, args, kwargs):
+            nonlocal inputs
+            if path == self.layer_name:
+                inputs = args[0]
+            return self._call_layer(path, layer, args, kwargs)
+
+        self._run(images, call)
+        return inputs
 
     def split(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Callable]:
         """Features (n, h, w, K), what of them reaches the first layer that mixes channels, (n, ..., K), and the rest
@@ -208,18 +272,27 @@ class Classifier:
                 logits -= tf.math.log1p(-probabilities)
         if self.score.one_unit:  # both sides of a yes-or-no question can be explained
             logits = tf.concat([-logits, logits], axis=1)
+        if self.level is not None:
+            logits = node_scores.node_logits(logits, self.level.node_of, self.n_classes)
         return logits
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities (n, C) of logits (n, C), by the model's own score function."""
-        return tf.nn.softmax(logits) if self.score.function == model_reading.SOFTMAX else tf.sigmoid(logits)
+        is_softmax = self.score.function == model_reading.SOFTMAX and self.level is None  # nodes have log-odds
+        return tf.nn.softmax(logits) if is_softmax else tf.sigmoid(logits)
 
     def compiled(self, key, function: Callable) -> Callable:
         """`function(images[, class_index])` as one compiled graph, traced once per `key`."""
         if key not in self._compiled:
             specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
             self._compiled[key] = tf.function(function, input_signature=specs, autograph=False)
-        return self._compiled[key]
+        graph = self._compiled[key]
+
+        def counted(images, *class_index):
+            self.counts["passes"] += len(images)
+            return graph(images, *class_index)
+
+        return counted
 
     def require_layer(self):
         """Raises ValueError if the model has no layer with a feature map."""
@@ -227,18 +300,46 @@ class Classifier:
             layers = ", ".join(step.path for step in self._steps)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
 
+    def anew(self) -> "Classifier":
+        """A classifier of the model as it is now, asked alike: for weights that have changed since."""
+        return Classifier(
+            self.model, self.model_name, class_names=self.class_names, class_ids=self.class_ids,
+            layer_name=",".join(view.layer_name for view in self.views if view.layer_name) or None,
+            preprocessing=self.preprocessing, input_size=(self.input_height, self.input_width),
+            precision=self.precision, batch_size=self.batch_size,
+        )  # fmt: skip
+
     # --- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> list[layer_graph.Step]:
+        """The calls of the model's layers, in the order they run."""
+        return self._steps
 
     @property
     def layer_name(self) -> str | None:
         """The path of the layer that CAM methods look at; None for a model without a feature map."""
         return None if self._layer is None else self._layer.path
 
+    def find_step(self, name: str) -> layer_graph.Step | None:
+        """The last call of a layer of that name; None if the model has none."""
+        return next((step for step in reversed(self._steps) if step.name == name), None)
+
     def dense_weights(self) -> np.ndarray:
         """Weights (K, C) of the one dense layer behind the mean of the chosen layer's features, or ValueError."""
         self.require_layer()
+        if self.level is not None:
+            raise ValueError(
+                f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
+                "is no weighted sum of the features"
+            )
         weights = model_reading.read_dense_weights(self._steps, self._layer)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
+
+    def kernel(self) -> np.ndarray | None:
+        """The chosen layer's own kernel (h, w, inputs, filters), no batch norm folded in; None of no convolution."""
+        self.require_layer()
+        return model_reading.read_kernel(self._layer.layer)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -254,11 +355,13 @@ class Classifier:
         """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""
         shapes = [" x ".join(map(str, view._layer.output.shape[1:])) for view in self.views if view._layer]
         itself = self.own_preprocessing and self.preprocessing == "none"
+        level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,
             "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.views),
             "layer_shape": ", ".join(shapes),
             "score": self.score.function + " of one unit" * self.score.one_unit,
+            **level,
             "preprocessing": "in the model itself" if itself else constants.PREPROCESSING[self.preprocessing],
             "input_size": f"{self.input_height} x {self.input_width}",
             "n_classes": self.n_classes,

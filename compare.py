@@ -26,14 +26,13 @@ import main as main_script
 from flags import forgive_names, in_range, run_script
 from methods import METHODS, Method
 
+OF_MAIN = ("display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness")  # a comparison has pages and tables of its own
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py and, before them, those of the comparison."""
-    parser = argparse.ArgumentParser(
-        description="Compare explanation methods on a folder of images; further flags are those of main.py.",
-        parents=[main_script.build_parser()], add_help=False, allow_abbrev=False, conflict_handler="resolve",
-    )  # fmt: skip
-    parser.add_argument("--display_type", help=argparse.SUPPRESS)  # refused by `choose_options`
+    description = "Compare explanation methods on a folder of images; further flags are those of main.py."
+    parser = main_script.build_derived_parser(description, without=OF_MAIN)
     comparison = parser.add_argument_group("comparison")
     comparison.add_argument(
         "--explanation_method", default=constants.COMPARED_METHODS,
@@ -59,8 +58,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
     """The chosen methods with their options, the preset's among them; ValueError for flags that do not fit."""
-    if args.display_type is not None:
-        raise ValueError("--display_type belongs to main.py; a comparison has its own pages")
     if not args.fraction > 0:
         raise ValueError(f"--fraction should be more than 0, up to 1; got {args.fraction:g}")
     chosen = main_script.choose_options(args)
@@ -95,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if boxes is not None:
         boxes, note = localisation.match_boxes(boxes, opened.samples)
         print(f"{'boxes':>14}: {note}", flush=True)
-    failed = runs.examine(opened, args, fidelity=False)
+    failed = runs.examine(opened, args, faithfulness=())
     compared = compare_tables.compare(opened, args.fraction, args.rank_by)
     print(f"\n{compare_tables.write_agreement(compared)}\n")
     if boxes is not None:

@@ -69,6 +69,11 @@ SCREEN_HEIGHT_PX = 1200
 SCREEN_HEIGHT_MM = 325
 VIEWING_DISTANCE_MM = 900
 FIXATION_ANGLE_DEG = 2.0  # sigma of the Gaussian of one fixation, in degrees of visual angle
+GAZE_FOLDER = "gaze_results"  # what gaze.py writes
+
+SAUC_IMAGES = 10  # other images whose fixations are the negatives of the shuffled AUC
+OTHERS_SIDE = 96  # pixels of the square grid on which density maps of several images are averaged
+PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each other
 
 # --- the embedded data (demo.py) -------------------------------------------------------------------------
 DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
@@ -96,8 +101,25 @@ FIDELITY_PROTOCOLS = {
     "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
     "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
 }
+FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
 PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
+
+# --- metrics (fixation_metrics.py, faithfulness.py, road.py, baselines.py, significance.py) -----------------
+AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
+AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
+MUFIDELITY_N_SAMPLES = 200  # subsets of cells
+MUFIDELITY_GRID_SIZE = 9  # cells along a side
+MUFIDELITY_SHARE = 0.2  # of the cells, in a subset
+MUFIDELITY_BASELINE = 0.0  # grey value, 0-255, that a cell of the subset is set to
+SENSITIVITY_N_SAMPLES = 10
+SENSITIVITY_RADIUS = 5.1  # grey values, 0-255, that a pixel changes by at most: 2 %
+ROAD_PERCENTAGES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the pixels, that are imputed
+ROAD_NOISE = 2.55  # grey values, 0-255: deviation of what is added to an imputed value
+CENTRE_SIGMA = 0.25  # of the height and of the width
+N_RESAMPLES = 10_000  # of the bootstrap
+CONFIDENCE = 0.95  # of an interval
+SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 
 # --- explainers ------------------------------------------------------------------------------------------
 GRADCAM_VARIANTS = ("paper", "lab")
@@ -175,6 +197,10 @@ IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run kil
 DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 
+# --- sanity checks (sanity.py) -----------------------------------------------------------------------------
+SANITY_N_STAGES = 8  # groups of layers that are randomised one after the other
+SANITY_LIMIT = 6  # images explained in every stage
+
 # --- comparing (compare.py) --------------------------------------------------------------------------------
 COMPARED_METHODS = "GRADCAM,LIME"
 COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
@@ -183,4 +209,86 @@ LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
     "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000},
 }
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
-NOT_ASKED = "not asked for"  # the reason of a metric that a script leaves out
+
+# --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------
+MIL_CELLS = 8  # strides that the shorter side of the input holds at least, where no stride is given
+MIL_EMBEDDING = 96  # numbers that a patch is embedded in
+MIL_ATTENTION_UNITS = 64  # of the hidden layer that weighs a patch
+
+# --- feature visualization (feature_visualization.py) ------------------------------------------------------
+# How an image is made: where it starts (noise: deviation in grey levels, of the Fourier start in coefficients), what
+# is charged against the score (l2, total_variation: weights of means, pixels in units of 127.5 about mid-grey), what
+# happens to the image before each look (see transforms.py), learning_rate: largest usual change of a pixel in grey
+# levels, or of a Fourier coefficient, per step.
+VISUALIZATION_METHODS = {
+    "CLASS_MODEL": {
+        "parametrisation": "pixels", "noise": 0.0, "l2": 40.0, "total_variation": 0.0, "saliency": False,
+        "learning_rate": 2.0, "n_steps": 256, "transforms": {},
+    },
+    "FOURIER": {
+        "parametrisation": "fourier", "noise": 0.01, "l2": 0.0, "total_variation": 0.0, "saliency": False,
+        "learning_rate": 0.05, "n_steps": 256, "transforms": {"rotation_deg": 10.0, "scale": 0.1, "shift": 0.06},
+    },
+    "CLASS_IMPRESSION": {
+        "parametrisation": "pixels", "noise": 25.0, "l2": 0.0, "total_variation": 100.0, "saliency": True,
+        "learning_rate": 3.0, "n_steps": 256,
+        "transforms": {"rotation_deg": 10.0, "scale": 0.1, "crop": 0.2, "rgb_jitter": 10.0},
+    },
+}  # fmt: skip
+VISUALIZATION_FOLDER = "visualization"
+ADAM_DECAYS = (0.9, 0.99)  # of the mean gradient and of its mean square
+# ImageNet's colours in coordinates that do not correlate (Olah et al. 2017): columns are light, orange-blue and
+# green-magenta, on the scale of RGB 0-1.
+COLOUR_AXES = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+SURE_PROBABILITY = 0.9  # a class impression is one if the classifier gives its class more
+STEPS_PER_CHECKPOINT = 32  # what a run killed half-way does again
+TARGETS_PER_PAGE = 12
+MOST_CLASSES = 12  # that are all visualized where none is named
+
+# --- levels of labels (hierarchy.py) -----------------------------------------------------------------------
+HIERARCHY_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
+BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
+BOX_IOU = 0.5  # with the object's box, from which on a box is right
+INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500
+INAT_SPLITS = ("train", "val", "test")
+
+# --- the page (app.py) -------------------------------------------------------------------------------------
+APP_HOST = "127.0.0.1"  # this machine only
+APP_PORT = 7860
+APP_MAX_UPLOAD = 20 * 2**20  # bytes of a file
+APP_KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
+APP_AT_ONCE = 4  # explanations computed at the same time, for all visitors
+APP_EXAMPLES = 6  # scenes of the embedded data to pick from
+APP_EXAMPLE_SIDE = 200  # pixels of the longer side of its picture
+APP_PICTURE_SIDE = 560  # pixels of the longer side of a picture on the page
+APP_MAX_NUMBER = 5000  # of masks, samples, steps that a visitor may ask for
+APP_COLORMAPS = ("jet", "turbo", "viridis", "inferno", "gray", "RdBu_r", "coolwarm")
+APP_FAST = {  # method -> the options it has on the page at first: seconds instead of minutes
+    "RISE": {"n_masks": 500},
+    "LIME": {"num_samples": 200},
+    "KERNEL_SHAP": {"num_samples": 200},
+    "SCORECAM": {"max_n": 64},
+    "SMOOTHGRAD": {"n_samples": 10},
+    "INTEGRATED_GRADIENTS": {"n_steps": 20},
+}
+
+# --- network dissection (network_dissection.py) ------------------------------------------------------------
+DISSECTION_FOLDER = "dissection"
+DISSECTION_SHARE = 0.005  # of the positions of all images, at which a unit is active: P(a_k > T_k)
+DISSECTION_MIN_IOU = 0.04  # above which a unit detects its best concept
+DISSECTION_SIDE = 112  # pixels of a mask's side at most, as in Broden: half of 224
+DISSECTION_TOP_IMAGES = 8  # in the figure of a unit
+DISSECTION_FIGURES = 20  # units with a figure, the best detectors
+DISSECTION_BLOCK = 2**20  # activations read at a time: 4 MB
+DISSECTION_CONCEPTS_SHOWN = 30  # bars of a histogram
+
+# --- activations (activations.py) --------------------------------------------------------------------------
+ACTIVATIONS_FOLDER = "activations"
+ACTIVATION_COLORMAP = "viridis"
+TILES_SHOWN = 64  # pictures of a tiled figure at most
+MAPS_DRAWN = 4  # images whose maps are drawn
+TOP_IMAGES = 8  # kept for every channel
+TOP_CHANNELS = 8  # whose top images are drawn where none is chosen
+REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
+DIMMED = 0.3  # brightness left outside of it
+BATCHES_PER_CHECKPOINT = 16  # of IMAGES_AT_ONCE images each

@@ -8,22 +8,24 @@ Two layouts of a folder of images are read, in the plain order of names:
     images/<class>/*.png    class folders, one level; the label is the folder's name
 
 Density maps lie in a folder of the same layout, or in one flat folder: `..._GFDM_N_<view>` for an image of
-MexCulture142, else a file of the image's stem and any image ending. An image without one is no error.
+MexCulture142, else a file of the image's stem and any image ending. Fixations (`fixations.read_fixations`) find
+their images by name in the same way. An image without either is no error.
 """
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 import constants
+from fixations import Fixations, read_fixations
+from pairing import pair_by_name
 from stems import choose_stems
 from utils import (
     find_class,
-    fold_name,
     get_image_index,
     parse_mexculture_name,
     read_density_map,
@@ -42,7 +44,7 @@ class Sample:
     label: str | None = None  # name of its class in the data, whether or not the model has that class
     class_index: int | None = None  # of that class in the model
     density_map_path: Path | None = None
-    fixations: np.ndarray | None = field(default=None, compare=False)  # (M, 2) as (x, y) in image pixels
+    fixations: Fixations | None = field(default=None, compare=False)
 
     def read(self) -> np.ndarray:
         """The image, uint8 RGB (H, W, 3); errors as `utils.read_image`."""
@@ -53,17 +55,21 @@ def load_dataset(
     images_folder: str | Path,
     gdfm_folder: str | Path | None = None,
     *,
+    fixations: str | Path | Mapping[str, Fixations] | None = None,
     class_names: Sequence[str] | None = None,
     class_ids: Sequence[str] | None = None,
     label_level: str = "style",
+    labels: Mapping[str, str] | None = None,
     limit: int | None = None,
 ) -> list[Sample]:
     """The samples of a folder of images, or of class folders, in the order of their names.
 
+    fixations: a csv file or folder of them, or what `read_fixations` made of it.
     class_names: the model's, in its order; class_ids: their ImageNet ids, parallel. label_level: the label of
-    a MexCulture142 name is its 'style' or 'monument', if class_names do not settle it. limit: at most so many
+    a MexCulture142 name is its 'style' or 'monument', if class_names do not settle it. labels: of images that lie
+    in folders of any depth, by their paths in the folder; no other image is then read. limit: at most so many
     samples, taken in turn from each class folder or style, so that a few still show every class.
-    Raises ValueError for a folder that is missing, is none, or holds no image.
+    Raises ValueError for a folder that is missing, is none, or holds no image, and for fixations of no image in it.
     """
     images_folder = _check_folder("images_folder", images_folder)
     if limit is not None and limit < 1:
@@ -72,13 +78,18 @@ def load_dataset(
         raise ValueError(f"one class id per name wanted; got {len(class_ids)} and {len(class_names or ())}")
     if gdfm_folder is not None:
         gdfm_folder = _check_folder("gdfm_folder", gdfm_folder)
-    names = _list_images(images_folder, gdfm_folder)
+    names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
     stems = choose_stems(names)  # of all names, so that a limit renames no output file
-    labels = _find_labels(names, class_names or (), class_ids or (), label_level)
+    if labels is None:
+        found = _find_labels(names, class_names or (), class_ids or (), label_level)
+    else:
+        indices = {label: find_class(label, class_names or ()) for label in set(labels.values())}
+        found = [(labels[name], indices[labels[name]]) for name in names]
     density_maps = _pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
+    looked_at = _pair_fixations(names, fixations) if fixations is not None else {}
     samples = {
-        name: Sample(name, stem, images_folder / name, *label, density_maps.get(name))
-        for name, stem, label in zip(names, stems, labels)
+        name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), looked_at.get(name))
+        for name, stem, label in zip(names, stems, found)
     }
     return [samples[name] for name in _take_in_turn(names, limit)]
 
@@ -99,6 +110,11 @@ def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:
             f"its image '{sample.name}' {width} x {height}: not the same shape"
         )
     return resize_map(density_map, height, width)
+
+
+def count_unmatched(fixations: Mapping[str, Fixations], samples: Sequence[Sample]) -> int:
+    """How many of the images that have fixations are not among the samples."""
+    return len(fixations) - len({id(sample.fixations) for sample in samples if sample.fixations is not None})
 
 
 def list_classes(samples: Sequence[Sample]) -> list[str]:
@@ -180,23 +196,31 @@ def _pair_density_maps(
 ) -> dict[str, Path | None]:
     """Image name -> path of its density map, the one of the same ending where there are several; or None."""
     images = {(images_folder / name).resolve() for name in names}  # both kinds may lie in one folder
-    density_maps = {}
-    for path in sorted([*gdfm_folder.iterdir(), *gdfm_folder.glob("*/*")]):
-        if _is_image(path) and path.resolve() not in images:
-            relative = path.relative_to(gdfm_folder)
-            for key in (relative, relative.with_suffix("")):
-                density_maps.setdefault(fold_name(key.as_posix()), path)
-    stems = Counter(fold_name(PurePosixPath(name).stem) for name in names)
-    pairs = {}
-    for name in names:
-        path = PurePosixPath(name)
-        gfdm = path.with_name("_GFDM_N_".join(path.name.rsplit("_N_", 1)))
-        keys = [gfdm, gfdm.with_suffix(""), path, path.with_suffix("")]
-        if stems[fold_name(path.stem)] == 1:  # a flat folder cannot tell cats/1.png from dogs/1.png
-            keys += [PurePosixPath(key.name) for key in keys]
-        found = (density_maps.get(fold_name(str(key))) for key in keys)
-        pairs[name] = next((path for path in found if path), None)
+    paths = sorted([*gdfm_folder.iterdir(), *gdfm_folder.glob("*/*")])
+    paths = [path for path in paths if _is_image(path) and path.resolve() not in images]
+    return pair_by_name(names, {path.relative_to(gdfm_folder).as_posix(): path for path in paths})
+
+
+def _pair_fixations(
+    names: Sequence[str], fixations: str | Path | Mapping[str, Fixations]
+) -> dict[str, Fixations | None]:
+    """Image name -> its fixations or None; ValueError if no image has any."""
+    if not isinstance(fixations, Mapping):
+        fixations = read_fixations(fixations)
+    pairs = pair_by_name(names, fixations)
+    if not any(found is not None for found in pairs.values()):
+        example = next(iter(fixations), "")
+        raise ValueError(
+            f"fixations: they name {len(fixations)} images, as '{example}'; none of them is among the {len(names)} "
+            f"images, as '{names[0]}'"
+        )
     return pairs
+
+
+def group_of(name: str) -> str:
+    """The class folder of an image, or the style in its MexCulture142 name, or ''."""
+    parts = parse_mexculture_name(name)
+    return PurePosixPath(name).parent.name or (parts.style if parts else "")
 
 
 def _take_in_turn(names: Sequence[str], limit: int | None) -> list[str]:
@@ -204,8 +228,7 @@ def _take_in_turn(names: Sequence[str], limit: int | None) -> list[str]:
     seen = Counter()
     rounds = []
     for name in names:
-        folder, parts = PurePosixPath(name).parent.name, parse_mexculture_name(name)
-        group = folder or (parts.style if parts else "")
+        group = group_of(name)
         rounds.append((seen[group], name))
         seen[group] += 1
     return sorted(name for _, name in sorted(rounds)[:limit])

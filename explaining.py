@@ -1,57 +1,54 @@
-"""From samples to records: read, predict, choose the class, explain, judge, keep.
+"""From samples to records: read, predict, choose the class, explain, have it judged, keep.
 
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TextIO
 
 import numpy as np
 
 import constants
-import dataset
-import evaluate
 import utils
 from classifier import Classifier
 from dataset import Sample
-from methods import Method
+from judge import Judge, Subject
+from methods import GAZE_ROWS, Method
 from progress import Progress
 from records import Record
 from results import Results
 
 
-@dataclass
-class Subject:
-    """One image on its way through a run: as it is, at the model's input size, and what is asked about it."""
-
-    sample: Sample
-    image: np.ndarray  # uint8 (h, w, 3)
-    pixels: np.ndarray  # float32 (H, W, 3) at the input size
-    class_index: int
-    record: Record  # what the records of all methods have in common
-
-
 class Examiner:
     """Explains and judges images with one classifier; what it finds goes to `results`.
 
-    class_rule: see `choose_class`. protocol: a name of `constants.FIDELITY_PROTOCOLS`.
-    fidelity: whether insertion and deletion are measured; a later run that asks for them does it then.
+    class_rule: see `choose_class`. stream: where the progress is shown; None: stderr.
+    A map that is there is not computed again, only judged if it lacks a metric.
     """
 
-    def __init__(self, classifier: Classifier, results: Results, progress: Progress, *,
-                 class_rule: str = "auto", protocol: str = "rise", seed: int = constants.SEED,
-                 fidelity: bool = True):  # fmt: skip
-        self.classifier, self.results, self.progress = classifier, results, progress
-        self.class_rule, self.protocol, self.seed, self.fidelity = class_rule, protocol, seed, fidelity
+    def __init__(self, classifier: Classifier, results: Results, judge: Judge, *, class_rule: str = "auto",
+                 seed: int = constants.SEED, stream: TextIO | None = None):  # fmt: skip
+        self.classifier, self.results, self.judge = classifier, results, judge
+        self.class_rule, self.seed, self.stream = class_rule, seed, stream
+
+    def is_done(self, method: Method, sample: Sample) -> bool:
+        """Whether nothing is left to do: the map is there and judged by all that the run asks for, or there is none."""
+        if method.name in GAZE_ROWS and not self.judge.gaze.covers(method.name, sample):
+            return True
+        record = self.results.find(method.name, sample)
+        return record is not None and not record.lacks(self.judge.wanted(sample))
 
     def examine(self, samples: Sequence[Sample], chosen: dict[Method, dict]) -> None:
         """Every sample with every method (-> its options), but for those that `results` holds already."""
+        counts = {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in chosen}
+        self.progress = Progress(counts, self.stream)
         for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
             together = samples[start : start + constants.IMAGES_AT_ONCE]
             missing = {
-                method: [sample for sample in together if not self.results.is_done(method.name, sample, self.fidelity)]
+                method: [sample for sample in together if not self.is_done(method, sample)]
                 for method in chosen
             }
             subjects = self.read_subjects([s for s in together if any(s in left for left in missing.values())])
@@ -103,63 +100,63 @@ class Examiner:
             if not isinstance(subject, Subject):
                 self._fail(method, sample, subject)
         ready = [subject for subject in subjects if isinstance(subject, Subject)]
+        known = [self.results.find(method.name, subject.sample) for subject in ready]
+        for subject, record in zip(ready, known):
+            if record is not None:
+                self.progress.begin(method.name, record.image)
+                self._judge(method, options, subject, self.results.read_map(record), replace(record))
+        new = [subject for subject, record in zip(ready, known) if record is None]
         # A method of many passes goes image by image: progress is seen, and a run that is killed loses little.
         size = 1 if method.load().perturbs else constants.IMAGES_AT_ONCE
-        for first in range(0, len(ready), size):
-            self._explain_group(method, options, ready[first : first + size])
+        for first in range(0, len(new), size):
+            self._explain_group(method, options, new[first : first + size])
 
     def _explain_group(self, method: Method, options: dict, group: list[Subject]) -> None:
         """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
-        begin = time.perf_counter()
+        begin, passes = time.perf_counter(), self.classifier.counts["passes"]
         self.progress.begin(method.name, group[0].sample.name)
         try:
             pixels = np.stack([subject.pixels for subject in group])
             classes = [subject.class_index for subject in group]
-            explainer = method.load()(
-                self.classifier, None, pixels, classes, seed=self.seed, progress=self.progress.within, **options
-            )
-            maps, pictures = explainer.compute_saliency_map(), explainer.compute_pictures()
-            remarks = explainer.describe_maps(maps)
+            explainer = self._ask(method, options, group, pixels, classes)
+            maps = explainer.compute_saliency_map()
+            cost = {
+                "seconds": (time.perf_counter() - begin) / len(group),
+                "passes": (self.classifier.counts["passes"] - passes) / len(group),
+            }
+            pictures, remarks = explainer.compute_pictures(), explainer.describe_maps(maps)
         except ValueError as error:
             if len(group) == 1:
                 self._fail(method, group[0].sample, str(error))
             for subject in group if len(group) > 1 else ():
                 self._explain_group(method, options, [subject])
             return
-        seconds = (time.perf_counter() - begin) / len(group)
         for subject, saliency_map, further, remark in zip(group, maps, pictures, remarks):
-            begin = time.perf_counter()
-            record = replace(subject.record, method=method.name, seconds=seconds, undefined={}, remarks=remark)
+            record = replace(subject.record, method=method.name, **cost, undefined={}, remarks=remark)
             if saliency_map.min() == saliency_map.max():
                 record.status = "constant map"
-            curves = self.judge_fidelity(subject, saliency_map, record)
-            judge_likeness(subject, saliency_map, record)
-            self.results.add(record, saliency_map, curves, further)
-            self.progress.end(method.name, subject.sample.name, seconds + time.perf_counter() - begin)
+            self._judge(method, options, subject, saliency_map, record, further)
 
-    def judge_fidelity(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
-        """Insertion and deletion at the model's input size: sets their areas, returns their curves (n + 1, 3)."""
-        if not self.fidelity:
-            record.undefined.update(dict.fromkeys(("insertion_auc", "deletion_auc"), constants.NOT_ASKED))
-            return None
-        if record.status == "constant map":  # its order of pixels is that of their positions, and says nothing
-            record.undefined.update(dict.fromkeys(("insertion_auc", "deletion_auc"), "saliency_map is constant"))
-            return None
-        n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
-        curves = {}
+    def _ask(self, method: Method, options: dict, group: list[Subject], pixels: np.ndarray, classes: list[int]):
+        """The explainer of these images; a row that comes from gaze is given what people looked at."""
+        if method.name in GAZE_ROWS:
+            density = getattr(self.judge.gaze, GAZE_ROWS[method.name])
+            options = {"density_maps": [density(subject.sample, *subject.size) for subject in group]}
+        asked = self.classifier, None, pixels, classes
+        return method.load()(*asked, seed=self.seed, progress=self.progress.within, **options)
 
-        def measure(name: str, metric: Callable, options) -> float:
-            auc, curves[name], curves["fraction"] = metric(
-                self.classifier.predict, subject.pixels, saliency_map, subject.class_index,
-                batch_size=self.classifier.batch_size, **dict(options),
-            )  # fmt: skip
-            return auc
+    def _judge(self, method: Method, options: dict, subject: Subject, saliency_map: np.ndarray, record: Record,
+               pictures: dict[str, np.ndarray] | None = None) -> None:  # fmt: skip
+        """Has a map judged and keeps it with its record."""
+        begin = time.perf_counter()
 
-        _set_metric(record, "insertion_auc", lambda: measure("insertion", evaluate.insertion, [n_pixels, *blur]))
-        _set_metric(record, "deletion_auc", lambda: measure("deletion", evaluate.deletion, [n_pixels]))
-        if len(curves) < 3:
-            return None
-        return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
+        def explain(images: np.ndarray) -> np.ndarray:
+            group = [subject] * len(images)
+            return self._ask(method, options, group, images, [subject.class_index] * len(images)).compute_saliency_map()
+
+        curves = self.judge.judge(subject, saliency_map, record, explain)
+        self.results.add(record, saliency_map, curves, pictures)
+        self.progress.end(method.name, record.image, (record.seconds or 0) + time.perf_counter() - begin)
 
     def _fail(self, method: Method, sample: Sample, reason: str) -> None:
         self.progress.say(f"{method.name} {sample.name}: {reason}")
@@ -203,30 +200,6 @@ def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Cl
     return classifier.class_index_of(class_rule)
 
 
-def judge_likeness(subject: Subject, saliency_map: np.ndarray, record: Record) -> None:
-    """Sets PCC, SIM, MAE, MSE and SSIM against the density map, both at the image's own size."""
-    if subject.sample.density_map_path is None:
-        return
-    size = subject.image.shape[:2]
-    try:
-        density_map = dataset.load_density_map(subject.sample, *size)
-    except ValueError as error:
-        record.undefined["density_map"] = str(error)
-        return
-    own_size = utils.resize_map(saliency_map, *size)
-    for metric in ("pcc", "sim", "mae", "mse", "ssim"):
-        calculate = getattr(evaluate, f"calculate_{metric}")
-        _set_metric(record, metric, lambda calculate=calculate: calculate(density_map, own_size))
-
-
-def _set_metric(record: Record, metric: str, calculate: Callable[[], float]) -> None:
-    """Sets a metric of the record, or why it has no value."""
-    try:
-        setattr(record, metric, calculate())
-    except evaluate.Undefined as reason:
-        record.undefined[metric] = str(reason)
-
-
 def failures(records: Sequence[Record]) -> Iterator[Record]:
-    """The records without a map, and those whose density map could not be used."""
-    return (record for record in records if record.failed or "density_map" in record.undefined)
+    """The records without a map, and those whose gaze could not be used."""
+    return (record for record in records if record.failed or {"density_map", "fixations"} & record.undefined.keys())

@@ -39,6 +39,14 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         "--test_images_folder_path", help="images, or class folders (default: the embedded data)"
     )
     data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
+    data.add_argument(
+        "--test_fixations_path", "--test_fixations_folder_path",
+        help="fixations: a folder of MexCulture142's .txt files, or a csv (image, observer, x, y, duration)",
+    )  # fmt: skip
+    data.add_argument(
+        "--sigma_px", type=in_range(float, 0.1),
+        help="width of a fixation's Gaussian in image pixels (default: 2 degrees on MexCulture142's screen)",
+    )  # fmt: skip
     data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
 
 

@@ -11,7 +11,8 @@ num_samples.
 Cost per image: num_samples forward passes, besides one segmentation and one regression.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -86,8 +87,18 @@ class KernelSHAP(Explainer):
         scores = np.concatenate([probabilities[:, class_index] for _, probabilities in stream])
         return self.regress(coalitions, weights, scores - nothing, everything - nothing)
 
-    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
-        """Maps (H, W), one image after the other."""
-        for image, index in zip(images, class_index):
-            segments = superpixels.segment(image, self.seed)
-            yield self.compute_shapley_values(image, int(index), segments)[segments]
+    @functools.cached_property
+    def segments(self) -> list[np.ndarray]:
+        """The superpixels (H, W) of each image; found once."""
+        return [superpixels.segment(image, self.seed) for image in self.images]
+
+    def describe_maps(self, maps: np.ndarray) -> list[dict[str, int]]:
+        """For each image how many superpixels were found; with one, the map is constant."""
+        return [superpixels.describe(segments) for segments in self.segments]
+
+    def compute_saliency_map(self) -> np.ndarray:
+        """The map (H, W) of one image or (N, H, W) of a batch: the Shapley value of each pixel's superpixel."""
+        questions = zip(self.images, self.class_indices, self.segments)
+        return self.finish_maps(
+            self.compute_shapley_values(image, int(index), segments)[segments] for image, index, segments in questions
+        )

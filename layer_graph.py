@@ -95,9 +95,22 @@ def is_feature_map(tensor) -> bool:
 
 
 def feature_map_steps(steps: list[Step]) -> list[Step]:
-    """The steps a map can be made of: spatial, from the first convolution on."""
+    """The steps a map can be made of: spatial, from the first convolution on, and of whole images."""
     first = next((i for i, step in enumerate(steps) if is_convolution(step.layer)), len(steps))
-    return [step for step in steps[first:] if is_feature_map(step.output)]
+    rows = _rows_per_image(steps)
+    return [step for step in steps[first:] if is_feature_map(step.output) and rows[id(step.output)] == 1]
+
+
+def _rows_per_image(steps: list[Step]) -> dict[int, float]:
+    """id of an output -> how many rows of it an image has: one, until `keras.ops.reshape` makes images of patches."""
+    rows = {}
+    for step in steps:
+        n = max((rows.get(id(tensor), 1) for tensor in step.inputs), default=1)
+        if type(step.layer).__name__ == "Reshape":
+            before, after = (tensor.shape[1:].num_elements() for tensor in (step.inputs[0], step.output))
+            n *= before / after if before and after else 1
+        rows[id(step.output)] = n
+    return rows
 
 
 def without_activation(layer):

@@ -126,6 +126,10 @@ class LimeExplainer(Explainer):
         ]
         return [{"superpixels": np.rint(255 * picture).astype(np.uint8)} for picture in outlined]
 
+    def describe_maps(self, maps: np.ndarray) -> list[dict[str, int]]:
+        """For each image how many superpixels were found; with one, the map is constant."""
+        return [superpixels.describe(explanation.segments) for explanation in self.explanations]
+
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch: the coefficient of each pixel's superpixel."""
         maps = []

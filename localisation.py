@@ -9,11 +9,11 @@ All at the image's own size. We depart twice. A maximum that many pixels share -
 share of them that hit, which is what drawing one of them by lot gives on average. The energy of a signed map is its
 positive part, that of any other what lies above its minimum: a map that starts at 0.4 everywhere says no more.
 
-boxes.csv: a head with the columns file, x0, y0, x1, y1 (others are passed over), one row per box, several rows for a
-file with several boxes. `file` is the path in the folder of images, as 'African_elephant/1.JPEG'. x to the right, y
-down, from the top left corner, in pixels of the image as its file stores it: the boxes of a photograph that its EXIF
-orientation turns upright are turned with it, for those of ImageNet were drawn without. A box covers the pixels
-x0 <= x < x1, y0 <= y < y1.
+boxes.csv: a head with the columns file, x0, y0, x1, y1, and name where boxes have one (others are passed over), one row
+per box, several rows for a file with several boxes. `file` is the path in the folder of images, as
+'African_elephant/1.JPEG'. x to the right, y down, from the top left corner, in pixels of the image as its file stores
+it: a photograph that its EXIF orientation turns is explained as it is turned, and its boxes are turned with it, for
+those of ImageNet were drawn without - even where the tag is wrong. A box covers the pixels x0 <= x < x1, y0 <= y < y1.
 """
 
 import contextlib
@@ -39,13 +39,14 @@ class Unreadable(ValueError):
 
 
 class Box(NamedTuple):
-    """A bounding box in image pixels, and the line of the file that it stands in."""
+    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none."""
 
     x0: float
     y0: float
     x1: float
     y1: float
     line: int = 0
+    name: str = ""
 
 
 def read_boxes(path: str | Path) -> dict[str, list[Box]]:
@@ -70,7 +71,7 @@ def read_boxes(path: str | Path) -> dict[str, list[Box]]:
 
 def _read_box(path: Path, line: int, row: dict[str, str]) -> Box:
     try:
-        box = Box(*(float(row[name]) for name in COLUMNS[1:]), line)
+        box = Box(*(float(row[name]) for name in COLUMNS[1:]), line, row.get("name", "").strip())
     except (KeyError, ValueError):
         given = ", ".join(row.get(name, "nothing") or "nothing" for name in COLUMNS[1:])
         raise ValueError(f"boxes: line {line} of '{path}' should hold four numbers; got {given}") from None
@@ -100,7 +101,7 @@ def match_boxes(
     if not matched:
         raise ValueError(f"boxes: none of the {len(with_boxes)} images that have boxes can be read")
     others = len(boxes) - len(with_boxes)
-    note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out of the score board"
+    note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out"
     note += f"; {others} files with boxes are not among the images" if others else ""
     return matched, note
 
@@ -134,6 +135,12 @@ def read_mask(path: Path, boxes: Sequence[Box]) -> np.ndarray:
     mask = Image.fromarray(box_mask(boxes, *size).astype(np.uint8))
     mask.getexif()[ExifTags.Base.Orientation] = orientation
     return np.asarray(ImageOps.exif_transpose(mask)).astype(bool)
+
+
+def turn_upright(path: Path, box: Box) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of a box in an image file as it is read, upright: the pixels whose centres lie in the box."""
+    rows, columns = read_mask(path, [box]).nonzero()
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def _read_head(path: Path) -> tuple[tuple[int, int], int]:

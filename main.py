@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 import constants
 from flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
-from methods import METHODS, Method, choose_methods, read_color
+from methods import BASELINES, METHODS, Method, choose_methods, read_color
+from metrics import FAITHFULNESS, read_faithfulness
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,18 +39,33 @@ def build_parser() -> argparse.ArgumentParser:
         help="steps and blur of insertion and deletion",
     )  # fmt: skip
     question.add_argument(
+        "--faithfulness", type=reader(read_faithfulness), default=constants.FAITHFULNESS,
+        help=f"judges that ask the network, of {', '.join(FAITHFULNESS)} by commas, ALL or none (default: %(default)s)",
+    )  # fmt: skip
+    question.add_argument(
+        "--baselines", action="store_true",
+        help=f"also the rows {', '.join(BASELINES)}: what chance, a prior and people score by the same judges",
+    )  # fmt: skip
+    question.add_argument(
         "--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of all that is random"
     )
     output = parser.add_argument_group("output")
     output.add_argument("--display_type", choices=("grid", "singles"), default="grid", help="pages, or files")
-    output.add_argument(
+    further = output.add_mutually_exclusive_group()
+    further.add_argument(
         "--top_k", type=in_range(int, 1), help="also the maps of the k most probable classes, a figure per image"
     )
+    further.add_argument("--classes", help="the same of these classes: names or indices, by commas")
+    output.add_argument(
+        "--mute_boxes", help="csv of boxes (file, x0, y0, x1, y1 in image pixels, name): also a table of how far the "
+        "class probability falls when OCCLUSION fills each",
+    )  # fmt: skip
     output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for heat maps")
     output.add_argument(
         "--alpha", type=in_range(float, 0, 1), default=constants.ALPHA,
         help="share of the heat map over the image",
     )  # fmt: skip
+    output.add_argument("--report", action="store_true", help="also report.html and report.tex (report.py)")
     output.add_argument("--output_folder_path", default=constants.OUTPUT_FOLDER, help="files of the run")
     output.add_argument("--show", action="store_true", help="open the figures")
     output.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
@@ -63,6 +79,22 @@ def build_parser() -> argparse.ArgumentParser:
                 f"--{method.name.lower()}_{option.name}", type=reader(option.read), choices=option.choices,
                 help=f"{option.help} (default: {default})",
             )  # fmt: skip
+    return parser
+
+
+def build_derived_parser(description: str, without: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of a script that takes the flags of main.py, but for some that have no meaning there."""
+
+    class Refuse(argparse.Action):
+        def __call__(self, parser, namespace, values, option_string=None):
+            parser.error(f"{option_string} belongs to main.py")
+
+    parser = argparse.ArgumentParser(
+        description=description, parents=[build_parser()], add_help=False, allow_abbrev=False,
+        conflict_handler="resolve",
+    )  # fmt: skip
+    for flag in without:
+        parser.add_argument(f"--{flag}", nargs="?", action=Refuse, help=argparse.SUPPRESS)
     return parser
 
 
@@ -80,7 +112,10 @@ def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
         options[method] = {
             option.name: option.default if value is None else value for option, value in values.items()
         }
-    return {method: options[method] for method in chosen}
+    if args.mute_boxes and METHODS["OCCLUSION"] not in chosen:
+        raise ValueError(f"--mute_boxes belongs to OCCLUSION, which is not among the chosen: {args.explanation_method}")
+    baselines = BASELINES.values() if args.baselines else ()
+    return {**{method: options.get(method, {}) for method in chosen}, **{method: {} for method in baselines}}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,21 +129,33 @@ def run(args: argparse.Namespace) -> int:
     utils.silence_tensorflow()
 
     import display
+    import localisation
+    import muting
     import runs
-    from records import format_table, summarise
+    import top_classes
+    from summary import format_table, summarise
 
+    boxes = localisation.read_boxes(args.mute_boxes) if args.mute_boxes else None
     opened = runs.open_run(args, chosen)
-    failed = runs.examine(opened, args)
+    rule = top_classes.read_rule(opened.classifier, args.top_k, args.classes)
+    if boxes is not None:
+        boxes, note = localisation.match_boxes(boxes, opened.samples)
+        print(f"{'boxes':>14}: {note}", flush=True)
+    failed = runs.examine(opened, args, args.faithfulness)
     print(f"\n{format_table(summarise(opened.results.records.values()))}\n")
+    if boxes is not None:
+        print(f"{muting.write_muted(opened, boxes, args.seed)}\n")
     runs.print_failures(failed)
     style = display.Style(args.colormap, args.alpha, opened.density_note)
     paths = display.write_figures(
         opened.results, opened.samples, list(opened.chosen), args.display_type, style, opened.description
     )
-    if args.top_k:
-        import top_classes
+    if rule:
+        paths += top_classes.write_top_classes(opened, rule, style, args.seed)
+    if args.report:
+        import report
 
-        paths += top_classes.write_top_classes(opened, args.top_k, style, args.seed)
+        print(*report.write_report([opened.results.folder], opened.results.folder, report.TITLE), sep="\n")
     print_paths(paths, args.show)
     return 1 if failed else 0
 

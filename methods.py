@@ -128,8 +128,21 @@ METHODS = {
             Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
                    read_color),
         )),
+        Method("ATTENTION", "attention", "Attention"),
     )
 }  # fmt: skip
+
+BASELINES = {  # rows of a table that no method makes: what a map is worth is how far it is above them
+    method.name: method
+    for method in (
+        Method("RANDOM", "baseline_maps", "RandomMap"),
+        Method("CENTRE", "baseline_maps", "CentreMap"),
+        Method("EDGES", "baseline_maps", "EdgeMap"),
+        Method("OTHERS", "baseline_maps", "GivenMap"),
+        Method("PEOPLE", "baseline_maps", "GivenMap"),
+    )
+}
+GAZE_ROWS = {"OTHERS": "other_density", "PEOPLE": "density_map"}  # baseline -> what of GazeTruth is its map
 
 
 def means_all(text: str) -> bool:

@@ -192,6 +192,19 @@ def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
     return np.asarray(parts[1].layer.kernel)
 
 
+def read_kernel(layer) -> np.ndarray | None:
+    """The kernel (h, w, inputs of a filter, filters) of a convolution; None for another layer.
+
+    A depthwise filter has one input; of a separable convolution it is the depthwise part.
+    """
+    if not is_convolution(layer):
+        return None
+    kernel = np.asarray(next(weight for weight in layer.weights if len(weight.shape) == 4))
+    if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
+        return kernel.reshape(*kernel.shape[:2], 1, -1)
+    return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
+
+
 def _is_mean(step: Step) -> bool:
     """Whether the step is an average pooling whose window is the whole map."""
     return isinstance(step.layer, keras.layers.AveragePooling2D) and step.output.shape[1:3].num_elements() == 1 \

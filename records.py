@@ -1,4 +1,4 @@
-"""One record per method and image: what it holds, its row of records.csv, and the summary of many."""
+"""One record per method and image: what it holds, and its row of records.csv."""
 
 import contextlib
 import csv
@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-import numpy as np
-
 from files import open_text
-
-METRICS = ("pcc", "sim", "mae", "mse", "ssim", "insertion_auc", "deletion_auc")
-
+from metrics import METRICS
 
 JSON_FIELDS = ("undefined", "remarks", "top_classes")
 
@@ -21,9 +17,10 @@ JSON_FIELDS = ("undefined", "remarks", "top_classes")
 class Record:
     """What is known of one image under one method; a metric that is undefined or was not asked for is None.
 
-    status: 'ok', 'constant map', or 'failed: <reason>'. undefined: metric -> why it has no value.
-    remarks: what the method says of its map, as its completeness error.
-    top_classes: (name, probability) pairs. seconds: of computing the map.
+    status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
+    seconds, passes: of computing the map; a pass is one image sent forward through the network.
+    undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
+    top_classes: (name, probability) pairs.
     """
 
     method: str
@@ -37,12 +34,24 @@ class Record:
     status: str = "ok"
     pcc: float | None = None
     sim: float | None = None
+    kl: float | None = None
     mae: float | None = None
     mse: float | None = None
     ssim: float | None = None
+    nss: float | None = None
+    auc_judd: float | None = None
+    auc_borji: float | None = None
+    sauc: float | None = None
+    information_gain: float | None = None
     insertion_auc: float | None = None
     deletion_auc: float | None = None
+    average_drop: float | None = None
+    increase: float | None = None
+    road: float | None = None
+    mufidelity: float | None = None
+    sensitivity: float | None = None
     seconds: float | None = None
+    passes: float | None = None
     undefined: dict[str, str] = field(default_factory=dict)
     remarks: dict = field(default_factory=dict)
     top_classes: list = field(default_factory=list)
@@ -51,6 +60,10 @@ class Record:
     def failed(self) -> bool:
         """Whether there is no map."""
         return self.status.startswith("failed")
+
+    def lacks(self, wanted: Iterable[str]) -> list[str]:
+        """Those of the wanted metrics that have neither a value nor a reason why there is none."""
+        return [metric for metric in wanted if getattr(self, metric) is None and metric not in self.undefined]
 
 
 def to_row(record: Record) -> dict:
@@ -63,7 +76,7 @@ def from_row(row: dict) -> Record:
     values = dict(row)
     for key in JSON_FIELDS:
         values[key] = json.loads(row[key])
-    for key in ("probability", "seconds", *METRICS):
+    for key in ("probability", "seconds", "passes", *METRICS):
         values[key] = float(row[key]) if row[key] else None
     values["class_index"] = int(row["class_index"]) if row["class_index"] else None
     return Record(**values)
@@ -83,38 +96,6 @@ def read_records(path: Path) -> list[Record]:
         with contextlib.suppress(ValueError):  # the row that was being written when the run was killed
             records.append(from_row(dict(zip(names, row, strict=True))))
     return records
-
-
-def summarise(records: Iterable[Record]) -> list[dict]:
-    """One row per method: images, failures, and of each metric its mean, deviation and count."""
-    of_method = {}
-    for record in records:
-        of_method.setdefault(record.method, []).append(record)
-    rows = []
-    for method, group in of_method.items():
-        row = {"method": method, "images": len(group), "failed": sum(record.failed for record in group)}
-        for metric in (*METRICS, "seconds"):
-            values = [value for record in group if (value := getattr(record, metric)) is not None]
-            row[f"{metric}_mean"] = float(np.mean(values)) if values else None
-            row[f"{metric}_std"] = float(np.std(values)) if values else None
-            row[f"{metric}_n"] = len(values)
-        rows.append(row)
-    return rows
-
-
-def format_table(rows: list[dict]) -> str:
-    """The summary as text, method by metric, mean ± deviation (n); a metric nobody has is left out."""
-    shown = [metric for metric in METRICS if any(row[f"{metric}_n"] for row in rows)]
-    head = ["method", "images", "failed", *shown, "seconds"]
-    lines = [head]
-    for row in rows:
-        cells = [row["method"], str(row["images"]), str(row["failed"])]
-        for metric in (*shown, "seconds"):
-            n = row[f"{metric}_n"]
-            few = f" (n={n})" if n < row["images"] - row["failed"] else ""
-            cells.append(f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_std']:.3f}{few}" if n else "-")
-        lines.append(cells)
-    return align(lines)
 
 
 def align(lines: list[list[str]]) -> str:

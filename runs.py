@@ -20,10 +20,14 @@ import explaining
 import model_files
 from classifier import Classifier
 from dataset import Sample
+from gaze_truth import GazeTruth
+from judge import Judge
 from methods import Method, means_all
-from progress import Progress
 from records import Record
 from results import Results, versions
+from summary import divisions, list_differences, summarise
+
+FOLDERS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     samples, density_note = load_samples(args, classifier)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
-    about = {"flags": vars(args), "model": description, "versions": versions()}
+    about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
     return Run(classifier, samples, chosen, results, description, class_rule, density_note)
 
@@ -90,35 +94,41 @@ def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
     )  # fmt: skip
 
 
-def examine(run: Run, args: argparse.Namespace, fidelity: bool = True) -> list[Record]:
-    """The records that have no map, or no use for their density map, once every sample is explained.
+def examine(run: Run, args: argparse.Namespace, faithfulness: Sequence[str]) -> list[Record]:
+    """The records that have no map, or no use for their gaze, once every sample is explained and judged.
 
-    fidelity: whether insertion and deletion are measured.
+    faithfulness: keys of `metrics.FAITHFULNESS`.
     """
-    counts = {
-        method.name: sum(not run.results.is_done(method.name, sample, fidelity) for sample in run.samples)
-        for method in run.chosen
-    }
-    examiner = explaining.Examiner(
-        run.classifier, run.results, Progress(counts), class_rule=run.class_rule, protocol=args.fidelity_protocol,
-        seed=args.seed, fidelity=fidelity,
-    )  # fmt: skip
+    gaze = GazeTruth(run.samples, sigma_px=args.sigma_px, seed=args.seed)
+    judge = Judge(run.classifier, gaze, faithfulness=faithfulness, protocol=args.fidelity_protocol, seed=args.seed)
+    examiner = explaining.Examiner(run.classifier, run.results, judge, class_rule=run.class_rule, seed=args.seed)
     examiner.examine(run.samples, run.chosen)
-    run.results.write_summary()
+    run.results.rewrite_records()
+    write_tables(run.results)
     return list(explaining.failures(run.results.records.values()))
+
+
+def write_tables(results: Results) -> None:
+    """Writes the means per method, per class and per group of images, and the tests of their differences."""
+    records = list(results.records.values())
+    results.write_table("summary.csv", summarise(records))
+    for name, key in divisions(records).items():
+        results.write_table(f"summary_by_{name}.csv", summarise(records, key))
+    results.write_table("differences.csv", list_differences(records))
 
 
 def print_failures(failed: Sequence[Record]) -> None:
     """Says why records have no map, or no use for their density map."""
     for record in failed:
-        print(f"{record.method} {record.image}: {record.undefined.get('density_map', record.status)}")
+        reason = record.undefined.get("density_map") or record.undefined.get("fixations") or record.status
+        print(f"{record.method} {record.image}: {reason}")
 
 
 def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict[Method, dict]) -> dict:
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
-        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed")},
-        **{key: find_folder(args, key) for key in ("test_images_folder_path", "test_gdfm_folder_path")},
+        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed", "sigma_px")},
+        **{key: find_folder(args, key) for key in FOLDERS},
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
@@ -128,15 +138,18 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
 
 def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
     """The samples to explain, and a note on where their gaze comes from."""
-    images, density_maps, limit = args.test_images_folder_path, args.test_gdfm_folder_path, args.limit
+    images, density_maps, fixations = (getattr(args, key) for key in FOLDERS)
+    limit = args.limit
     if images is None:
         limit = limit or constants.DEMO_LIMIT
         folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
         images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
+        fixations = fixations or folder / "scanpaths"
         wanted, limit = set(demo.demo_names("val")[:limit]), None  # whatever else has been drawn before
     samples = dataset.load_dataset(
-        images, density_maps, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=limit
-    )
+        images, density_maps, fixations=fixations, class_names=classifier.class_names,
+        class_ids=classifier.class_ids, limit=limit,
+    )  # fmt: skip
     if args.test_images_folder_path is None:
         samples = [sample for sample in samples if sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""
@@ -158,7 +171,10 @@ def print_choices(description: dict, samples: Sequence[Sample]) -> None:
     for name, value in description.items():
         print(f"{name.replace('_', ' '):>14}: {value}")
     labelled = sum(sample.label is not None for sample in samples)
-    with_gaze = sum(sample.density_map_path is not None for sample in samples)
+    with_map = sum(sample.density_map_path is not None for sample in samples)
+    with_points = sum(sample.fixations is not None for sample in samples)
     print(
-        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_gaze} with a density map", flush=True
+        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_map} with a density map, "
+        f"{with_points} with fixations",
+        flush=True,
     )

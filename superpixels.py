@@ -18,6 +18,11 @@ def segment(image: np.ndarray, seed: int) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
+def describe(segments: np.ndarray) -> dict[str, int]:
+    """What a record says of the superpixels (H, W): how many. With one, all there is of a tiny image, a map is even."""
+    return {"superpixels": int(segments.max()) + 1}
+
+
 def hide_all(image: np.ndarray, segments: np.ndarray, hide_color: float | Sequence[float] | None) -> np.ndarray:
     """The image (H, W, 3) with every superpixel hidden: in its mean colour (None), a grey value or a colour."""
     if hide_color is not None:

@@ -1,4 +1,6 @@
-"""The most probable classes of an image, each with its own map of every method: `main.py --top_k=5`.
+"""Several classes of an image, each with its own map of every method: `main.py --top_k=5`, `--classes=cat,dog`.
+
+`--top_k` takes the most probable of each image, `--classes` the same for all: what a picture of several objects is for.
 
     <folder>/maps/<METHOD>/<stem>.class_<index>.npy    the raw map of a class
     <folder>/figures/top_classes/<stem>.png            a row per class: its probability, its maps over the image
@@ -6,7 +8,8 @@
 The maps of a method share one scale on a page, so that a class nothing speaks for looks like it.
 """
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +17,40 @@ import numpy as np
 import drawing
 import representations
 import utils
+from classifier import Classifier
 from constants import CELL_SIDE, FONT_SIZE
 from display import Style
 from files import figure_saver, save_array, write_whole
 from methods import Method
 from runs import Run
 
+Rule = Callable[[np.ndarray], Sequence[int]]  # the probabilities (C,) of an image -> the classes it is explained for
 
-def write_top_classes(run: Run, top_k: int, style: Style, seed: int) -> Iterator[Path]:
+
+def read_rule(classifier: Classifier, top_k: int | None, classes: str | None) -> Rule | None:
+    """The rule of `--top_k` or `--classes`, None if neither is given; ValueError for a class the model has not."""
+    if classes is not None:
+        indices = read_classes(classes, classifier)
+        return lambda probabilities: indices
+    if top_k is not None:
+        return lambda probabilities: np.argsort(-probabilities, kind="stable")[:top_k].tolist()
+    return None
+
+
+def read_classes(text: str, classifier: Classifier) -> list[int]:
+    """The indices of 'cat,7,crane, bird', each once: a name may hold commas, the longest that fits is taken."""
+    parts, found = text.split(","), []
+    most = 1 + max(name.count(",") for name in classifier.class_names)
+    while parts:
+        for length in range(min(most, len(parts)), 0, -1):
+            with contextlib.suppress(ValueError if length > 1 else ()):
+                found.append(classifier.class_index_of(",".join(parts[:length]).strip()))
+                parts = parts[length:]
+                break
+    return list(dict.fromkeys(found))
+
+
+def write_top_classes(run: Run, rule: Rule, style: Style, seed: int) -> Iterator[Path]:
     """The paths of the figures, one per image that can be read, as they are written."""
     methods = [method for method in run.chosen if method.load().uses_class]
     for sample in run.samples:
@@ -31,7 +60,7 @@ def write_top_classes(run: Run, top_k: int, style: Style, seed: int) -> Iterator
         size = run.classifier.input_height, run.classifier.input_width
         pixels = np.clip(utils.resize_image(image.astype(np.float32), *size), 0, 255)
         probabilities = run.classifier.predict(pixels[None])[0]
-        classes = np.argsort(-probabilities, kind="stable")[:top_k]
+        classes = rule(probabilities)
         maps = {method: explain_classes(run, method, sample.stem, pixels, classes, seed) for method in methods}
         names = [run.classifier.class_names[index] for index in classes]
         figure = figure_top_classes(image, names, probabilities[classes], maps, style, sample.name)
@@ -43,7 +72,7 @@ def explain_classes(
 ) -> np.ndarray:
     """Maps (k, H, W) of one image (H, W, 3) at the input size for k classes; those on disk are read."""
     paths = [run.results.map_path(method.name, f"{stem}.class_{index}") for index in classes]
-    missing = [(path, int(index)) for path, index in zip(paths, classes) if not path.is_file()]
+    missing = [(path, index) for path, index in zip(paths, classes) if not path.is_file()]
     if missing:
         copies = np.repeat(pixels[None], len(missing), axis=0)
         options = {**run.chosen[method], "seed": seed}

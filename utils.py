@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
+EXIF_ORIENTATION = 0x0112
+
 
 def normalise(array: np.ndarray) -> np.ndarray:
     """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array becomes zeros."""
@@ -100,6 +102,19 @@ def open_image(path: str | Path) -> "Image.Image":
         raise ValueError(f"cannot read '{path}': not an image file that Pillow knows") from None
     except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
         raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of an image file, upright as `read_image` gives it, from its header; ValueError if unreadable."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5  # by a quarter
+    except Exception as error:
+        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows ({error})") from None
+    return (width, height) if turned else (height, width)
 
 
 def read_image(path: str | Path) -> np.ndarray:

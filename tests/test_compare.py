@@ -119,6 +119,8 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
         ("--fraction=nan", "--fraction: "), ("--explanation_method=GRADCAM", "two explanation methods or more"),
         ("--explanation_method=FEM,fem", "two explanation methods or more"), ("--rank_by=sim", "invalid choice"),
         ("--display_type=grid", "--display_type belongs to main.py"), ("--lime_preset=mine", "invalid choice"),
+        ("--top_k=2", "--top_k belongs to main.py"), ("--classes=red", "--classes belongs to main.py"),
+        ("--mute_boxes=boxes.csv", "--mute_boxes belongs to main.py"),
         ("--explanation_method=FEM,GRADCAM --lime_preset=assignment", "--lime_preset belongs to LIME"),
         ("--explanation_method=GRADCAM,FOO", "choose from: GRADCAM, FEM"), ("--boxes=none.csv", "there is no file"),
         ("--rise_n_masks=3", "belongs to RISE"), ("--fraction=0.00001", "keeps 0"),
@@ -272,7 +274,7 @@ def test_maps_of_main_are_taken_and_only_the_missing_method_is_computed(work, un
     records = {(row["method"], row["image"]): row for row in rows_of("records")}
     assert records["GRADCAM", "red/0.png"]["insertion_auc"]
     lime = records["LIME", "red/0.png"]
-    assert not lime["insertion_auc"] and json.loads(lime["undefined"])["insertion_auc"] == constants.NOT_ASKED
+    assert not lime["insertion_auc"] and json.loads(lime["undefined"]) == {}, "it was not asked for"
 
 
 def test_main_measures_later_what_a_comparison_left_out(work, undrawn, counted):
@@ -280,9 +282,9 @@ def test_main_measures_later_what_a_comparison_left_out(work, undrawn, counted):
     compared = map_of("GRADCAM", "red/0.png")
     counted.clear()
     assert run("--explanation_method=GRADCAM", script=main) == 0
-    assert counted == ["GradCAM"] * 3
+    assert counted == [], "the maps are there: only the judges are missing"
     assert all(row["insertion_auc"] for row in rows_of("records") if row["method"] == "GRADCAM")
-    np.testing.assert_allclose(map_of("GRADCAM", "red/0.png"), compared, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(map_of("GRADCAM", "red/0.png"), compared)
     counted.clear()
     assert run(*CHEAP) == 0 and counted == []
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 import constants
 from class_names import read_class_names
-from dataset import Sample, label_of, list_classes, load_dataset, load_density_map
+from dataset import Sample, count_unmatched, label_of, list_classes, load_dataset, load_density_map
+from fixations import read_fixations
 from stems import choose_stems
 from utils import fold_name
 
@@ -219,6 +220,41 @@ def test_a_density_map_of_exchanged_axes_is_refused_and_both_sizes_named(tmp_pat
 def test_asking_for_a_map_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="'a.png' has no density map"):
         load_density_map(Sample("a.png", "a", tmp_path / "a.png"), 4, 6)
+
+
+# --- fixations -------------------------------------------------------------------------------------------
+def looked_at(samples):
+    return {sample.name: None if sample.fixations is None else len(sample.fixations) for sample in samples}
+
+
+def test_fixations_of_a_csv_find_their_images_by_name_or_stem(tmp_path):
+    images, path = make_images(tmp_path / "images", "a.jpg", "B.png", "c.d.png", "e.png"), tmp_path / "fixations.csv"
+    path.write_text("image,observer,x,y\na.jpg,1,1,1\na.jpg,2,2,2\nb,1,3,3\nc.d,1,1,1\nz.jpg,1,1,1\n")
+    samples = load_dataset(images, fixations=path)
+    assert looked_at(samples) == {"B.png": 1, "a.jpg": 2, "c.d.png": 1, "e.png": None}
+    read = read_fixations(path)
+    assert count_unmatched(read, load_dataset(images, fixations=read)) == 1
+    assert count_unmatched(read, load_dataset(images, fixations=read, limit=1)) == 3
+
+
+def test_a_mexculture_image_has_its_scan_paths_and_a_class_folder_its_own_files(tmp_path):
+    images = make_images(tmp_path / "mexculture", *MEXCULTURE[:2])
+    (tmp_path / "scanpaths").mkdir()
+    for participant in (1, 2):
+        path = tmp_path / "scanpaths" / f"Colonial_A_Jalisco_ScanPath_N_1_P_{participant}.txt"
+        path.write_text("1 2 0.3\n")
+    assert list(looked_at(load_dataset(images, fixations=tmp_path / "scanpaths")).values()) == [2, None]
+    images = make_images(tmp_path / "classes", "cats/1.png", "dogs/1.png")
+    (tmp_path / "texts" / "cats").mkdir(parents=True)
+    (tmp_path / "texts" / "cats" / "1.txt").write_text("1 2\n")
+    assert looked_at(load_dataset(images, fixations=tmp_path / "texts")) == {"cats/1.png": 1, "dogs/1.png": None}
+
+
+def test_fixations_of_no_image_that_is_there_are_an_error(tmp_path):
+    path = tmp_path / "fixations.csv"
+    path.write_text("image,observer,x,y\nz.jpg,1,1,1\n")
+    with pytest.raises(ValueError, match="name 1 images, as 'z.jpg'; none .* among the 1 images, as 'a.png'"):
+        load_dataset(make_images(tmp_path / "images", "a.png"), fixations=path)
 
 
 # --- class names -----------------------------------------------------------------------------------------

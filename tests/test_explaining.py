@@ -12,14 +12,15 @@ from PIL import Image
 import dataset
 import evaluate
 import explaining
+import metrics
 import utils
 from classifier import Classifier
 from dataset import Sample
 from explainer import Explainer
 from explaining import Examiner, check_options, choose_class, find_misfits
+from gaze_truth import GazeTruth
+from judge import Judge
 from methods import METHODS
-from progress import Progress
-from records import summarise
 from results import Results
 
 
@@ -62,9 +63,10 @@ def samples(tmp_path):
 def examine(planted_classifier, tmp_path):
     """`examine(samples, method)` -> the results."""
 
-    def run(samples, method, classifier=planted_classifier, **options):
+    def run(samples, method, classifier=planted_classifier, class_rule="auto", faithfulness=("curves",), **options):
         results = Results(tmp_path / "results", {"methods": {}}, {})
-        examiner = Examiner(classifier, results, Progress({method.name: len(samples)}, io.StringIO()), **options)
+        judge = Judge(classifier, GazeTruth(samples), faithfulness=faithfulness, **options)
+        examiner = Examiner(classifier, results, judge, class_rule=class_rule, stream=io.StringIO())
         examiner.examine(samples, {method: {}})
         return results
 
@@ -129,7 +131,7 @@ def test_likeness_is_measured_at_the_images_own_size(examine, samples):
         height, width = sample.read().shape[:2]
         density_map = dataset.load_density_map(sample, height, width)
         own_size = utils.resize_map(results.read_map(record), height, width)
-        for metric in ("pcc", "sim", "mae", "mse", "ssim"):
+        for metric in metrics.names_against(metrics.DENSITY):
             assert getattr(record, metric) == getattr(evaluate, f"calculate_{metric}")(density_map, own_size)
 
 
@@ -142,7 +144,7 @@ def test_an_undefined_metric_says_why(examine, samples, tmp_path):
     Image.new("L", (120, 60), 7).save(tmp_path / "flat.png")
     [record] = examine([replace(samples[-2], density_map_path=tmp_path / "flat.png")], Stub()).records.values()
     assert record.pcc is None and record.undefined["pcc"] == "ground_truth is constant"
-    assert set(record.undefined) == {"pcc", "sim", "mae", "mse", "ssim"} and record.insertion_auc is not None
+    assert set(record.undefined) == set(metrics.names_against(metrics.DENSITY)) and record.insertion_auc is not None
 
 
 def test_a_constant_map_is_called_so(examine, samples, tmp_path):
@@ -158,7 +160,7 @@ def test_a_density_map_of_another_shape_is_a_failure_of_that_image_but_its_map_s
     results = examine([replace(samples[0], density_map_path=tmp_path / "turned.png")], Stub())
     [record] = explaining.failures(results.records.values())
     assert "not the same shape" in record.undefined["density_map"] and not record.failed
-    assert results.is_done("STUB", samples[0]) and record.insertion_auc is not None
+    assert results.find("STUB", samples[0]) and record.insertion_auc is not None
 
 
 # --- groups and failures -----------------------------------------------------------------------------------
@@ -175,8 +177,8 @@ def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, 
     results = examine(samples, Stub(refuses=[pixels.mean()]))
     assert [r.status for r in results.records.values() if r.failed] == ["failed: no"]
     assert [r.image for r in explaining.failures(results.records.values())] == [samples[1].name]
-    assert sum(results.is_done("STUB", sample) for sample in samples) == 4
-    assert summarise(results.records.values())[0]["insertion_auc_n"] == 4
+    assert sum(results.find("STUB", sample) is not None for sample in samples) == 4
+    assert sum(record.insertion_auc is not None for record in results.records.values()) == 4
 
 
 def test_an_image_that_cannot_be_read_costs_itself_alone(examine, samples):
@@ -209,6 +211,16 @@ def test_what_is_there_is_not_computed_again(examine, samples):
     results = examine(samples, again)
     assert again.groups == [2] and len(results.records) == 5
     assert [record.image for record in results.records.values()] == [sample.name for sample in samples]
+
+
+def test_a_map_that_is_there_is_only_judged_when_more_judges_are_asked(examine, samples):
+    examine(samples[:3], Stub(), faithfulness=())
+    again = Stub()
+    results = examine(samples[:3], again)
+    assert again.groups == [], "nothing is explained again"
+    assert all(record.insertion_auc is not None and record.pcc is not None for record in results.records.values())
+    plain = {name: replace(record) for name, record in results.records.items()}
+    assert examine(samples[:3], again).records == plain, "what is settled is not judged again"
 
 
 def test_further_pictures_are_kept(examine, samples):

@@ -180,3 +180,18 @@ def test_what_is_hidden_has_its_superpixels_mean_colour_or_the_colour_given(plan
 def test_one_sample_is_refused(planted_classifier, image):
     with pytest.raises(ValueError, match="num_samples should be 2 or more, not 1"):
         KernelSHAP(planted_classifier, None, image, RED, num_samples=1)
+
+
+def test_an_image_of_one_superpixel_has_an_even_map_and_the_record_says_why(play):
+    explainer = play(lambda row: 0.25 + 0.5 * row[0], 1)
+    saliency_map = explainer.compute_saliency_map()
+    np.testing.assert_allclose(saliency_map, 0.5)
+    assert explainer.describe_maps(saliency_map[None]) == [{"superpixels": 1}]
+
+
+def test_superpixels_are_found_once_for_map_and_record(planted_classifier, image, monkeypatch):
+    found, original = [], superpixels.segment
+    monkeypatch.setattr(superpixels, "segment", lambda *given: found.append(1) or original(*given))
+    explainer = KernelSHAP(planted_classifier, None, np.stack([image, image]), RED, num_samples=10)
+    remarks = explainer.describe_maps(explainer.compute_saliency_map())
+    assert remarks == 2 * [superpixels.describe(original(image, explainer.seed))] and len(found) == 2

@@ -180,6 +180,7 @@ def test_an_image_of_one_superpixel_has_an_even_map(planted_classifier, monkeypa
     saliency_map = explainer.compute_saliency_map()
     assert len(np.unique(saliency_map)) == 1
     assert saliency_map[0, 0] > 0
+    assert explainer.describe_maps(saliency_map[None]) == [{"superpixels": 1}], "the record says why"
 
 
 @pytest.mark.parametrize("value", [0, 90, 255])

@@ -179,6 +179,11 @@ def test_a_bad_line_is_named(write, text, words):
         localisation.read_boxes(write(text))
 
 
+def test_a_box_may_have_a_name(write):
+    path = write('file,name,x0,y0,x1,y1\na,"head, left",1,2,3,4\na,,1,2,3,4\n')
+    assert [box.name for box in localisation.read_boxes(path)["a"]] == ["head, left", ""]
+
+
 def test_a_file_of_boxes_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match="there is no file '.*none.csv'"):
         localisation.read_boxes(tmp_path / "none.csv")
@@ -241,3 +246,5 @@ def test_boxes_are_turned_with_the_photograph(tmp_path, orientation):
     seen = Sample("turned.png", "turned", path).read()[..., 0] == 255
     np.testing.assert_array_equal(localisation.read_mask(path, [Box(10, 2, 25, 6)]), seen)
     assert seen.shape == ((20, 30) if orientation < 5 else (30, 20))
+    x0, y0, x1, y1 = localisation.turn_upright(path, Box(10, 2, 25, 6))
+    assert seen[y0:y1, x0:x1].all() and seen.sum() == (y1 - y0) * (x1 - x0)

@@ -14,7 +14,7 @@ import pytest
 
 import results
 from files import write_whole
-from records import METRICS, Record, format_table, summarise
+from records import Record
 from results import Results
 
 SETTINGS = {"seed": 0, "methods": {"GRADCAM": {"variant": "paper"}}}
@@ -121,16 +121,16 @@ def test_a_row_torn_at_any_byte_is_dropped_and_the_others_stay(tmp_path):
     assert list(open_run(tmp_path).records.values()) == [PLAIN, NASTY]
 
 
-def test_an_image_is_done_when_its_record_and_its_map_are_there(tmp_path):
+def test_an_image_is_found_when_its_record_and_its_map_are_there(tmp_path):
     run = open_run(tmp_path)
-    assert not run.is_done("GRADCAM", sample_of(PLAIN))
+    assert run.find("GRADCAM", sample_of(PLAIN)) is None
     add(run, PLAIN)
-    assert run.is_done("GRADCAM", sample_of(PLAIN))
-    assert not run.is_done("RISE", sample_of(PLAIN))
-    assert not run.is_done("GRADCAM", SimpleNamespace(name="a.png", stem="a_png")), "its files have another name now"
-    assert not run.is_done("GRADCAM", SimpleNamespace(name="a.jpg", stem="a")), "another image has that stem now"
+    assert run.find("GRADCAM", sample_of(PLAIN)) == PLAIN
+    assert run.find("RISE", sample_of(PLAIN)) is None
+    assert run.find("GRADCAM", SimpleNamespace(name="a.png", stem="a_png")) is None, "its files have another name now"
+    assert run.find("GRADCAM", SimpleNamespace(name="a.jpg", stem="a")) is None, "another image has that stem now"
     run.map_path("GRADCAM", "a").unlink()
-    assert not run.is_done("GRADCAM", sample_of(PLAIN))
+    assert run.find("GRADCAM", sample_of(PLAIN)) is None
 
 
 def test_an_image_done_again_has_one_record(tmp_path):
@@ -147,44 +147,16 @@ def test_a_failed_image_is_recorded_and_tried_again_by_the_next_run(tmp_path):
     assert open_run(tmp_path).records == {}
 
 
-# --- the summary -------------------------------------------------------------------------------------------
-def test_the_summary_is_what_numpy_says(tmp_path):
-    run, rng = open_run(tmp_path), np.random.default_rng(0)
-    values = {method: rng.random((5, len(METRICS) + 1)) for method in ("RISE", "GRADCAM")}
-    for method, table in values.items():
-        for number, row in enumerate(table):
-            add(run, Record(method, f"{number}.png", str(number), **dict(zip((*METRICS, "seconds"), map(float, row)))))
-    run.write_summary()
-    with (tmp_path / "summary.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["method"] for row in rows] == ["RISE", "GRADCAM"]
-    for row in rows:
-        for column, metric in zip(values[row["method"]].T, (*METRICS, "seconds")):
-            assert float(row[f"{metric}_mean"]) == pytest.approx(np.mean(column), rel=1e-15)
-            assert float(row[f"{metric}_std"]) == pytest.approx(np.std(column), rel=1e-14)
-            assert row[f"{metric}_n"] == "5"
-
-
-def test_failed_and_undefined_values_are_counted_and_enter_no_mean(tmp_path):
+# --- reading -------------------------------------------------------------------------------------------------
+def test_a_damaged_map_or_curve_is_told_in_one_line(tmp_path):
     run = open_run(tmp_path)
-    add(run, replace(PLAIN, pcc=0.2))
-    add(run, replace(PLAIN, image="b.png", stem="b", pcc=0.6))
-    add(run, replace(PLAIN, image="c.png", stem="c", pcc=None, undefined={"pcc": "constant"}))
-    run.add(Record("GRADCAM", "d.png", "d", status="failed: damaged"))
-    [row] = summarise(run.records.values())
-    assert (row["images"], row["failed"]) == (4, 1)
-    assert (row["pcc_mean"], row["pcc_std"], row["pcc_n"]) == (pytest.approx(0.4), pytest.approx(0.2), 2)
-    assert (row["sim_mean"], row["sim_std"], row["sim_n"]) == (None, None, 0)
-    head, line = format_table([row]).splitlines()
-    assert head.split() == ["method", "images", "failed", "pcc", "seconds"], "a metric that nobody has is left out"
-    assert line.split() == ["GRADCAM", "4", "1", "0.400", "±", "0.200", "(n=2)", "0.100", "±", "0.000"]
-
-
-def test_a_run_in_which_all_failed_still_has_a_summary(tmp_path):
-    run = open_run(tmp_path)
-    run.add(Record("GRADCAM", "d.png", "d", status="failed: damaged"))
-    run.write_summary()
-    assert format_table(summarise(run.records.values())).splitlines()[1].split() == ["GRADCAM", "1", "1", "-"]
+    add(run, PLAIN)
+    run.map_path("GRADCAM", "a").write_bytes(b"")
+    run.curves_path(PLAIN).write_text("fraction,insertion,deletion\n1,2\n")
+    with pytest.raises(ValueError, match="cannot read the map .*a.npy"):
+        run.read_map(PLAIN)
+    with pytest.raises(ValueError, match="cannot read the curves .*a.csv"):
+        run.read_curves(PLAIN)
 
 
 # --- other settings, other runs ------------------------------------------------------------------------------
@@ -195,7 +167,7 @@ def test_a_method_that_is_added_keeps_the_settings_and_records_of_the_first(tmp_
     assert [record.method for record in run.records.values()] == ["GRADCAM", "FEM"]
     settings = json.loads((tmp_path / "run.json").read_text())["settings"]
     assert settings["methods"] == {"GRADCAM": {"variant": "paper"}, "FEM": {"k": 2.0}}
-    assert open_run(tmp_path, {**SETTINGS, "methods": {}}).is_done("GRADCAM", sample_of(PLAIN))
+    assert open_run(tmp_path, {**SETTINGS, "methods": {}}).find("GRADCAM", sample_of(PLAIN)) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -223,7 +195,7 @@ def test_a_tuple_among_the_options_is_the_same_setting_when_read_back(tmp_path):
 def test_overwriting_removes_the_files_of_the_run_and_no_other(tmp_path):
     run = open_run(tmp_path)
     add(run, PLAIN)
-    run.write_summary()
+    run.write_table("summary.csv", [{"method": "GRADCAM"}])
     for name in ("GRADCAM_grid.png", "GRADCAM_grid_12.png", "GRADCAM/a_overlay.png", "GRADCAM/.partial_a_curves.png"):
         write_whole(tmp_path / "figures" / name, lambda path: path.write_text("ours"))
     theirs = {

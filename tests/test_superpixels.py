@@ -49,6 +49,11 @@ def test_bytes_and_floats_are_cut_alike(segments):
     np.testing.assert_array_equal(superpixels.segment(picture(RED, GREEN).astype(np.float32), seed=0), segments)
 
 
+def test_a_record_says_how_many_there_are():
+    assert superpixels.describe(SEGMENTS) == {"superpixels": 2}
+    assert superpixels.describe(np.zeros((4, 4), dtype=int)) == {"superpixels": 1}
+
+
 # --- hiding ----------------------------------------------------------------------------------------------
 def test_hidden_in_their_mean_colour_by_hand():
     # the first has (10, 20, 30), (30, 40, 50) and (100, 0, 0), the second one pixel

@@ -1,0 +1,88 @@
+"""What the judges share: `Undefined`, the scaling of a map, the points of a gaze, the scores of a classifier.
+
+A map has to be brought to [0, 1] before it can be compared or made a probability: (S - min S) / (max S - min S), so
+that no metric depends on its scale or offset and a signed map is taken as it is ranked. A constant map has none.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+import constants
+
+Predict = Callable[[np.ndarray], np.ndarray]  # float32 RGB 0-255 (n, H, W, 3) -> probabilities (n, C)
+
+
+class Undefined(ValueError):
+    """A metric that has no value for these maps or scores; the message is the reason, for the record."""
+
+
+# --- maps ------------------------------------------------------------------------------------------------
+def scale_map(saliency_map: np.ndarray, name: str = "saliency_map") -> np.ndarray:
+    """The map (H, W) min-max scaled to [0, 1], float64.
+
+    Raises ValueError for another shape or a value that is not finite, `Undefined` if the map is constant.
+    """
+    saliency_map = np.asarray(saliency_map)
+    if saliency_map.ndim != 2:
+        raise ValueError(f"{name} must be a map (H, W); got {saliency_map.shape}")
+    low, high = float(saliency_map.min()), float(saliency_map.max())
+    if not np.isfinite(high - low):
+        raise ValueError(f"{name} must hold finite numbers; got values from {low} to {high}")
+    if high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high)):
+        raise Undefined(f"{name} is constant")
+    scaled = np.subtract(saliency_map, low, dtype=np.float64)
+    scaled /= high - low
+    return scaled
+
+
+def rank_pixels(saliency_map: np.ndarray) -> np.ndarray:
+    """The flat indices (HW,) of all pixels by decreasing saliency, ties by position."""
+    return np.argsort(-np.asarray(saliency_map, np.float64).ravel(), kind="stable")
+
+
+# --- the classifier --------------------------------------------------------------------------------------
+def check_image_and_map(img_array: np.ndarray, saliency_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The image (H, W, 3) as float32 and its map (H, W); ValueError if the map does not fit it or holds NaN."""
+    img_array, saliency_map = check_image(img_array), np.asarray(saliency_map)
+    if saliency_map.shape != img_array.shape[:2]:
+        raise ValueError(f"saliency_map must fit {img_array.shape[:2]}; got {saliency_map.shape}")
+    if np.isnan(saliency_map).any():
+        raise ValueError("saliency_map must hold numbers; got NaN, which has no place in an order")
+    return img_array, saliency_map
+
+
+def check_image(img_array: np.ndarray) -> np.ndarray:
+    """The image (H, W, 3) as contiguous float32; ValueError for another shape."""
+    img_array = np.ascontiguousarray(img_array, np.float32)
+    if img_array.ndim != 3 or img_array.shape[2] != 3:
+        raise ValueError(f"img_array must be one RGB image (H, W, 3); got {img_array.shape}")
+    return img_array
+
+
+def predict_scores(predict: Predict, batches: Iterable[np.ndarray], class_index: int) -> np.ndarray:
+    """The probabilities of one class, float64 (n,), for all images of the batches (float32 (b, H, W, 3))."""
+    scores = []
+    for batch in batches:
+        probabilities = np.asarray(predict(batch), dtype=np.float64)
+        if probabilities.ndim != 2 or len(probabilities) != len(batch):
+            raise ValueError(f"predict must return ({len(batch)}, C) numbers; got {probabilities.shape}")
+        if not 0 <= class_index < probabilities.shape[1]:
+            raise ValueError(f"class_index must be in 0-{probabilities.shape[1] - 1}; got {class_index}")
+        scores.append(probabilities[:, class_index])
+    return np.concatenate(scores)
+
+
+def measure_scores(predict: Predict, batches: Iterable[np.ndarray], class_index: int) -> np.ndarray:
+    """As `predict_scores`; `Undefined` if a score is not finite."""
+    scores = predict_scores(predict, batches, class_index)
+    if not np.isfinite(scores).all():
+        raise Undefined("the classifier's scores are not finite")
+    return scores
+
+
+def split_evenly(items: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """The items (n, ...) in batches of nearly one length, `batch_size` at most: a lone last one would waste a pass."""
+    if batch_size < 1 or batch_size != int(batch_size):
+        raise ValueError(f"batch_size must be whole, 1 or more; got {batch_size}")
+    return np.array_split(items, -(-len(items) // int(batch_size)))

@@ -1,0 +1,149 @@
+"""What a mean over images is worth: bootstrap intervals, and paired tests of every two methods.
+
+    interval = the (1 - level) / 2 and (1 + level) / 2 quantiles of the means of n images drawn with replacement
+
+the percentile bootstrap (Efron 1979). A draw is the number of times that each image is in it: the sums of all draws and
+all columns of values are one product of matrices, counts (draws, n) times values (n, k), so that every metric of every
+method sees the same images. NaN is an undefined value: it is neither summed nor counted.
+
+    paired test   Wilcoxon's signed-rank test, two-sided; images without a difference are left out (zero_method "wilcox")
+    correction    Holm 1979, over all pairs of methods of one metric
+    effect        matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-), the sums of the ranks of the
+                  images where the one and where the other method is larger
+
+The p-value is exact for 50 images or fewer without ties among the differences, else the normal approximation.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+import constants
+
+COUNTS_HELD = 2**20  # numbers of a block of draws: 8 MB
+EXACT_UP_TO = 50  # images that differ, for an exact p-value
+
+
+class Pair(NamedTuple):
+    """Two methods on the images for which both have a value of a metric."""
+
+    a: str
+    b: str
+    n: int  # images
+    mean_difference: float  # of a - b; NaN without an image
+    p: float  # 1 if no image differs; NaN without an image
+    p_holm: float
+    effect: float  # in [-1, 1], positive where a is larger; 0 if no image differs
+    stands: bool  # p_holm < 0.05
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    n_resamples: int = constants.N_RESAMPLES,
+    seed: int = constants.SEED,
+    level: float = constants.CONFIDENCE,
+) -> tuple[float, float] | None:
+    """(low, high) of the mean of values (n,); None if fewer than two of them are defined (not NaN)."""
+    low, high = bootstrap_intervals(np.asarray(values, np.float64)[:, None], n_resamples, seed, level)[0]
+    return None if np.isnan(low) else (float(low), float(high))
+
+
+def bootstrap_intervals(
+    values: np.ndarray,
+    n_resamples: int = constants.N_RESAMPLES,
+    seed: int = constants.SEED,
+    level: float = constants.CONFIDENCE,
+) -> np.ndarray:
+    """The intervals (k, 2) of the means of the columns of values (n, k), rows being images; NaN is an undefined value.
+
+    A column with fewer than two defined values has no interval: NaN. Draws without a defined value of a column are left
+    out of its quantiles. Raises ValueError for values of another shape, n_resamples < 1 or level outside (0, 1).
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 2 or n_resamples < 1 or not 0 < level < 1:
+        raise ValueError(f"values (n, k), n_resamples >= 1, level in (0, 1) wanted; got {values.shape}, {n_resamples}, {level}")
+    intervals = np.full((values.shape[1], 2), np.nan)
+    defined = ~np.isnan(values)
+    columns = np.flatnonzero(defined.sum(axis=0) > 1)
+    if columns.size == 0:
+        return intervals
+    means = _resample(values[:, columns], defined[:, columns], n_resamples, seed)
+    quantiles = (1 - level) / 2, (1 + level) / 2
+    missing = np.isnan(means).any(axis=0)
+    for chosen, quantile in ((~missing, np.quantile), (missing, np.nanquantile)):  # the second is slow
+        if chosen.any():
+            intervals[columns[chosen]] = quantile(means[:, chosen], quantiles, axis=0).T
+    return intervals
+
+
+def _resample(values: np.ndarray, defined: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+    """The means (n_resamples, k) of the defined values (n, k) of each draw; NaN for a draw without any."""
+    values = np.where(defined, values, 0)
+    complete, means = defined.all(), []
+    for counts in draw_counts(len(values), n_resamples, seed):
+        n = len(values) if complete else counts @ defined.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            means.append(counts @ values / n)
+    return np.concatenate(means)
+
+
+def draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How many times each of n images is in each draw of n with replacement: blocks (b, n), float64, n_resamples rows."""
+    rng, block = np.random.default_rng(seed), max(1, COUNTS_HELD // n)
+    for start in range(0, n_resamples, block):
+        rows = min(block, n_resamples - start)
+        drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def paired_tests(
+    values: Mapping[str, np.ndarray], significance: float = constants.SIGNIFICANCE
+) -> list[Pair]:
+    """The test of every two methods: values of one metric (n,) by method, the same images in the same order.
+
+    NaN is an undefined value: a pair has the images where neither is. ValueError for methods of unlike length.
+    """
+    values = {name: np.asarray(column, np.float64) for name, column in values.items()}
+    if len({column.shape for column in values.values()}) > 1:
+        raise ValueError(f"one value per image was wanted; got {({k: v.shape for k, v in values.items()})}")
+    pairs = list(itertools.combinations(values, 2))
+    tests = [compare_paired(values[a] - values[b]) for a, b in pairs]
+    corrected = correct_holm(np.array([p for _, _, p, _ in tests]))
+    return [
+        Pair(a, b, n, difference, p, float(p_holm), effect, bool(p_holm < significance))
+        for (a, b), (n, difference, p, effect), p_holm in zip(pairs, tests, corrected)
+    ]
+
+
+def compare_paired(differences: np.ndarray) -> tuple[int, float, float, float]:
+    """(n, mean difference, p, effect) of the differences (n,) of two methods; NaN is left out."""
+    from scipy.stats import rankdata, wilcoxon
+
+    differences = differences[~np.isnan(differences)]
+    n = len(differences)
+    if n == 0:
+        return 0, float("nan"), float("nan"), float("nan")
+    changed = differences[differences != 0]
+    if changed.size == 0:
+        return n, 0.0, 1.0, 0.0
+    magnitudes = np.abs(changed)
+    # scipy's own choice goes through all signs where few values are tied: a second for every pair.
+    exact = len(changed) <= EXACT_UP_TO and len(np.unique(magnitudes)) == len(changed)
+    p = wilcoxon(changed, method="exact" if exact else "asymptotic").pvalue
+    ranks = rankdata(magnitudes)
+    effect = np.sum(np.sign(changed) * ranks) / ranks.sum()
+    return n, float(differences.mean()), float(p), float(effect)
+
+
+def correct_holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's corrected p-values (m,), in the order given: the i-th smallest times m - i + 1, never falling, at most 1.
+
+    NaN is no test: it stays NaN and does not count among the m.
+    """
+    corrected = np.full(len(p_values), np.nan)
+    order = np.argsort(p_values, kind="stable")[: np.count_nonzero(~np.isnan(p_values))]  # NaN comes last
+    steps = p_values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(order) else []
+    return corrected
