@@ -5,9 +5,9 @@
     edges      |grad L| of the luminance L = 0.299 R + 0.587 G + 0.114 B, by Sobel's 3 x 3 kernels
     others     mean of the gaze density maps of all other images, each summing to 1
 
-The centre stretches with the image, as that of the MIT saliency benchmark (Judd et al. 2012); sigma is a share of each
-side. "edges" is the control of Adebayo et al. 2018, "Sanity checks for saliency maps"; "others" is what is known of gaze
-before the image is seen (the shuffled baseline of the benchmark). All are float32 (H, W), larger being more salient.
+The centre stretches with the image, as that of the MIT saliency benchmark (Judd et al. 2012); sigma is a share of
+each side. "edges" is the control of Adebayo et al. 2018, "Sanity checks for saliency maps"; "others" is what is known
+of gaze before the image is seen. All are float32 (H, W), larger being more salient.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import numpy as np
 
 import constants
 import utils
-from judging import Undefined, check_image
+from measuring import Undefined, check_image
 
 
 def random_map(height: int, width: int, seed: int = constants.SEED) -> np.ndarray:

@@ -14,7 +14,7 @@ points of fixation are refused, they go to `fixation_metrics`. No metric is defi
 
 import numpy as np
 
-from judging import Undefined, scale_map
+from measuring import Undefined, scale_map
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 SSIM_WINDOW = 7  # pixels
@@ -53,7 +53,9 @@ def calculate_kl(ground_truth: np.ndarray, saliency_map: np.ndarray, *, scaling:
     if scaling == "sum":
         density, saliency = (np.asarray(array, np.float64) for array in (ground_truth, saliency_map))
         if min(density.min(), saliency.min()) < 0:
-            raise ValueError("a map with negative values is no probability: KL takes it with scaling='min-max' only")
+            raise ValueError(
+                "a map with negative values is no probability: KL takes it with scaling='min-max' only"
+            )
     q, p = density / density.sum(), saliency / saliency.sum()
     p += EPSILON
     ratios = np.divide(q, p, out=p)
@@ -85,7 +87,9 @@ def calculate_ssim(ground_truth: np.ndarray, saliency_map: np.ndarray) -> float:
 
     density, saliency = _scale_pair(ground_truth, saliency_map)
     if min(density.shape) < SSIM_WINDOW:
-        raise Undefined(f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {density.shape}")
+        raise Undefined(
+            f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {density.shape}"
+        )
     # Single precision halves the time and moves the mean by less than 1e-7.
     density, saliency = density.astype(np.float32), saliency.astype(np.float32)
     half, n = SSIM_WINDOW // 2, SSIM_WINDOW**2

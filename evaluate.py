@@ -12,7 +12,14 @@
 `judging` holds what they share. Each module says what it computes, from which paper, and at what cost.
 """
 
-from density_metrics import calculate_kl, calculate_mae, calculate_mse, calculate_pcc, calculate_sim, calculate_ssim
+from density_metrics import (
+    calculate_kl,
+    calculate_mae,
+    calculate_mse,
+    calculate_pcc,
+    calculate_sim,
+    calculate_ssim,
+)
 from faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity
 from fidelity import (
     blur_image,
@@ -30,7 +37,7 @@ from fixation_metrics import (
     calculate_nss,
     calculate_sauc,
 )
-from judging import Predict, Undefined, predict_scores, rank_pixels, scale_map
+from measuring import Predict, Undefined, predict_scores, rank_pixels, scale_map
 from road import calculate_road
 
 __all__ = [

@@ -4,19 +4,20 @@ With f the probability of the class and s the map min-max scaled to [0, 1]:
 
     drop = max(0, f(x) - f(x s)) / f(x)     increase = 1 if f(x s) > f(x), else 0        (2 forward passes)
 
-    Chattopadhay et al. 2018, Grad-CAM++, section 4.1: the image times its map keeps what explains the class. The paper's
-    average drop and increase in confidence are 100 times the means over images.
+    Chattopadhay et al. 2018, Grad-CAM++, section 4.1: the image times its map keeps what explains the class. The
+    paper's average drop and increase in confidence are 100 times the means over images.
 
     MuFidelity = corr over S of sum of the map in S and f(x) - f(x with S set to a baseline)    (n_samples passes)
 
-    Bhatt et al. 2020, "Evaluating and aggregating feature-based model explanations", definition 3. S is a random subset of
-    the cells of a grid, `share` of them; with as many cells as pixels it is the paper's subset of pixels. Pearson's
-    correlation as in the paper; `correlation="spearman"` ranks both first. f(x) is a constant and need not be known.
+    Bhatt et al. 2020, "Evaluating and aggregating feature-based model explanations", definition 3. S is a random
+    subset of the cells of a grid, `share` of them, the map as it is, unscaled; with as many cells as pixels it is the
+    paper's subset of pixels. Pearson's correlation as in the paper; `correlation="spearman"` ranks both first. f(x)
+    is a constant and need not be known.
 
     sensitivity = max over d of ||map(x + d) - map(x)|| / ||map(x)||, |d| <= radius       (n_samples + 1 explanations)
 
-    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", equation 3 (max-sensitivity), relative to the
-    map as in their code; d uniform in the cube, x + d kept in 0-255.
+    Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations", max-sensitivity, relative to the map as in
+    their code; d uniform in the cube, x + d kept in 0-255. The paper's supremum is the largest of n_samples draws.
 
 Memory does not grow beyond one batch of images. Black is 0 before preprocessing.
 """
@@ -26,7 +27,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import constants
-from judging import (
+from measuring import (
     Predict,
     Undefined,
     check_image,
@@ -72,13 +73,15 @@ def calculate_mufidelity(
 ) -> float:
     """The MuFidelity of a map (H, W), signed or not: in [-1, 1], 0 by chance, higher is better.
 
-    n_samples: subsets, 3 or more. grid_size: cells along a side. share: of the cells in a subset, round(share n) of them.
-    baseline: grey value 0-255. Raises ValueError for arguments that do not fit, `Undefined` if the map is constant, or
-    its sums or the scores are the same for all subsets.
+    n_samples: subsets, 3 or more. grid_size: cells along a side. share: of the cells, in a subset (round(share n) of
+    n). baseline: grey value 0-255. Raises ValueError for arguments that do not fit, `Undefined` if the map is constant,
+    or its sums or the scores are the same for all subsets.
     """
     img_array, saliency_map = check_image_and_map(img_array, saliency_map)
     if n_samples < 3 or correlation not in CORRELATIONS:
-        raise ValueError(f"3 samples or more and one of {CORRELATIONS} wanted; got {n_samples} and '{correlation}'")
+        raise ValueError(
+            f"3 samples or more and one of {CORRELATIONS} wanted; got {n_samples} and '{correlation}'"
+        )
     cells = make_cells(*saliency_map.shape, grid_size)
     subsets = draw_subsets(n_samples, grid_size**2, share, seed)
     scale_map(saliency_map)  # raises if it is constant or not finite; what is summed is the map as it is
@@ -90,7 +93,9 @@ def calculate_mufidelity(
 def make_cells(height: int, width: int, grid_size: int) -> np.ndarray:
     """The cell of each pixel, int (H, W): 0 to grid_size^2 - 1, row by row, of nearly equal sides."""
     if not 1 < grid_size <= min(height, width):
-        raise ValueError(f"grid_size should be 2 to {min(height, width)}, the map's shorter side; got {grid_size}")
+        raise ValueError(
+            f"grid_size should be 2 to {min(height, width)}, the map's shorter side; got {grid_size}"
+        )
     rows, columns = (np.arange(side) * grid_size // side for side in (height, width))
     return rows[:, None] * grid_size + columns
 
@@ -135,9 +140,9 @@ def calculate_sensitivity(
 ) -> float:
     """The max-sensitivity of an explanation of an image (H, W, 3): 0 or more, lower is better.
 
-    explain: images (n, H, W, 3) -> maps (n, h, w), always of the same class and seed. n_samples: draws. radius: the most
-    that a value of a pixel changes, in grey values 0-255. Raises ValueError for what does not fit or maps that are not
-    finite, `Undefined` if the image's own map is 0 everywhere.
+    explain: images (n, H, W, 3) -> maps (n, h, w), always of the same class and seed. n_samples: draws. radius: the
+    most that a value of a pixel changes, in grey values 0-255. Raises ValueError for what does not fit or maps that are
+    not finite, `Undefined` if the image's own map is 0 everywhere.
     """
     img_array = check_image(img_array)
     if n_samples < 1 or radius <= 0:

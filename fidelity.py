@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import constants
-from judging import Predict, check_image_and_map, measure_scores, rank_pixels, split_evenly
+from measuring import Predict, check_image_and_map, measure_scores, rank_pixels, split_evenly
 
 RISE = constants.FIDELITY_PROTOCOLS["rise"]
 

@@ -7,28 +7,30 @@ With F the fixated pixels, n of them, s the map min-max scaled to [0, 1] and p =
     AUC = area under tp against fp, the shares of the fixated and of the other points with S >= threshold
 
 - Judd: the thresholds are the values of S on F, the others all pixels outside F; trapezoids between the thresholds.
-- Borji: thresholds 0, 0.1, ... 1 of s, the others n pixels of the whole image, drawn with replacement; mean of 100 draws.
+- Borji: thresholds 0, 0.1, ... 1 of s, the others n pixels of the whole image, drawn with replacement; mean of 100
+  draws.
 - shuffled: as Borji, the others at most n of the pixels fixated on other images (10 of them), without replacement.
 
 Bylinskii et al. 2019, "What do different evaluation metrics tell us about saliency models?"; Peters et al. 2005 (NSS),
-Judd et al. 2009, Borji et al. 2013, Kummerer et al. 2015 (IG); the conventions are those of the code of the MIT saliency
-benchmark (NSS.m, AUC_Judd.m, AUC_Borji.m, AUC_shuffled.m, InfoGain.m): fixations are a binary map, a pixel that was
-fixated twice counts once. They are equal but for this:
+Judd et al. 2009, Borji et al. 2013, Kummerer et al. 2015 (IG); the conventions are those of the code of the MIT
+saliency benchmark (NSS.m, AUC_Judd.m, AUC_Borji.m, AUC_shuffled.m, InfoGain.m): fixations are a binary map, a pixel
+that was fixated twice counts once. They are equal but for this:
 
-- Judd's code adds noise of 1e-7 to break ties. We return the mean over all orders of the tied pixels, which needs neither
-  noise nor seed and takes no smaller differences for ties. `variant="ranks"` is the plain area, ties counting half: the
-  benchmark's trapezoids cut the corners of the curve's steps, which adds up to 1 / (2 n).
+- Judd's code adds noise of 1e-7 to break ties. We return the mean over all orders of the tied pixels, which needs
+  neither noise nor seed and takes no smaller differences for ties. `variant="ranks"` is the plain area, ties counting
+  half: the benchmark's trapezoids cut the corners of the curve's steps, which adds up to 1 / (2 n).
 - A draw matters only by how many of its points reach each threshold: the counts are drawn at once, by the multinomial
   (Borji) or multivariate hypergeometric (shuffled) distribution that the points of the draw give them.
 
-All take points: float (M, 2) as (x, y) in pixels of the map, its pixel the one that holds it (0 <= x < W); those outside
-are left out. A density map is refused, it goes to `density_metrics`. Signed maps are taken as they are ranked.
+All take points: float (M, 2) as (x, y) in pixels of the map; a point is on the pixel that holds it (floor), and left
+out if none does. A density map is refused, it goes to `density_metrics`. Signed maps are scaled as any other: only the
+order of the values matters to Judd, their place between minimum and maximum to Borji, shuffled and IG.
 """
 
 import numpy as np
 
 import constants
-from judging import Undefined, scale_map
+from measuring import Undefined, scale_map
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 AUC_JUDD_VARIANTS = ("mit", "ranks")
@@ -91,10 +93,10 @@ def calculate_auc_borji(
     n_splits: draws of other pixels. step: between thresholds, in (0, 1].
     """
     saliency, fixated = _prepare(fixations, saliency_map)
-    thresholds = _make_thresholds(n_splits, step)
-    levels = _count_levels(saliency, thresholds)
+    _check_draws(n_splits, step)
+    levels = _count_levels(saliency, step)
     others = np.random.default_rng(seed).multinomial(len(fixated), levels / saliency.size, size=n_splits)
-    return _mean_area(_count_levels(saliency[fixated], thresholds), others)
+    return _mean_area(_count_levels(saliency[fixated], step), others)
 
 
 def calculate_sauc(
@@ -113,23 +115,22 @@ def calculate_sauc(
     """
     saliency, fixated = _prepare(fixations, saliency_map)
     elsewhere = find_fixated(other_fixations, np.shape(saliency_map), "other_fixations")
-    thresholds = _make_thresholds(n_splits, step)
-    levels = _count_levels(saliency[elsewhere], thresholds)
+    _check_draws(n_splits, step)
+    levels = _count_levels(saliency[elsewhere], step)
     n_drawn = min(len(fixated), len(elsewhere))
     others = np.random.default_rng(seed).multivariate_hypergeometric(levels, n_drawn, size=n_splits)
-    return _mean_area(_count_levels(saliency[fixated], thresholds), others)
+    return _mean_area(_count_levels(saliency[fixated], step), others)
 
 
-def _make_thresholds(n_splits: int, step: float) -> np.ndarray:
-    """0, step, 2 step, ... as far as 1."""
+def _check_draws(n_splits: int, step: float) -> None:
     if n_splits < 1 or not 0 < step <= 1:
         raise ValueError(f"n_splits should be 1 or more and step in (0, 1]; got {n_splits} and {step}")
-    return np.arange(int(1 / step + 1e-9) + 1) * step
 
 
-def _count_levels(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """How many of the values (n,) in [0, 1] lie from each threshold up to the next, the last without an end."""
-    return np.bincount(np.searchsorted(thresholds, values, side="right") - 1, minlength=len(thresholds))
+def _count_levels(values: np.ndarray, step: float) -> np.ndarray:
+    """How many of the values (n,) in [0, 1] lie from each threshold 0, step, 2 step ... up to the next one, or 1."""
+    last = int(1 / step + 1e-9)
+    return np.bincount(np.minimum(values / step, last).astype(np.intp), minlength=last + 1)
 
 
 def _mean_area(levels: np.ndarray, others: np.ndarray) -> float:
@@ -144,7 +145,9 @@ def _shares_above(counts: np.ndarray) -> np.ndarray:
     return np.pad(shares, ((0, 0), (1, 0)))
 
 
-def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, baseline_map: np.ndarray) -> float:
+def calculate_information_gain(
+    fixations: np.ndarray, saliency_map: np.ndarray, baseline_map: np.ndarray
+) -> float:
     """The information gain of a map (H, W) over a baseline (H, W), in bits per fixation: higher is better, 0 is equal.
 
     baseline_map: what is known without the image, as a centre prior or the density map of the other images. Where a map

@@ -1,13 +1,14 @@
 """ROAD, remove and debias: the probability of the class while pixels are replaced by what their neighbours tell.
 
-    score = mean over the shares q of f(x without the q least relevant pixels) - f(x without the q most relevant ones)
+    score = mean over shares q of f(x without the q least relevant pixels) - f(x without the q most relevant ones)
 
 Rong et al. 2022, "A consistent and efficient evaluation strategy for attribution methods", ICML: pixels leave by most
 (MoRF) or least relevant first (LeRF), ties by position, and are imputed, so that neither a black shape nor its outline
-tells the classifier what was there (noisy linear imputation, section 4.3). Each missing pixel is the mean of its eight
-neighbours, missing or not, those beside it weighing 1/6 and the diagonal ones 1/12; at the border what there are, scaled
-to 1. To the solution of this linear system comes noise, of deviation 0.01 of the range as in the authors' code. We depart
-in keeping the result in 0-255. The two curves are the paper's; their mean difference as one number is ours.
+tells the classifier what was there (noisy linear imputation). Each missing pixel is the mean of its eight neighbours,
+missing or not, those beside it weighing 1/6 and the diagonal ones 1/12; at the border those that there are, scaled to a
+sum of 1. To the solution of this linear system comes noise, of deviation 0.01 as in the authors' code, taken as a share
+of 0-255. We depart in keeping the result in 0-255. The two curves are the paper's; their mean difference as one number
+is ours.
 
 Cost: 2 forward passes per share. The system of a share is a part of one matrix, the same for all images of a size; its
 unknowns are eliminated by nested dissection (George 1973), which on a grid needs no search for an order: about 0.04 s a
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import constants
-from judging import Predict, check_image_and_map, measure_scores, rank_pixels, scale_map, split_evenly
+from measuring import Predict, check_image_and_map, measure_scores, rank_pixels, scale_map, split_evenly
 
 DISSECTED = 16  # pixels of a block that is not divided further
 
@@ -46,10 +47,14 @@ def calculate_road(
     saliency = scale_map(saliency_map)
     n_missing = np.rint(np.array(percentages, dtype=np.float64) / 100 * saliency.size).astype(int)
     if n_missing.size == 0 or n_missing.min() < 1 or n_missing.max() >= saliency.size or noise < 0:
-        raise ValueError(f"percentages should lie in (0, 100), noise be 0 or more; got {percentages} and {noise}")
+        raise ValueError(
+            f"percentages should lie in (0, 100), noise be 0 or more; got {percentages} and {noise}"
+        )
     orders = rank_pixels(saliency), rank_pixels(-saliency)
     missing = [order[:n] for order in orders for n in n_missing]
-    scores = measure_scores(predict, _impute_batches(img_array, missing, noise, seed, batch_size), class_index)
+    scores = measure_scores(
+        predict, _impute_batches(img_array, missing, noise, seed, batch_size), class_index
+    )
     morf, lerf = scores.reshape(2, -1)
     return float(np.mean(lerf - morf)), morf, lerf, n_missing / saliency.size
 
@@ -73,7 +78,9 @@ class LinearImputer:
         from scipy import sparse
 
         # The weights 1 2 1 across and down give 2 beside, 1 diagonally - and 4 to the pixel itself, which is taken off.
-        across, down = (sparse.diags_array([1.0, 2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n)) for n in (width, height))
+        across, down = (
+            sparse.diags_array([1.0, 2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n)) for n in (width, height)
+        )
         weights = sparse.kron(down, across, format="csr") - 4 * sparse.eye_array(height * width, format="csr")
         self.system = (sparse.diags_array(weights.sum(axis=1)) - weights).astype(np.float32).tocsr()
         self.elimination = dissect(np.arange(height * width).reshape(height, width))
@@ -89,7 +96,12 @@ class LinearImputer:
         image[unknown] = 0
         rows = self.system[unknown]
         # Symmetric and diagonally dominant: no pivoting, the order stays.
-        factors = splu(rows[:, unknown].tocsc(), permc_spec="NATURAL", diag_pivot_thresh=0, options={"SymmetricMode": True})
+        factors = splu(
+            rows[:, unknown].tocsc(),
+            permc_spec="NATURAL",
+            diag_pivot_thresh=0,
+            options={"SymmetricMode": True},
+        )
         image[unknown] = factors.solve(-(rows @ image))
         return image.reshape(img_array.shape)
 

@@ -6,10 +6,11 @@ the percentile bootstrap (Efron 1979). A draw is the number of times that each i
 all columns of values are one product of matrices, counts (draws, n) times values (n, k), so that every metric of every
 method sees the same images. NaN is an undefined value: it is neither summed nor counted.
 
-    paired test   Wilcoxon's signed-rank test, two-sided; images without a difference are left out (zero_method "wilcox")
+    paired test   Wilcoxon's signed-rank test, two-sided; images without a difference are left out (scipy's
+                  zero_method "wilcox")
     correction    Holm 1979, over all pairs of methods of one metric
-    effect        matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-), the sums of the ranks of the
-                  images where the one and where the other method is larger
+    effect        matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-), the sums of the ranks
+                  of the images where the one and where the other method is larger
 
 The p-value is exact for 50 images or fewer without ties among the differences, else the normal approximation.
 """
@@ -63,7 +64,8 @@ def bootstrap_intervals(
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or n_resamples < 1 or not 0 < level < 1:
-        raise ValueError(f"values (n, k), n_resamples >= 1, level in (0, 1) wanted; got {values.shape}, {n_resamples}, {level}")
+        given = f"{values.shape}, {n_resamples}, {level}"
+        raise ValueError(f"values (n, k), n_resamples >= 1 and level in (0, 1) wanted; got {given}")
     intervals = np.full((values.shape[1], 2), np.nan)
     defined = ~np.isnan(values)
     columns = np.flatnonzero(defined.sum(axis=0) > 1)
@@ -90,7 +92,7 @@ def _resample(values: np.ndarray, defined: np.ndarray, n_resamples: int, seed: i
 
 
 def draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How many times each of n images is in each draw of n with replacement: blocks (b, n), float64, n_resamples rows."""
+    """How many times each of n images is in each draw of n with replacement: n_resamples rows (n,), in blocks."""
     rng, block = np.random.default_rng(seed), max(1, COUNTS_HELD // n)
     for start in range(0, n_resamples, block):
         rows = min(block, n_resamples - start)
@@ -106,8 +108,9 @@ def paired_tests(
     NaN is an undefined value: a pair has the images where neither is. ValueError for methods of unlike length.
     """
     values = {name: np.asarray(column, np.float64) for name, column in values.items()}
-    if len({column.shape for column in values.values()}) > 1:
-        raise ValueError(f"one value per image was wanted; got {({k: v.shape for k, v in values.items()})}")
+    lengths = {name: len(column) for name, column in values.items()}
+    if len({*lengths.values()}) > 1:
+        raise ValueError(f"one value per image was wanted of every method; got {lengths}")
     pairs = list(itertools.combinations(values, 2))
     tests = [compare_paired(values[a] - values[b]) for a, b in pairs]
     corrected = correct_holm(np.array([p for _, _, p, _ in tests]))
