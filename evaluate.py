@@ -9,7 +9,7 @@
 | a gaze density map (H, W) | `density_metrics` | PCC, SIM, KL, MAE, MSE, SSIM |
 | points of fixation (M, 2) | `fixation_metrics` | NSS, AUC-Judd, AUC-Borji, shuffled AUC, information gain |
 
-`judging` holds what they share. Each module says what it computes, from which paper, and at what cost.
+`measuring` holds what they share. Each module says what it computes, from which paper, and at what cost.
 """
 
 from density_metrics import (
