@@ -29,6 +29,11 @@ NOUNS = {
     "Modern": ("Torre", "Edificio", "Centro", "Museo"),
     "Prehispanic": ("Basamento", "Adoratorio", "Palacio", "Piramide"),
 }
+FOLDERS = {  # flag -> folder of the embedded data that stands in its place
+    "test_images_folder_path": "images_val",
+    "test_gdfm_folder_path": "gazefixationsdensitymaps",
+    "test_fixations_path": "scanpaths",
+}
 STATES = ("Puebla", "Oaxaca", "Yucatan", "Jalisco", "Morelos", "Veracruz", "Hidalgo", "Queretaro")
 README = """This data set is a demonstration, drawn by demo.py with seed {seed}.
 
@@ -139,6 +144,18 @@ def write_demo(
         if progress:
             progress(done, len(wanted))
     return folder
+
+
+def open_demo(limit: int | None = None) -> tuple[dict[str, Path], set[str]]:
+    """Where the embedded validation images and their gaze are, drawn if need be, and the names of the images asked for.
+
+    limit: so many images, `constants.DEMO_LIMIT` if None. The folders stand under the names of their flags. Whatever
+    else has been drawn before lies in them too.
+    """
+    limit = limit or constants.DEMO_LIMIT
+    folder = write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
+    folders = {flag: folder / name for flag, name in FOLDERS.items()}
+    return folders, set(demo_names("val")[:limit])
 
 
 def _write_image(folder: Path, split: str, name: str, seed: int) -> None:

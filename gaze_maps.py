@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import constants
 import dataset
 import demo
 import evaluate
@@ -34,14 +33,11 @@ METRICS = {
 
 def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dict]:
     """The samples with their fixations, what to say of them, and what they come from."""
-    images, fixations, official = args.test_images_folder_path, args.test_fixations_path, args.test_gdfm_folder_path
-    limit, wanted = args.limit, None
-    if images is None:
-        limit = limit or constants.DEMO_LIMIT
-        folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
-        images, fixations = folder / "images_val", fixations or folder / "scanpaths"
-        official = official or folder / "gazefixationsdensitymaps"
-        wanted, limit = set(demo.demo_names("val")[:limit]), None  # whatever else has been drawn before
+    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
+    if args.test_images_folder_path is None:
+        embedded, wanted = demo.open_demo(limit)
+        folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
+    images, official, fixations = folders.values()
     read = read_fixations(fixations)
     samples = dataset.load_dataset(images, official, fixations=read, limit=limit)
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]

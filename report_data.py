@@ -9,6 +9,7 @@ import numpy as np
 
 import constants
 import dataset
+import demo
 import metrics
 import utils
 from gaze_truth import GazeTruth
@@ -17,7 +18,7 @@ from records import Record
 from run_folder import RunFolder
 from summary import divisions, list_differences, summarise
 
-DEMO_FOLDERS = ("images_val", "gazefixationsdensitymaps", "scanpaths")  # of a run without images of its own
+IMAGES = "test_images_folder_path"
 
 
 class Report:
@@ -95,8 +96,8 @@ class Report:
     def read_image(self, image: str) -> np.ndarray | None:
         """The image (H, W, 3) from where the run found it; None if it is there no more."""
         for description in self.descriptions:
-            folder = description["settings"].get("test_images_folder_path")
-            folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / DEMO_FOLDERS[0]
+            folder = description["settings"].get(IMAGES)
+            folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo.FOLDERS[IMAGES]
             try:
                 return utils.read_image(folder / image)
             except ValueError:
@@ -120,9 +121,9 @@ class Report:
         found = []
         for description in self.descriptions:
             settings = description["settings"]
-            folders = [settings.get(f"test_{what}_path") for what in ("images_folder", "gdfm_folder", "fixations")]
+            folders = [settings.get(flag) for flag in demo.FOLDERS]
             if folders[0] is None:
-                folders = [Path(constants.DEMO_FOLDER) / what for what in DEMO_FOLDERS]
+                folders = [Path(constants.DEMO_FOLDER) / name for name in demo.FOLDERS.values()]
             if any(folders[1:]):
                 try:
                     samples = dataset.load_dataset(folders[0], folders[1], fixations=folders[2])

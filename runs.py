@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-import constants
 import dataset
 import demo
 import explaining
@@ -26,8 +25,6 @@ from methods import Method, means_all
 from records import Record
 from results import Results, versions
 from summary import divisions, list_differences, summarise
-
-FOLDERS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path")
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
         **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed", "sigma_px")},
-        **{key: find_folder(args, key) for key in FOLDERS},
+        **{key: find_folder(args, key) for key in demo.FOLDERS},
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
@@ -138,20 +135,16 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
 
 def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
     """The samples to explain, and a note on where their gaze comes from."""
-    images, density_maps, fixations = (getattr(args, key) for key in FOLDERS)
-    limit = args.limit
-    if images is None:
-        limit = limit or constants.DEMO_LIMIT
-        folder = demo.write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
-        images, density_maps = folder / "images_val", density_maps or folder / "gazefixationsdensitymaps"
-        fixations = fixations or folder / "scanpaths"
-        wanted, limit = set(demo.demo_names("val")[:limit]), None  # whatever else has been drawn before
+    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
+    if args.test_images_folder_path is None:
+        embedded, wanted = demo.open_demo(limit)
+        folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
+    images, density_maps, fixations = folders.values()
     samples = dataset.load_dataset(
         images, density_maps, fixations=fixations, class_names=classifier.class_names,
         class_ids=classifier.class_ids, limit=limit,
     )  # fmt: skip
-    if args.test_images_folder_path is None:
-        samples = [sample for sample in samples if sample.name in wanted]
+    samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""
 
 
