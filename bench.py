@@ -10,13 +10,16 @@ target. Memory is the process's high-water mark above that of F alone.
 
 import argparse
 import contextlib
+import io
 import pkgutil
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from unittest import mock
 
 import constants
@@ -83,6 +86,7 @@ class Bench:
         self.scene = utils.resize_image(coarse, *size)  # patches of colour: quickshift finds superpixels in it
         self.plain = tf.function(lambda images: self.model(images, training=False))
         self.tensor = tf.constant(self.images)
+        self.maximisers = {}  # method of visualization -> the one that is traced
 
     def time_forward(self) -> float:
         """F: seconds per image of the plain forward pass."""
@@ -107,8 +111,43 @@ class Bench:
         scored = self.scene.shape[0] + 1  # one row's worth of pixels a step
         return seconds(lambda: metric(self.classifier.predict, self.scene, saliency_map, 0)) / scored
 
+    def time_visualization(self, timing: "Timing") -> float:
+        """Seconds per step and image of an activation maximisation."""
+        from maximisation import Maximiser
+
+        if timing.method not in self.maximisers:
+            settings = constants.VISUALIZATION_METHODS[timing.method]
+            self.maximisers[timing.method] = Maximiser(self.classifier, "class", [0] * BATCH, settings)
+        maximiser = self.maximisers[timing.method]
+        state = maximiser.start()
+        return seconds(lambda: maximiser.advance(state, timing.units)) / (BATCH * timing.units)
+
+    def time_dissection(self, timing: "Timing") -> float:
+        """Seconds per image of a dissection of the last layer's units, besides what is not its own."""
+        from concepts import Concepts
+        from dataset import Sample
+        from dissection import dissect
+        from feature_store import FeatureStore
+
+        samples = [Sample(f"{number}.png", str(number), Path()) for number in range(BATCH)]
+        concepts, side = Concepts(["red", "green", "blue"], {}, ""), constants.DISSECTION_SIDE
+        masks = {concept: self.scene[:side, :side, concept] > 127 for concept in range(3)}
+        images = iter(self.images)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(Sample, "read", lambda _: next(images)),
+            mock.patch.object(Concepts, "read", lambda *_: masks),
+            contextlib.redirect_stderr(io.StringIO()),  # its progress
+        ):
+            store = FeatureStore(folder, [self.classifier.layer_name])
+            return seconds(lambda: dissect(self.classifier, samples, concepts, store, **timing.options)) / BATCH
+
     def time(self, timing: "Timing") -> float:
         """Seconds per unit of whatever is timed."""
+        if timing.method in constants.VISUALIZATION_METHODS:
+            return self.time_visualization(timing)
+        if timing.method == DISSECTION:
+            return self.time_dissection(timing)
         if timing.method in METHODS:
             return self.time_method(timing)
         return self.time_fidelity(getattr(import_module("evaluate"), timing.method))
@@ -116,7 +155,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Timing:
-    """What is timed: a method of the registry, or a metric of evaluate.py.
+    """What is timed: of the registry, of `constants.VISUALIZATION_METHODS`, a metric of evaluate.py, or DISSECTION.
 
     unit: what a forward pass is spent on; units: how many of them an image has. target: in F per unit.
     batch: whether it is given the batch, or one scene. half: in bfloat16. besides: (module or class, function) whose
@@ -134,6 +173,7 @@ class Timing:
     besides: tuple[tuple[str, str], ...] = ()
 
 
+DISSECTION = "DISSECTION"
 SEGMENTATION = ("superpixels", "segment")
 N_WINDOWS = 8 * 8
 TIMINGS = (
@@ -160,6 +200,11 @@ TIMINGS = (
     Timing("occlusion", "OCCLUSION", "window", 1.0, N_WINDOWS, batch=False, options={"patch": 28, "stride": 28}),
     Timing("KernelSHAP, besides segmentation", "KERNEL_SHAP", "sample", 1.1, N_SAMPLES, batch=False,
            options={"num_samples": N_SAMPLES}, besides=(SEGMENTATION,)),
+    Timing("class model, Simonyan", "CLASS_MODEL", "step", 4.0, 2),
+    Timing("feature visualization, Fourier", "FOURIER", "step", 4.0, 2),
+    Timing("class impression", "CLASS_IMPRESSION", "step", 4.0, 2),
+    Timing("dissection of the last layer, besides reading", DISSECTION, "image", 1.5,
+           options={"share": constants.DISSECTION_SHARE}),
 )  # fmt: skip
 
 

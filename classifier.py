@@ -107,7 +107,7 @@ class Classifier:
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
 
     def view(self, layer_name: str) -> "Classifier":
-        """This classifier looking at any other layer, by name or path: of a feature map (n, h, w, K) or units (n, K)."""
+        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
         steps = [step for step in self._steps if tf.is_tensor(step.output) and step.output.shape.rank in (2, 4)]
         return copy.copy(self)._look_at(model_reading.choose_layer(steps, layer_name, None))
 

@@ -290,5 +290,5 @@ MAPS_DRAWN = 4  # images whose maps are drawn
 TOP_IMAGES = 8  # kept for every channel
 TOP_CHANNELS = 8  # whose top images are drawn where none is chosen
 REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
-DIMMED = 0.3  # brightness left outside of it
+DIMMED = 0.4  # brightness left outside of it
 BATCHES_PER_CHECKPOINT = 16  # of IMAGES_AT_ONCE images each
