@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 import dataset
+import label_levels
 import utils
 from dataset import Sample
+from taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,24 @@ class LabelledImages:
         return len(self.names)
 
 
-def list_labelled(folder: str | Path, label_level: str) -> list[Sample]:
-    """The samples of a folder; ValueError if one has no label, or a class folder holds no image."""
-    samples = dataset.load_dataset(folder, label_level=label_level)
+def list_labelled(folder: str | Path, label_level: str, taxonomy: Taxonomy | None = None) -> list[Sample]:
+    """The samples of a folder, by their labels on that level of the taxonomy, or of MexCulture142's names.
+
+    ValueError if one has no label, or a class folder holds no image.
+    """
+    if taxonomy is None:
+        samples = dataset.load_dataset(folder, label_level=label_level)
+        wanted = "class folders, or names <style>_<monument>_<state>_N_<view>.png,"
+    else:
+        samples = label_levels.list_labelled(folder, taxonomy, label_level)
+        wanted = f"class folders called as one leaf of {taxonomy.source}"
     unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:
         raise ValueError(
-            f"{len(unlabelled)} of {len(samples)} images in '{folder}' have no class, as '{unlabelled[0]}': class "
-            "folders, or names <style>_<monument>_<state>_N_<view>.png, were wanted"
+            f"{len(unlabelled)} of {len(samples)} images in '{folder}' have no class, as '{unlabelled[0]}': {wanted} "
+            "were wanted"
         )
-    if "/" in samples[0].name:
+    if "/" in samples[0].name and not (taxonomy and taxonomy.metadata):
         filled = {sample.path.parent for sample in samples}
         classes = {path for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith(".")}
         if classes - filled:

@@ -4,6 +4,7 @@
     python train.py --model_name=ResNet --train_images_folder_path=images_train --val_images_folder_path=images_val
     python train.py --model_path=demo_resnet.keras --overwrite  how the repository's own network was made
     python train.py ... --multi_label=labels.csv                several classes an image, or none (multi_label.py)
+    python train.py ... --taxonomy=animals.csv --label_level=group   on coarser labels than the data's (taxonomy.py)
 
     images -> backbone without its head -> pooled features, computed once -> stage 'head': one dense layer
            -> stage 'fine_tuning': the last block too, augmented images, a low learning rate
@@ -32,8 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--train_images_folder_path", help=kinds)
     data.add_argument("--val_images_folder_path", help="the same for validation")
     data.add_argument(
-        "--label_level", choices=constants.LABEL_LEVELS, default="style", help="of a MexCulture142 name"
+        "--label_level",
+        help=f"{' or '.join(constants.LABEL_LEVELS)} of a MexCulture142 name (default: style), or a level of "
+        "--taxonomy (default: its leaves)",
     )
+    data.add_argument(
+        "--taxonomy", help="labels on several levels: a csv file with the columns leaf, or index and leaf, and one per "
+        "level up; or iNatLoc500's metadata folder",
+    )  # fmt: skip
     data.add_argument(
         "--multi_label", metavar="CSV",
         help="several classes an image, or none: a file with the columns file, then one of 0 and 1 per class, for the "
@@ -119,14 +126,28 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
     return folder / "images_train", folder / "images_val"
 
 
-def list_images(args: argparse.Namespace, folders: Sequence[str | Path]) -> tuple:
+def choose_level(args: argparse.Namespace) -> tuple:
+    """The level whose labels are learnt, and its taxonomy, None for MexCulture142's; ValueError for no level of it."""
+    import label_levels
+
+    if args.multi_label and args.taxonomy:
+        raise ValueError("--taxonomy tells one label an image, --multi_label several: give one of them")
+    taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
+    levels = taxonomy.levels if taxonomy else constants.LABEL_LEVELS
+    level = args.label_level or levels[0]
+    if level not in levels:
+        raise ValueError(f"--label_level should be one of {', '.join(levels)}; got '{level}'")
+    return level, taxonomy
+
+
+def list_images(args: argparse.Namespace, folders: Sequence[str | Path], level: str, taxonomy) -> tuple:
     """The samples of each folder, the class names, and for several classes an image the labels and their source."""
     import dataset
     import labelled_images
     import multi_label
 
     if args.multi_label is None:
-        samples = [labelled_images.list_labelled(folder, args.label_level) for folder in folders]
+        samples = [labelled_images.list_labelled(folder, level, taxonomy) for folder in folders]
         return samples, labelled_images.list_classes(*samples), None, None
     table = multi_label.read_labels(args.multi_label)
     samples = [dataset.load_dataset(folder) for folder in folders]
@@ -144,8 +165,10 @@ def find_model_path(args: argparse.Namespace, model_name: str | None, weights: s
     return path
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to a model; the exit code."""
+def run(args: argparse.Namespace, bags=None) -> int:
+    """One run from flags to a model; the exit code. bags: an `attention_layers.Bags` to make bags of the images."""
+    level, taxonomy = choose_level(args)  # before TensorFlow is loaded: a slip is told at once
+
     import utils
 
     utils.silence_tensorflow()
@@ -153,6 +176,7 @@ def run(args: argparse.Namespace) -> int:
     import keras
 
     import labelled_images
+    import mil_training
     import model_files
     import multi_label
     import stages
@@ -163,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
     model_path = find_model_path(args, model_name, weights)
     plan = choose_stages(args, weights)
     folders = find_folders(args)
-    samples, class_names, table, source = list_images(args, folders)
+    samples, class_names, table, source = list_images(args, folders, level, taxonomy)
     keras.utils.set_random_seed(args.seed)
     backbone = transfer.load_backbone(model_name, weights)
     first_layer = None if weights == "none" else transfer.choose_first_layer(backbone, args.fine_tune_from)
@@ -179,7 +203,7 @@ def run(args: argparse.Namespace) -> int:
         "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
     }  # fmt: skip
     settings = {
-        **kept, "weights": weights, "multi_label": source,
+        **kept, **(bags.settings(*backbone.input_size) if bags else {}), "weights": weights, "multi_label": source,
         "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
         "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
     }  # fmt: skip
@@ -188,8 +212,9 @@ def run(args: argparse.Namespace) -> int:
     if is_done:
         print(f"{model_path} has been trained with these settings; --overwrite trains it again")
         return 0
-    model = transfer.add_head(backbone, len(class_names), args.seed, "sigmoid" if table else "softmax")
-    histories = stages.train_stages(model, backbone, train, val, plan, first_layer, folder, print_epoch)
+    model = (bags or transfer).add_head(backbone, len(class_names), args.seed, "sigmoid" if table else "softmax")
+    train_stages = (mil_training if bags else stages).train_stages
+    histories = train_stages(model, backbone, train, val, plan, first_layer, folder, print_epoch)
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # what main.py will see is what is judged
     probabilities = classifier.predict(val.images)[:, -len(class_names) :]
