@@ -11,7 +11,7 @@ from density_metrics import (
     calculate_sim,
     calculate_ssim,
 )
-from judging import Undefined
+from measuring import Undefined
 
 METRICS = (calculate_pcc, calculate_sim, calculate_kl, calculate_mae, calculate_mse, calculate_ssim)
 SYMMETRIC = [metric for metric in METRICS if metric is not calculate_kl]
@@ -22,7 +22,6 @@ DENSITY = np.array([[0, 1], [2, 3]])
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
 
 
 def test_metrics_of_four_pixels_by_hand():
@@ -165,4 +164,6 @@ def test_points_of_fixation_are_no_density_map(metric, rng):
 
 
 def test_whole_numbers_are_scaled_without_overflow():
-    assert calculate_pcc(np.array([[0, 255], [128, 3]], np.uint8), np.array([[0, 255], [128, 3]])) == pytest.approx(1)
+    assert calculate_pcc(
+        np.array([[0, 255], [128, 3]], np.uint8), np.array([[0, 255], [128, 3]])
+    ) == pytest.approx(1)

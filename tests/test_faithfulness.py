@@ -5,7 +5,7 @@ import pytest
 from conftest import GREEN, RED, picture, planted_model, square
 
 from faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity, draw_subsets, make_cells
-from judging import Undefined
+from measuring import Undefined
 
 
 def predict_brightness(images):
@@ -97,21 +97,33 @@ def test_mufidelity_is_the_naive_one(image, saliency_map, grid_size, baseline, c
     expected = getattr(stats, f"{correlation}r")(*naive).statistic
     for batch_size in (7, 64):
         score = calculate_mufidelity(
-            predict_brightness, image, saliency_map, 1, **options, correlation=correlation, batch_size=batch_size
+            predict_brightness,
+            image,
+            saliency_map,
+            1,
+            **options,
+            correlation=correlation,
+            batch_size=batch_size,
         )
         assert score == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_map_of_the_brightness_itself_is_faithful_to_a_classifier_that_adds_it_up(image):
     brightness = image.mean(axis=2)
-    assert calculate_mufidelity(predict_brightness, image, brightness, 1, grid_size=3) == pytest.approx(1, abs=1e-6)
-    assert calculate_mufidelity(predict_brightness, image, brightness, 0, grid_size=3) == pytest.approx(-1, abs=1e-6)
+    assert calculate_mufidelity(predict_brightness, image, brightness, 1, grid_size=3) == pytest.approx(
+        1, abs=1e-6
+    )
+    assert calculate_mufidelity(predict_brightness, image, brightness, 0, grid_size=3) == pytest.approx(
+        -1, abs=1e-6
+    )
 
 
 def test_the_planted_map_has_mufidelity_near_one_its_opposite_near_minus_one_and_noise_near_zero():
     from classifier import Classifier
 
-    predict = Classifier(planted_model(scale=8.0), batch_size=64).predict  # so soft that the probability is not full
+    predict = Classifier(
+        planted_model(scale=8.0), batch_size=64
+    ).predict  # so soft that the probability is not full
     image, right = picture(RED), square(RED).astype(float)
     options = {"grid_size": 8, "n_samples": 150}
     assert calculate_mufidelity(predict, image, right, RED, **options) > 0.95
@@ -167,7 +179,9 @@ def test_an_explanation_that_is_the_red_channel_moves_as_far_as_the_image(image)
     ours = calculate_sensitivity(explain, np.clip(image, 10, 240), n_samples=7, radius=4, batch_size=3)
     own, moved = shown[0][0, ..., 0], np.concatenate(shown[1:])[..., 0]
     assert [len(images) for images in shown] == [1, 3, 2, 2]
-    assert ours == pytest.approx(max(np.linalg.norm(one - own) for one in moved) / np.linalg.norm(own), rel=1e-6)
+    assert ours == pytest.approx(
+        max(np.linalg.norm(one - own) for one in moved) / np.linalg.norm(own), rel=1e-6
+    )
     differences = np.abs(np.concatenate(shown[1:]) - shown[0])
     assert 3.9 < differences.max() <= 4.001
     assert ours == pytest.approx(4 / np.sqrt(3) * np.sqrt(own.size) / np.linalg.norm(own), rel=0.2)

@@ -12,15 +12,19 @@ from fixation_metrics import (
     calculate_sauc,
     find_fixated,
 )
-from judging import Undefined
+from measuring import Undefined
 
 HEIGHT, WIDTH = 12, 17
 METRICS = {
     "nss": calculate_nss,
     "auc_judd": calculate_auc_judd,
     "auc_borji": calculate_auc_borji,
-    "sauc": lambda fixations, saliency: calculate_sauc(fixations, saliency, [[1, 1], [16, 11], [5, 5], [3, 9]]),
-    "information_gain": lambda fixations, saliency: calculate_information_gain(fixations, saliency, centre(saliency)),
+    "sauc": lambda fixations, saliency: calculate_sauc(
+        fixations, saliency, [[1, 1], [16, 11], [5, 5], [3, 9]]
+    ),
+    "information_gain": lambda fixations, saliency: calculate_information_gain(
+        fixations, saliency, centre(saliency)
+    ),
 }
 AREAS = ("auc_judd", "auc_borji", "sauc")
 
@@ -141,9 +145,13 @@ def test_shuffled_by_hand():
     assert calculate_sauc([[1, 0]], [[0, 0.52, 0.55, 1]], [[2, 0]]) == pytest.approx(0.5)
 
 
-def test_the_last_threshold_is_one():
-    np.testing.assert_allclose(fixation_metrics._make_thresholds(1, 0.1), np.linspace(0, 1, 11))
-    np.testing.assert_allclose(fixation_metrics._make_thresholds(1, 0.3), [0, 0.3, 0.6, 0.9])
+def test_a_value_counts_from_its_threshold_on_and_one_is_the_last():
+    values = np.array([0, 0.05, 0.1, 0.19, 0.55, 0.999, 1])
+    np.testing.assert_array_equal(
+        fixation_metrics._count_levels(values, 0.1), [2, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1]
+    )
+    np.testing.assert_array_equal(fixation_metrics._count_levels(values, 0.3), [4, 1, 0, 2])
+    np.testing.assert_array_equal(fixation_metrics._count_levels(values, 1), [6, 1])
 
 
 def test_nss_by_hand_has_the_deviation_of_matlab():
@@ -193,7 +201,9 @@ def test_shuffled_gives_nothing_for_knowing_the_centre(rng):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_fixation_is_x_then_y_a_pixel_counts_once_and_one_outside_not_at_all(metric, saliency_map, fixations):
+def test_a_fixation_is_x_then_y_a_pixel_counts_once_and_one_outside_not_at_all(
+    metric, saliency_map, fixations
+):
     score = METRICS[metric](fixations, saliency_map)
     strays = [[-0.1, 3], [3, -0.1], [WIDTH, 3], [3, HEIGHT], [13, 16]]
     again = np.concatenate([strays, fixations, np.floor(fixations), fixations[:7]])

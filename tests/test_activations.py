@@ -1,0 +1,151 @@
+"""Whole runs of `activations.main` on the planted classifier, and activations against plain Keras sub-models."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import BLUE, COLOURS, GREEN, RED, head, noise, picture, planted_model, residual_backbone
+from PIL import Image
+
+import activation_figures
+import activations
+import model_files
+import top_images
+from classifier import Classifier
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A working folder with the planted model and four images."""
+    monkeypatch.chdir(tmp_path)
+    Path("images").mkdir()
+    for number, colour in enumerate((RED, GREEN, BLUE, RED)):
+        Image.fromarray(picture(colour, seed=number)).save(Path("images", f"{number}.png"))
+    model_files.save_model(planted_model(), Path("planted.keras"), {"class_names": list(COLOURS)})
+    return tmp_path
+
+
+def run(*flags):
+    try:
+        return activations.main(["--model_path=planted.keras", "--test_images_folder_path=images", *flags])
+    except SystemExit as stop:
+        return stop.code
+
+
+def rows_of():
+    with open("activations/top_images.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "layer", ["stem_conv", "stem_bn", "block_1_conv", "block_2_bn", "block_add", "block_out"]
+)
+def test_activations_are_those_of_the_model_itself(layer):
+    """A convolution with a batch norm behind it would be folded, were it not the layer that is looked at."""
+    backbone = residual_backbone()
+    model = keras.Model(backbone.input, head()(backbone.output))
+    plain = keras.Model(model.input, model.get_layer(layer).output)
+    shown = Classifier(model, layer_name=layer).features(noise(2))
+    np.testing.assert_allclose(shown, plain(noise(2)).numpy(), rtol=1e-4, atol=1e-4 * np.abs(shown).max())
+
+
+def test_a_run_writes_filters_maps_and_top_images(work, capsys):
+    assert run("--n_maps=2", "--layer_name=colours") == 0
+    for name in ("filters/colours.png", "maps/colours/0.png", "maps/colours/1.png", "top_images/colours.png"):
+        assert Image.open(Path("activations", name)).width > 100, name
+    assert not Path("activations/maps/colours/2.png").exists()
+    rows = rows_of()
+    first = {int(row["channel"]): row["image"] for row in rows if row["rank"] == "1"}
+    assert len(rows) == 3 * 4 and first[GREEN] == "1.png" and first[BLUE] == "2.png"
+    assert first[RED] in ("0.png", "3.png")
+    assert json.loads(Path("activations/run.json").read_text())["settings"]["layers"] == ["colours"]
+    assert "filters/colours.png" in capsys.readouterr().out
+
+
+def test_chosen_channels_are_drawn_alone(work, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        activation_figures.utils, "grid_layout", lambda *given: drawn.append(given) or _figure()
+    )
+    monkeypatch.setattr(
+        activation_figures, "figure_top_images", lambda rows, title: drawn.append(rows) or _figure()
+    )
+    assert run("--channel=2,0", "--n_maps=1") == 0
+    filters, maps, top = drawn
+    assert [title.split(":")[0] for title in filters[1]] == ["2", "0"]
+    titles = [title.split("\n")[0] for title in maps[1]]
+    assert titles == ["the image", "channel 2", "channel 2", "channel 0", "channel 0"]
+    assert [channel for channel, _ in top] == [2, 0] and top[0][1][0].name == "2.png"
+
+
+def _figure():
+    import drawing
+
+    return drawing.new_figure(1, 1)
+
+
+def test_a_run_that_is_done_reads_no_image_again(work, monkeypatch):
+    assert run("--n_maps=0") == 0
+    before = rows_of()
+    monkeypatch.setattr(top_images.TopImages, "add", lambda *args: pytest.fail("it was done"))
+    assert run("--n_maps=0") == 0 and rows_of() == before
+
+
+def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
+    Path("images/1.png").write_text("no image")
+    for _ in range(2):
+        assert run() == 1
+        assert "1.png: cannot read" in capsys.readouterr().out
+    assert {row["image"] for row in rows_of()} == {"0.png", "2.png", "3.png"}
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--layer_name=colour"], "colours"),
+    (["--channel=3"], "3 channels, 0 to 2; given: 3"),
+    (["--channel=3-1"], "0-15,151"),
+    (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
+])  # fmt: skip
+def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
+    assert run(*flags) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert words in told and "Traceback" not in told
+
+
+def test_other_settings_want_another_folder(work, capsys):
+    assert run("--n_maps=0") == 0
+    assert run("--n_maps=0", "--n_top_images=2") == 2
+    assert "n_top_images: 8, now 2" in capsys.readouterr().err
+    Path("activations/mine.txt").write_text("stays")
+    assert run("--n_maps=0", "--n_top_images=2", "--overwrite") == 0
+    assert len(rows_of()) == 6 and Path("activations/mine.txt").exists()
+
+
+def test_signed_maps_and_silent_channels_are_told(planted_classifier):
+    features = np.zeros((4, 4, 3), np.float32)
+    features[0, 0, 1] = -2
+    texts = [activation_figures._tell_range(features[..., k]) for k in range(2)]
+    assert texts == ["silent", "-2 to 0"]
+
+
+def test_an_image_that_leaves_a_channel_silent_has_no_region(image):
+    silent, excited = np.zeros((4, 4), np.float32), np.eye(4, dtype=np.float32)
+    shown = [activation_figures.Excited("one.png", image, activation) for activation in (silent, excited)]
+    figure = activation_figures.figure_top_images([(5, shown)], "title")
+    assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1, 0]
+    assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == [
+        "silent",
+        "one.png",
+        "no region",
+    ]
+
+
+def test_a_mistyped_flag_needs_no_tensorflow():
+    code = "import sys, activations\ntry: activations.main(['--nonsense'])\nexcept SystemExit: pass\n" \
+           "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"  # fmt: skip
+    root = Path(activations.__file__).parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True).returncode == 0
