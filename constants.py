@@ -211,7 +211,7 @@ LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 
 # --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------
-MIL_CELLS = 8  # strides that the shorter side of the input holds at least, where no stride is given
+MIL_POSITIONS = 4  # of the backbone's last map, along the side of a patch whose size is not given
 MIL_EMBEDDING = 96  # numbers that a patch is embedded in
 MIL_ATTENTION_UNITS = 64  # of the hidden layer that weighs a patch
 

@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     import muting
     import runs
     import top_classes
-    from summary import format_table, summarise
+    from summary import describe_differences, format_table, list_differences, summarise
 
     boxes = localisation.read_boxes(args.mute_boxes) if args.mute_boxes else None
     opened = runs.open_run(args, chosen)
@@ -142,7 +142,10 @@ def run(args: argparse.Namespace) -> int:
         boxes, note = localisation.match_boxes(boxes, opened.samples)
         print(f"{'boxes':>14}: {note}", flush=True)
     failed = runs.examine(opened, args, args.faithfulness)
-    print(f"\n{format_table(summarise(opened.results.records.values()))}\n")
+    records = opened.results.records.values()
+    print(f"\n{format_table(summarise(records))}\n")
+    if differences := describe_differences(list_differences(records)):
+        print(f"{differences}\n")
     if boxes is not None:
         print(f"{muting.write_muted(opened, boxes, args.seed)}\n")
     runs.print_failures(failed)

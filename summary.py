@@ -84,6 +84,20 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     return rows
 
 
+def describe_differences(rows: Sequence[dict]) -> str:
+    """How many of the tested differences stand, and between which methods, metric by metric; '' without a test."""
+    if not rows:
+        return ""
+    standing = {}
+    for row in rows:
+        if row["stands"]:
+            sign = ">" if row["mean_difference"] > 0 else "<"
+            standing.setdefault(METRICS[row["metric"]].heading, []).append(f"{row['a']} {sign} {row['b']}")
+    lines = [f"{heading}: {', '.join(pairs)}" for heading, pairs in standing.items()]
+    head = f"{sum(row['stands'] for row in rows)} of {len(rows)} differences stand at 5 % (Wilcoxon, Holm)"
+    return "\n".join([head + (":" if lines else ""), *lines])
+
+
 def format_table(rows: Sequence[dict], width: int | None = None) -> str:
     """The summary as text, method by metric: mean [interval] (n). A metric nobody has is left out; what does not fit
     beside each other in `width` letters (None: the screen's) stands below."""

@@ -203,7 +203,7 @@ def run(args: argparse.Namespace, bags=None) -> int:
         "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
     }  # fmt: skip
     settings = {
-        **kept, **(bags.settings(*backbone.input_size) if bags else {}), "weights": weights, "multi_label": source,
+        **kept, **(bags.settings(backbone) if bags else {}), "weights": weights, "multi_label": source,
         "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
         "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
     }  # fmt: skip

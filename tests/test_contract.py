@@ -28,7 +28,11 @@ RANDOM_METHODS = {"RISE", "LIME", "KERNEL_SHAP", "SMOOTHGRAD"}  # all others giv
 # Without max-pooling nothing of the image comes back through a DeconvNet: its map is that of the weights.
 IMAGELESS_METHODS = {"DECONVNET"}
 
-pytestmark = pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+# A method for models of its own kind: test_attention.py runs these tests on one.
+ELSEWHERE = {"ATTENTION"}
+
+HERE = [method for method in METHODS.values() if method.name not in ELSEWHERE]
+pytestmark = pytest.mark.parametrize("method", HERE, ids=lambda method: method.name)
 
 
 @pytest.fixture(scope="module")

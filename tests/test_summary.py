@@ -6,7 +6,16 @@ import pytest
 import significance
 from metrics import METRICS
 from records import Record
-from summary import COLUMNS, divisions, format_cell, format_table, list_differences, read_values, summarise
+from summary import (
+    COLUMNS,
+    describe_differences,
+    divisions,
+    format_cell,
+    format_table,
+    list_differences,
+    read_values,
+    summarise,
+)
 
 
 def record(method="GRADCAM", image="a.png", **values):
@@ -86,6 +95,15 @@ def test_methods_are_compared_on_the_images_both_have():
     assert both["n"] == 17 and both["stands"] and both["effect"] == 1
     assert both["mean_difference"] == pytest.approx(np.mean(np.subtract(first, second)[3:]))
     assert rows["GRADCAM", "FEM"]["n"] == 0 and not rows["GRADCAM", "FEM"]["stands"]
+
+
+def test_the_differences_that_stand_are_named():
+    records = [*many("GRADCAM", np.linspace(0.5, 0.7, 20)), *many("RISE", np.linspace(0.1, 0.2, 20))]
+    for number, one in enumerate(records):
+        one.sim = [0.1, 0.4][number % 2]
+    text = describe_differences(list_differences(records))
+    assert text.splitlines() == ["1 of 2 differences stand at 5 % (Wilcoxon, Holm):", "PCC: GRADCAM > RISE"]
+    assert describe_differences([]) == ""
 
 
 def test_one_method_differs_from_none():
