@@ -76,13 +76,12 @@ class Judge:
         return curves
 
     def _judge_gaze(self, subject: Subject, saliency_map: np.ndarray, record: Record, lacking: list[str]) -> None:
-        own_size = utils.resize_map(saliency_map, *subject.size)
         for kind, measure in ((DENSITY, self._measure_density), (POINTS, self._measure_points)):
             names = [name for name in lacking if name in metrics.names_against(kind)]
             if not names:
                 continue
             try:
-                measure(subject, own_size, record, names)
+                measure(subject, utils.resize_map(saliency_map, *subject.size), record, names)
             except ValueError as error:  # of another shape, damaged: no use for any metric
                 record.undefined[kind.replace(" ", "_")] = str(error)
                 record.undefined.update(dict.fromkeys(names, str(error)))
