@@ -1,0 +1,143 @@
+"""Training of bag models: what is trained, what is written, and that main.py explains the result."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import head, noise, residual_backbone
+from PIL import Image
+
+import attention_mil
+import main
+import mil_training
+import model_files
+import train
+import transfer
+from attention_layers import Bags
+from labelled_images import LabelledImages
+from training import Stage
+
+SETTINGS = {"preprocessing": "tf", "model_name": None}
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Class folders train/ and val/ of red and of green squares on noise, in a working folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    for split, n in (("train", 6), ("val", 4)):
+        for channel, name in enumerate(("red", "green")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(n):
+                pixels = noise(1, 40, seed=100 * n + 10 * channel + number)[0]
+                pixels[8:28, 10:30, channel] = 255
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def saved_model(tmp_path):
+    """The path of a whole saved model of five classes: backbone, pooling, softmax; preprocessing 'tf' kept with it."""
+    backbone = residual_backbone()
+    model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
+    return model_files.save_model(model, tmp_path / "whole.keras", SETTINGS)
+
+
+def run(*flags, weights="whole.keras"):
+    images = "--train_images_folder_path=train", "--val_images_folder_path=val"
+    few = "--patch_size=16", "--patch_stride=16"
+    return attention_mil.main([*images, *few, f"--weights={weights}", "--model_path=bags.keras", *flags])
+
+
+def read_table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, saved_model, capsys):
+    flags = "--gated", "--patch_stride=8", "--fine_tune_from=block_2_conv", "--epochs_head=2", "--epochs_fine_tuning=1"
+    assert run(*flags) == 0
+    classifier, _ = model_files.load_classifier(model_path="bags.keras")
+    assert classifier.class_names == ["green", "red"]
+    assert (classifier.preprocessing, classifier.input_height, classifier.layer_name) == ("tf", 32, "weighted")
+    run_json = json.loads((folders / "bags_training/run.json").read_text())
+    assert run_json["settings"]["attention"] == "gated, 64 units"
+    assert run_json["settings"]["patches"] == "4 x 4 of 16 x 16 pixels, 8 apart, embedded in 96 numbers"
+    rows = read_table("bags_training/validation.csv")
+    assert run_json["val_accuracy"] == np.mean([row["true"] == row["predicted"] for row in rows])
+    assert [row["stage"] for row in read_table("bags_training/history.csv")] == ["head"] * 2 + ["fine_tuning"]
+    for name in ("accuracy_loss", "confusion_matrix", "worst", "attention"):
+        assert Image.open(folders / "bags_training" / f"{name}.png").size[0] > 200
+    before = model_files.load_model(saved_model)
+    for name, is_trained in {"stem_conv": False, "stem_bn": False, "block_1_conv": False, "block_2_conv": True}.items():
+        one, other = (model.get_layer(name).get_weights()[0] for model in (before, classifier.model))
+        assert np.array_equal(one, other) != is_trained, name
+    flags_of_main = "--model_path=bags.keras", "--test_images_folder_path=val", "--limit=2", "--output_folder_path=out"
+    assert main.main(["--explanation_method=ATTENTION,GRADCAM", *flags_of_main]) == 0
+    records = read_table("out/records.csv")
+    assert [row["method"] for row in records].count("ATTENTION") == 2
+    assert all(row["status"] == "ok" for row in records if row["method"] == "ATTENTION")
+    assert run(*flags, "--patch_size=20") == 2  # other bags are another run
+    assert "patches 4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage, weights", [("head", "fixed"), ("all_layers", "trained")])
+def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, weights, tmp_path):
+    backbone = transfer.Backbone(residual_backbone(), None, "none", (32, 32))
+    images = LabelledImages(list("abcd"), noise(4).astype(np.uint8), np.array([0, 1, 0, 1]), ["x", "y"], [])
+    plan = [Stage(stage, 2, 1e-2, 5, batch_size=2)]
+    before = {}
+
+    def train_model(folder, stopped):
+        backbone.model.set_weights(weights_before)
+        model = Bags(16, 16, gated=True, embedding=10, units=5).add_head(backbone, 2, seed=0)
+        before.update({layer.name: layer.get_weights() for layer in model.layers})
+
+        def report(stage, history):
+            if stopped and len(history["loss"]) == 1:
+                raise KeyboardInterrupt
+
+        arguments = model, backbone, images, images, plan, None, folder
+        if stopped:
+            with pytest.raises(KeyboardInterrupt):
+                mil_training.train_stages(*arguments, report)
+            stopped = False
+        histories = mil_training.train_stages(*arguments, report)
+        assert len(histories[stage]["loss"]) == 2
+        return model
+
+    weights_before = backbone.model.get_weights()
+    unbroken = train_model(tmp_path / "unbroken", stopped=False)
+    trained = {layer.name: [weight.copy() for weight in layer.get_weights()] for layer in unbroken.layers}
+    resumed = train_model(tmp_path / "resumed", stopped=True)
+    own = {"instances", "attention_v", "attention_u", "attention_w", "head_predictions"}
+    for layer in resumed.layers:
+        if not layer.weights or layer.name == "head_dropout":
+            continue
+        for one, other in zip(trained[layer.name], layer.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+        changed = any(np.abs(one - other).max() > 0 for one, other in zip(before[layer.name], layer.get_weights()))
+        assert changed == (layer.name in own or weights == "trained"), layer.name
+        assert layer.trainable
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--patch_stride=5"], "patch_stride should divide the input of 32 x 32"),
+    (["--patch_size=64"], "patch_size should lie between"),
+    (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
+    (["--weights=nowhere.keras"], "nowhere.keras"),
+])  # fmt: skip
+def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+    assert run(*flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and words in lines[0]
+
+
+def test_the_model_of_a_zoo_name_does_not_take_the_place_of_that_of_train(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "run", lambda args, bags: paths.append(args.model_path) or 3)  # not done: no report
+    paths = []
+    for flags in ([], ["--model_name=VGG16"], ["--model_path=mine.keras"]):
+        assert attention_mil.main(flags) == 3
+    assert paths == ["models/ResNetDemo_attention_mil.keras", "models/VGG16_attention_mil.keras", "mine.keras"]
