@@ -2,8 +2,9 @@
 
     python bench_judges.py [--rounds 20]
 
-Printed are the median and the quartiles of the processor seconds of one thread (other programs do not count, though they
-slow it by emptying its cache), beside the target. Maps are smooth noise, records random numbers: that does not change what is computed.
+Printed are the median and the quartiles of the processor seconds of one thread, beside the target: other programs do
+not count, though they slow it by emptying its cache. Maps are smooth noise, records random numbers: that does not
+change what is computed.
 """
 
 import argparse

@@ -26,7 +26,9 @@ import main as main_script
 from flags import forgive_names, in_range, run_script
 from methods import METHODS, Method
 
-OF_MAIN = ("display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness")  # a comparison has pages and tables of its own
+OF_MAIN = (  # a comparison has pages and tables of its own
+    "display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness",
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

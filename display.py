@@ -14,7 +14,7 @@ import figures
 import representations
 from dataset import Sample
 from files import figure_saver, picture_saver, write_whole
-from methods import Method
+from methods import Method, explains_class
 from panels import ExplainedImage
 from records import Record
 from results import Results
@@ -67,7 +67,7 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
         image=image,
         saliency_map=results.read_map(record),
         label=_printable(record.label),
-        target=record.class_name,
+        target=record.class_name if explains_class(record.method) else "",
         top_classes=record.top_classes,
         density_map=density_map,
         pcc=record.pcc,

@@ -145,6 +145,11 @@ BASELINES = {  # rows of a table that no method makes: what a map is worth is ho
 GAZE_ROWS = {"OTHERS": "other_density", "PEOPLE": "density_map"}  # baseline -> what of GazeTruth is its map
 
 
+def explains_class(name: str) -> bool:
+    """Whether a class enters the map of the method, or baseline, of that name."""
+    return {**METHODS, **BASELINES}[name].load().uses_class
+
+
 def means_all(text: str) -> bool:
     """Whether ALL is among the names: then a method that does not fit the model is left out, not refused."""
     return "ALL" in _read_names(text)

@@ -1,8 +1,8 @@
-"""A network forgets what it has learnt, layer by layer from its output down (the cascading randomisation).
+"""A network forgets what it has learnt, layer by layer from its output down.
 
 A layer forgets by drawing each of its weights again from the layer's own initialiser: kernels from the distribution
-they started from, a batch norm back to the identity. Adebayo et al. 2018, "Sanity checks for saliency maps", section 3.1.
-What a weight becomes depends on the seed and the layer's path alone, so that every stage can be made again by itself.
+they started from, a batch norm back to the identity: Adebayo et al. 2018, "Sanity checks for saliency maps", the
+cascading randomisation. What a weight becomes depends on the seed and the layer's path alone, so that every stage can be made again by itself.
 """
 
 import zlib

@@ -45,9 +45,8 @@ def figure_curves(methods: Sequence[str], stages: Sequence[str], scores: dict[st
     below = max(map(drawing.measure_text, shown)) + 0.25
     n_lines = -(-len(methods) // 4)
     head = (4 + 1.4 * n_lines) * LINE
-    figure = drawing.new_figure(
-        len(scores) * (WIDTH + 0.6) + GAP, head + HEIGHT + below, "how alike the maps stay while the network forgets from its output down"
-    )
+    title = "how alike the maps stay while the network forgets from its output down"
+    figure = drawing.new_figure(len(scores) * (WIDTH + 0.6) + GAP, head + HEIGHT + below, title)
     colours = matplotlib.colormaps["tab10"].colors
     for place, (name, table) in enumerate(scores.items()):
         axes = drawing.add_axes(figure, 0.45 + place * (WIDTH + 0.6), head, WIDTH, HEIGHT)

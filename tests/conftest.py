@@ -20,6 +20,7 @@ CELL = 12  # pixels of a position of the planted map, 8 x 8
 COLOURS = ("red", "green", "blue")
 RED, GREEN, BLUE = range(3)
 DATA = Path(__file__).parents[2] / "shared" / "data"
+ELSEWHERE = {"ATTENTION"}  # methods for models of their own kind: test_attention.py asks them on one
 OPTIONS = {  # that make a costly method quick, by name, whatever the method
     "n_masks": 400,
     "mask_size": 4,

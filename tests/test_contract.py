@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from conftest import (
     BLUE,
+    ELSEWHERE,
     GREEN,
     RED,
     SIDE,
@@ -27,9 +28,6 @@ RANDOM_METHODS = {"RISE", "LIME", "KERNEL_SHAP", "SMOOTHGRAD"}  # all others giv
 
 # Without max-pooling nothing of the image comes back through a DeconvNet: its map is that of the weights.
 IMAGELESS_METHODS = {"DECONVNET"}
-
-# A method for models of its own kind: test_attention.py runs these tests on one.
-ELSEWHERE = {"ATTENTION"}
 
 HERE = [method for method in METHODS.values() if method.name not in ELSEWHERE]
 pytestmark = pytest.mark.parametrize("method", HERE, ids=lambda method: method.name)
