@@ -13,9 +13,11 @@ their images by name in the same way. An image without either is no error.
 """
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -45,6 +47,14 @@ class Sample:
     class_index: int | None = None  # of that class in the model
     density_map_path: Path | None = None
     fixations: Fixations | None = field(default=None, compare=False)
+
+    @cached_property
+    def checksum(self) -> str:
+        """A short text that tells the image file's content from another; '' if it cannot be read."""
+        try:
+            return f"{zlib.crc32(self.path.read_bytes()):08x}"
+        except OSError:
+            return ""
 
     def read(self) -> np.ndarray:
         """The image, uint8 RGB (H, W, 3); errors as `utils.read_image`."""
@@ -91,7 +101,7 @@ def load_dataset(
         name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), looked_at.get(name))
         for name, stem, label in zip(names, stems, found)
     }
-    return [samples[name] for name in _take_in_turn(names, limit)]
+    return take_in_turn([samples[name] for name in names], limit)
 
 
 def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:
@@ -223,12 +233,13 @@ def group_of(name: str) -> str:
     return PurePosixPath(name).parent.name or (parts.style if parts else "")
 
 
-def _take_in_turn(names: Sequence[str], limit: int | None) -> list[str]:
-    """The first `limit` names if each class folder or MexCulture142 style gives one in turn; sorted."""
+def take_in_turn(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """The first `limit` samples if each class folder or MexCulture142 style gives one in turn; in their order."""
     seen = Counter()
     rounds = []
-    for name in names:
-        group = group_of(name)
-        rounds.append((seen[group], name))
+    for sample in samples:
+        group = group_of(sample.name)
+        rounds.append((seen[group], sample.name))
         seen[group] += 1
-    return sorted(name for _, name in sorted(rounds)[:limit])
+    taken = {name for _, name in sorted(rounds)[:limit]}
+    return [sample for sample in samples if sample.name in taken]

@@ -149,10 +149,10 @@ def write_demo(
 def open_demo(limit: int | None = None) -> tuple[dict[str, Path], set[str]]:
     """Where the embedded validation images and their gaze are, drawn if need be, and the names of the images asked for.
 
-    limit: so many images, `constants.DEMO_LIMIT` if None. The folders stand under the names of their flags. Whatever
-    else has been drawn before lies in them too.
+    limit: so many images, but `constants.DEMO_LIMIT` at least. The folders stand under the names of their flags.
+    Whatever else has been drawn before lies in them too.
     """
-    limit = limit or constants.DEMO_LIMIT
+    limit = max(limit or 0, constants.DEMO_LIMIT)
     folder = write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
     folders = {flag: folder / name for flag, name in FOLDERS.items()}
     return folders, set(demo_names("val")[:limit])

@@ -86,6 +86,7 @@ class Examiner:
             method="",
             image=sample.name,
             stem=sample.stem,
+            checksum=sample.checksum,
             label=sample.label or "",
             predicted=names[top[0]],
             probability=float(row[top[0]]),
@@ -160,7 +161,7 @@ class Examiner:
 
     def _fail(self, method: Method, sample: Sample, reason: str) -> None:
         self.progress.say(f"{method.name} {sample.name}: {reason}")
-        record = Record(method.name, sample.name, sample.stem, sample.label or "", status=f"failed: {reason}")
+        record = Record(method.name, sample.name, sample.stem, label=sample.label or "", status=f"failed: {reason}")
         self.results.add(record)
         self.progress.end(method.name, sample.name)
 

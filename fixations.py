@@ -80,8 +80,8 @@ class Fixations:
 
     @property
     def n_repeated(self) -> int:
-        """How many fixations are at the very place of the same observer's fixation before."""
-        return sum(int((np.diff(points, axis=0) == 0).all(axis=1).sum()) for points in self.by_observer())
+        """How many fixations are at the very place of an earlier one of the same observer."""
+        return sum(len(points) - len(np.unique(points, axis=0)) for points in self.by_observer())
 
     @property
     def n_without_duration(self) -> int | None:
@@ -97,7 +97,11 @@ def read_fixations(path: str | Path) -> dict[str, Fixations]:
     path = Path(path)
     if not path.exists():
         raise ValueError(f"fixations: there is no file or folder '{path}'")
-    return _read_folder(path) if path.is_dir() else _read_csv(path)
+    fixations = _read_folder(path) if path.is_dir() else _read_csv(path)
+    points = np.concatenate([of_image.points for of_image in fixations.values()])
+    if len(points) and points.min() >= 0 and points.max() <= 1 and (points % 1 != 0).any():
+        raise ValueError(f"fixations: all coordinates of '{path}' lie in 0-1; pixels of the image were wanted")
+    return fixations
 
 
 # --- csv -----------------------------------------------------------------------------------------------------
@@ -132,6 +136,8 @@ def _find_columns(path: Path, head: Sequence[str]) -> dict[str, int]:
     places = {}
     for what, names in COLUMNS.items():
         found = [place for place, name in enumerate(head) if name in names]
+        if len(head) == 1 and (separator := next((sign for sign in ";\t" if sign in head[0]), None)):
+            raise ValueError(f"fixations: the columns of '{path}' are separated by {separator!r}; commas were wanted")
         if len(found) > 1 or not found and what != "duration":
             wanted = ", ".join(" or ".join(names) for names in COLUMNS.values())
             raise ValueError(

@@ -81,7 +81,7 @@ def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argpar
         message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     except MemoryError as error:
         message = f"not enough memory: {error}"
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         message = f"a library is missing ({error}); see 'Start' in README.md"
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)

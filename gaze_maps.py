@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import constants
 import dataset
 import demo
 import evaluate
@@ -35,7 +36,8 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
     """The samples with their fixations, what to say of them, and what they come from."""
     folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
     if args.test_images_folder_path is None:
-        embedded, wanted = demo.open_demo(limit)
+        embedded, _ = demo.open_demo(limit)
+        wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
         folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
     images, official, fixations = folders.values()
     read = read_fixations(fixations)

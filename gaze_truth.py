@@ -11,6 +11,7 @@ Two rows of a table come from the gaze itself:
 """
 
 import functools
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,13 +26,26 @@ from metrics import DENSITY, POINTS
 
 
 class GazeTruth:
-    """The gaze of the samples of a run.
+    """The gaze of the samples of a data set, of which a run may explain but a few.
 
     sigma_px: width of a fixation's Gaussian in image pixels; None: that of MexCulture142's screen (gaze.py).
     """
 
     def __init__(self, samples: Sequence[Sample], *, sigma_px: float | None = None, seed: int = constants.SEED):
         self.samples, self.sigma_px, self.seed = samples, sigma_px, seed
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A short text that tells this gaze, of all images, from any other."""
+        crc = 0
+        for sample in self.samples:
+            if self.kinds(sample):
+                crc = zlib.crc32(sample.name.encode(errors="surrogateescape"), crc)
+                if sample.density_map_path is not None and sample.density_map_path.is_file():
+                    crc = zlib.crc32(sample.density_map_path.read_bytes(), crc)
+                if sample.fixations is not None:
+                    crc = zlib.crc32(sample.fixations.points.tobytes() + sample.fixations.observers.tobytes(), crc)
+        return f"{crc:08x}"
 
     def kinds(self, sample: Sample) -> list[str]:
         """Which ground truths the sample has: of `metrics.DENSITY` and `metrics.POINTS`."""
@@ -61,7 +75,7 @@ class GazeTruth:
         """The fixations (M, 2) of up to `constants.SAUC_IMAGES` other images, drawn by the seed, at their places in
         this image: relative to its size."""
         others = [other for other in self.samples if other.fixations is not None and other.name != sample.name]
-        rng = np.random.default_rng([self.seed, self.samples.index(sample)])
+        rng = np.random.default_rng([self.seed, zlib.crc32(sample.name.encode(errors="surrogateescape"))])
         drawn = rng.permutation(len(others))[: constants.SAUC_IMAGES]
         found = [self._relative_points(others[index]) for index in drawn]
         return np.concatenate([np.empty((0, 2)), *found]) * (width, height)
@@ -83,6 +97,10 @@ class GazeTruth:
             found = sample.fixations
             return found is not None and found.observers_known and found.n_observers > 1
         return any(self.kinds(other) for other in self.samples if other.name != sample.name)
+
+    def wants(self, row: str) -> str:
+        """What `covers` asks for, in words."""
+        return "no image has fixations of two observers or more" if row == "PEOPLE" else "no other image has gaze"
 
     def halves(self, sample: Sample, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Density maps of two halves of the observers, `constants.PEOPLE_SPLITS` times; ValueError for fewer."""

@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     import muting
     import runs
     import top_classes
-    from summary import describe_differences, format_table, list_differences, summarise
+    from summary import describe_differences, describe_undefined, format_table, list_differences, summarise
 
     boxes = localisation.read_boxes(args.mute_boxes) if args.mute_boxes else None
     opened = runs.open_run(args, chosen)
@@ -144,8 +144,11 @@ def run(args: argparse.Namespace) -> int:
     failed = runs.examine(opened, args, args.faithfulness)
     records = opened.results.records.values()
     print(f"\n{format_table(summarise(records))}\n")
-    if differences := describe_differences(list_differences(records)):
-        print(f"{differences}\n")
+    if (n_images := len({record.image for record in records})) > len(opened.samples):
+        print(f"(of all {n_images} images in the output folder, {len(opened.samples)} of them in this run)\n")
+    for text in (describe_undefined(records), describe_differences(list_differences(records))):
+        if text:
+            print(f"{text}\n")
     if boxes is not None:
         print(f"{muting.write_muted(opened, boxes, args.seed)}\n")
     runs.print_failures(failed)

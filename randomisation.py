@@ -2,7 +2,8 @@
 
 A layer forgets by drawing each of its weights again from the layer's own initialiser: kernels from the distribution
 they started from, a batch norm back to the identity: Adebayo et al. 2018, "Sanity checks for saliency maps", the
-cascading randomisation. What a weight becomes depends on the seed and the layer's path alone, so that every stage can be made again by itself.
+cascading randomisation. What a weight becomes depends on the seed and the layer's path alone, so that every stage can
+be made again by itself.
 """
 
 import zlib

@@ -17,6 +17,7 @@ JSON_FIELDS = ("undefined", "remarks", "top_classes")
 class Record:
     """What is known of one image under one method; a metric that is undefined or was not asked for is None.
 
+    checksum: of the image file.
     status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
     seconds, passes: of computing the map; a pass is one image sent forward through the network.
     undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
@@ -26,6 +27,7 @@ class Record:
     method: str
     image: str
     stem: str
+    checksum: str = ""
     label: str = ""
     predicted: str = ""
     probability: float | None = None

@@ -3,9 +3,9 @@
     python report.py results/
     python report.py results_resnet/ results_vgg/ --output_folder_path=report
 
-Written are report.html, which holds its pictures, and report.tex with report_figures/, into the folder of the
-(first) run unless --output_folder_path says otherwise. The report says what run.json and records.csv say, with the
-intervals and tests of summary.py, and shows the images from where the run found them.
+Written are report.html, which holds its pictures, report.tex with report_figures/, and report_differences.csv, into
+the folder of the (first) run unless --output_folder_path says otherwise. The report says what run.json and records.csv
+say, with the intervals and tests of summary.py, and shows the images from where the run found them.
 Exit code: 0; 2 for a folder that holds no run.
 """
 
@@ -33,11 +33,15 @@ def write_report(folders: Sequence[str | Path], output: str | Path, title: str) 
     import report_content
     import report_html
     import report_tex
-    from files import figure_saver, write_whole
+    from files import figure_saver, write_rows, write_whole
     from report_data import Report
 
     output = Path(output)
-    sections = report_content.compose(Report(folders))
+    found = Report(folders)
+    sections = report_content.compose(found)
+    if found.differences:
+        names = list(found.differences[0])
+        write_whole(output / "report_differences.csv", lambda path: write_rows(path, names, found.differences))
     for section in sections:
         for block in section.blocks:
             if isinstance(block, report_content.Picture):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import report_figures
 from metrics import DENSITY, NETWORK, POINTS, Metric
 from report_data import Report
-from summary import format_cell
+from summary import describe_differences, format_cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +82,7 @@ def _pictures(*found) -> list[Picture]:
 
 
 def _describe_runs(report: Report) -> Iterator[str | Table]:
-    for run, description in zip(report.runs, report.descriptions):
+    for name, description in zip(report.names, report.descriptions):
         settings = description["settings"]
         known = {**description.get("model", {}), **{key: settings.get(key) for key in SETTINGS_SHOWN}}
         options = {
@@ -93,7 +93,7 @@ def _describe_runs(report: Report) -> Iterator[str | Table]:
         rows += [(f"options of {name}", text) for name, text in options.items() if text]
         rows += [(key, str(description.get(key, ""))) for key in ("gaze", "host")]
         rows += [("versions", versions)]
-        yield Table(("setting", "value"), rows, f"The run in {run.folder.name}, as it recorded itself")
+        yield Table(("setting", "value"), rows, f"The run in {name}, as it recorded itself")
 
 
 def _tabulate_results(report: Report) -> Iterator[str | Table]:
@@ -126,16 +126,18 @@ def _tables(summary: Sequence[dict], measured: Sequence[Metric], title: str) -> 
 
 def _tabulate_differences(report: Report) -> Iterator[str | Table]:
     """Which pairs of rows differ, metric by metric."""
-    methods = set(report.methods)
-    tests = [test for test in report.differences if {test["a"], test["b"]} & methods]
+    tests = report.differences
     if not tests:
         return
     headings = {metric.name: metric.heading for metric in report.measured}
     standing = [test for test in tests if test["stands"]]
     yield f"""{len(standing)} of {len(tests)} differences between two rows stand at 5 % (Wilcoxon's signed-rank test
 over the images both have, corrected after Holm for all pairs of a metric; effect: matched-pairs rank-biserial
-correlation). All of them, those that do not stand too, are in differences.csv. That a pair is not listed is no proof
-that two methods are alike: a few images cannot show a small difference."""
+correlation). Every two methods are one family for the correction, methods with baselines another. All of them, also
+those that do not stand, are in report_differences.csv. That a pair is not listed is no proof that two methods are
+alike: a few images cannot show a small difference."""
+    if not standing:
+        yield describe_differences(tests)
     rows = [
         [headings[test["metric"]], test["a"], test["b"], str(test["n"]), f"{test['mean_difference']:+.3f}",
          f"{test['effect']:+.2f}", f"{test['p_holm']:.2g}"]

@@ -21,6 +21,16 @@ from summary import divisions, list_differences, summarise
 IMAGES = "test_images_folder_path"
 
 
+def name_folders(folders: Sequence[Path]) -> list[str]:
+    """The names by which folders are told apart: the last parts of their paths, as few as it takes."""
+    paths = [folder.resolve().parts for folder in folders]
+    for n in range(1, max(map(len, paths)) + 1):
+        names = ["/".join(parts[-n:]) for parts in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise ValueError(f"the same folder was given twice: {', '.join(map(str, folders))}")
+
+
 class Report:
     """The runs in some folders, read once; ValueError for a folder without a run, or without a record.
 
@@ -31,9 +41,10 @@ class Report:
         self.runs = [RunFolder(folder) for folder in dict.fromkeys(map(Path, folders))]
         self.descriptions = [run.read_description() for run in self.runs]
         self._sources = {}  # (row, image) -> the run and the record as it stands there
-        for run in self.runs:
+        self.names = name_folders([run.folder for run in self.runs])
+        for run, name in zip(self.runs, self.names):
             for record in run.read_records().values():
-                row = record.method if len(self.runs) == 1 else f"{record.method} in {run.folder.name}"
+                row = record.method if len(self.runs) == 1 else f"{record.method} in {name}"
                 self._sources[row, record.image] = run, record
         if not self._sources:
             raise ValueError(f"no record in {', '.join(str(run.folder) for run in self.runs)}: nothing to report")
@@ -91,7 +102,10 @@ class Report:
     def read_map(self, row: str, image: str) -> np.ndarray | None:
         """The raw map (H, W) of an image; None if there is none."""
         run, record = self._sources.get((row, image), (None, None))
-        return None if record is None or record.failed else run.read_map(record)
+        try:
+            return None if record is None or record.failed else run.read_map(record)
+        except ValueError:  # removed, or damaged: said in its place
+            return None
 
     def read_image(self, image: str) -> np.ndarray | None:
         """The image (H, W, 3) from where the run found it; None if it is there no more."""

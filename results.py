@@ -18,13 +18,16 @@ import numpy as np
 
 import constants
 from files import lock_folder, open_text, picture_saver, save_array, write_rows, write_whole
+from methods import GAZE_ROWS
+from metrics import DENSITY, POINTS, names_against
 from records import Record, to_row
 from run_folder import RunFolder
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv", "differences.csv", "muted.csv", "sanity*.csv", "sanity_*.png", "report.html", "report.tex",
-    "report_figures/*.png",
+    "report_differences.csv", "report_figures/*.png",
 )  # fmt: skip
+GROUND_TRUTHS = [kind.replace(" ", "_") for kind in (DENSITY, POINTS)]  # under which a record says one is no use
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv", "agreement_matrix.png", "side_by_side*.png", "score_board.csv", "localisation.csv",
     "agreement/*/ranking*.png",
@@ -46,20 +49,42 @@ class Results(RunFolder):
         self._lock = lock_folder(self.folder)
         if overwrite:
             self._clear()
+        has_run = (self.folder / "run.json").is_file()
+        gaze = self.read_description().get("gaze_fingerprint") if has_run else None
         kept = self._merge_settings(json.loads(json.dumps(settings)))
         self.records = {key: record for key, record in self.read_records().items() if not record.failed}
-        content = {**description, "settings": kept, "host": platform.node(), "platform": platform.platform()}
-        self._write_json("run.json", content)  # first: no record without the settings it was made with
+        self._description = {
+            **description, "settings": kept, "gaze_fingerprint": gaze, "host": platform.node(),
+            "platform": platform.platform(),
+        }  # fmt: skip
+        self._write_json("run.json", self._description)  # first: no record without the settings it was made with
         self.rewrite_records()
 
     # --- reading -----------------------------------------------------------------------------------------
 
     def find(self, method: str, sample) -> Record | None:
-        """The record of that image if its map is there too, under the stem it has now."""
+        """The record of that image if it is the same file still, and its map is there under the stem it has now."""
         record = self.records.get((method, sample.name))
-        if record is None or record.stem != sample.stem or not self.map_path(method, sample.stem).is_file():
+        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
             return None
-        return record
+        return record if self.map_path(method, sample.stem).is_file() else None
+
+    def accept_gaze(self, fingerprint: str) -> None:
+        """Forgets what earlier records say of gaze, and the rows made of it, if that was another: OTHERS and the
+        shuffled AUC depend on the gaze of all images. The maps of methods stay."""
+        if self._description["gaze_fingerprint"] not in (None, fingerprint):
+            of_gaze = [*names_against(DENSITY), *names_against(POINTS)]
+            for key, record in [*self.records.items()]:
+                if record.method in GAZE_ROWS:
+                    del self.records[key]
+                    continue
+                for name in of_gaze:
+                    setattr(record, name, None)
+                for name in (*of_gaze, *GROUND_TRUTHS):
+                    record.undefined.pop(name, None)
+            self.rewrite_records()
+        self._description["gaze_fingerprint"] = fingerprint
+        self._write_json("run.json", self._description)
 
     # --- writing -----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+import constants
 import dataset
 import demo
 import explaining
@@ -21,7 +22,7 @@ from classifier import Classifier
 from dataset import Sample
 from gaze_truth import GazeTruth
 from judge import Judge
-from methods import Method, means_all
+from methods import GAZE_ROWS, Method, means_all
 from records import Record
 from results import Results, versions
 from summary import divisions, list_differences, summarise
@@ -31,7 +32,8 @@ from summary import divisions, list_differences, summarise
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    class_rule: as `explaining.choose_class` takes it. density_note: where the gaze comes from.
+    class_rule: as `explaining.choose_class` takes it. density_note: where the gaze comes from. data_set: all samples
+    there are, whose gaze is what an image's is compared with; none: the samples.
     """
 
     classifier: Classifier
@@ -41,6 +43,7 @@ class Run:
     description: dict
     class_rule: str
     density_note: str
+    data_set: Sequence[Sample] = ()
 
     @property
     def names(self) -> list[str]:
@@ -73,12 +76,13 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
         print(f"{method.name} is left out: {reason}", file=sys.stderr)
     chosen = {method: options for method, options in chosen.items() if method not in misfits}
     explaining.check_options(classifier, chosen)
-    samples, density_note = load_samples(args, classifier)
+    data_set, density_note = list_samples(args, classifier)
+    samples = choose_samples(args, data_set)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
     about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
-    return Run(classifier, samples, chosen, results, description, class_rule, density_note)
+    return Run(classifier, samples, chosen, results, description, class_rule, density_note, data_set)
 
 
 def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
@@ -96,7 +100,11 @@ def examine(run: Run, args: argparse.Namespace, faithfulness: Sequence[str]) -> 
 
     faithfulness: keys of `metrics.FAITHFULNESS`.
     """
-    gaze = GazeTruth(run.samples, sigma_px=args.sigma_px, seed=args.seed)
+    gaze = GazeTruth(run.data_set or run.samples, sigma_px=args.sigma_px, seed=args.seed)
+    run.results.accept_gaze(gaze.fingerprint)
+    for method in run.chosen:
+        if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):
+            print(f"{method.name} is left out: {gaze.wants(method.name)}", file=sys.stderr)
     judge = Judge(run.classifier, gaze, faithfulness=faithfulness, protocol=args.fidelity_protocol, seed=args.seed)
     examiner = explaining.Examiner(run.classifier, run.results, judge, class_rule=run.class_rule, seed=args.seed)
     examiner.examine(run.samples, run.chosen)
@@ -129,23 +137,38 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
+        **({"n_stages": args.n_stages} if hasattr(args, "n_stages") else {}),
         "methods": {method.name: options for method, options in chosen.items()},
     }
 
 
 def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
     """The samples to explain, and a note on where their gaze comes from."""
-    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
+    samples, note = list_samples(args, classifier)
+    return choose_samples(args, samples), note
+
+
+def list_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
+    """All samples there are, whatever the limit, and a note on where their gaze comes from; of the embedded data at
+    least those that a run without flags explains."""
+    folders, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, None
     if args.test_images_folder_path is None:
-        embedded, wanted = demo.open_demo(limit)
-        folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
+        embedded, wanted = demo.open_demo(args.limit)
+        folders = {flag: folders[flag] or embedded[flag] for flag in folders}
     images, density_maps, fixations = folders.values()
     samples = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=classifier.class_names,
-        class_ids=classifier.class_ids, limit=limit,
-    )  # fmt: skip
+        images, density_maps, fixations=fixations, class_names=classifier.class_names, class_ids=classifier.class_ids
+    )
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""
+
+
+def choose_samples(args: argparse.Namespace, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if args.test_images_folder_path is None:
+        wanted = demo.demo_names("val")[: args.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, args.limit)
 
 
 def find_folder(args: argparse.Namespace, flag: str) -> str | None:

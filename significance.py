@@ -16,7 +16,7 @@ The p-value is exact for 50 images or fewer without ties among the differences, 
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,17 +101,20 @@ def draw_counts(n: int, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def paired_tests(
-    values: Mapping[str, np.ndarray], significance: float = constants.SIGNIFICANCE
+    values: Mapping[str, np.ndarray],
+    pairs: Sequence[tuple[str, str]] | None = None,
+    significance: float = constants.SIGNIFICANCE,
 ) -> list[Pair]:
     """The test of every two methods: values of one metric (n,) by method, the same images in the same order.
 
+    pairs: those that are tested, one family for the correction; None: every two.
     NaN is an undefined value: a pair has the images where neither is. ValueError for methods of unlike length.
     """
     values = {name: np.asarray(column, np.float64) for name, column in values.items()}
     lengths = {name: len(column) for name, column in values.items()}
     if len({*lengths.values()}) > 1:
         raise ValueError(f"one value per image was wanted of every method; got {lengths}")
-    pairs = list(itertools.combinations(values, 2))
+    pairs = list(itertools.combinations(values, 2)) if pairs is None else pairs
     tests = [compare_paired(values[a] - values[b]) for a, b in pairs]
     corrected = correct_holm(np.array([p for _, _, p, _ in tests]))
     return [

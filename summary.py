@@ -1,17 +1,21 @@
 """The tables of a run: per method, class or group the mean of each metric with its interval, and which differ.
 
 The interval is the 95 % bootstrap of the mean over images (Efron 1979); differences between methods are tested on the
-images both have, by Wilcoxon's signed-rank test, corrected after Holm over all pairs of one metric (significance.py).
+images both have, by Wilcoxon's signed-rank test, corrected after Holm over the pairs of a family (significance.py).
 An undefined value is counted, never averaged.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, product
 
 import numpy as np
 
+import constants
 import significance
 from dataset import group_of
+from methods import BASELINES
 from metrics import METRICS
 from records import Record, align
 
@@ -68,7 +72,11 @@ def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = N
 
 def list_differences(records: Iterable[Record]) -> list[dict]:
     """One row per metric and pair of methods: on how many images, the mean difference, effect size, p, and whether it
-    stands at 5 % once corrected for all pairs of that metric."""
+    stands at 5 % once corrected for all pairs of its family.
+
+    Every two methods are one family of a metric, every method with every baseline another, so that baselines change
+    nothing between methods. Methods of several runs are called '<METHOD> in <run>'.
+    """
     of_method = {}
     for method, group in group_records(records).items():
         known = [record for record in group if not record.failed]
@@ -80,7 +88,10 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     rows = []
     for place, column in enumerate(METRICS):
         values = {method: table[:, place] for method, table in tables.items() if not np.isnan(table[:, place]).all()}
-        rows += [{"metric": column, **pair._asdict()} for pair in significance.paired_tests(values)]
+        methods = [method for method in values if method.split(" in ")[0] not in BASELINES]
+        families = combinations(methods, 2), product(methods, [name for name in values if name not in methods])
+        for pairs in families:
+            rows += [{"metric": column, **pair._asdict()} for pair in significance.paired_tests(values, list(pairs))]
     return rows
 
 
@@ -95,7 +106,31 @@ def describe_differences(rows: Sequence[dict]) -> str:
             standing.setdefault(METRICS[row["metric"]].heading, []).append(f"{row['a']} {sign} {row['b']}")
     lines = [f"{heading}: {', '.join(pairs)}" for heading, pairs in standing.items()]
     head = f"{sum(row['stands'] for row in rows)} of {len(rows)} differences stand at 5 % (Wilcoxon, Holm)"
+    if not lines and (least := _least_p(rows)) >= constants.SIGNIFICANCE:
+        return f"{head}: of so few images none can, whatever they show: the smallest p would be {least:.2g}"
     return "\n".join([head + (":" if lines else ""), *lines])
+
+
+def _least_p(rows: Sequence[dict]) -> float:
+    """The smallest p that any of these tests could have had: all of its images different, and to the same side."""
+    families = Counter((row["metric"], row["b"].split(" in ")[0] in BASELINES) for row in rows)
+    return min(
+        min(1.0, 2.0 ** (1 - row["n"]) * families[row["metric"], row["b"].split(" in ")[0] in BASELINES])
+        for row in rows
+    )
+
+
+def describe_undefined(records: Iterable[Record]) -> str:
+    """Which metrics have no value, why and for how many maps, a line for each reason; '' where all have."""
+    reasons = {}
+    for record in records:
+        for metric, reason in record.undefined.items():
+            if metric in METRICS:
+                reasons.setdefault((record.method, reason), Counter())[METRICS[metric].heading] += 1
+    return "\n".join(
+        f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {reason}"
+        for (method, reason), counts in reasons.items()
+    )
 
 
 def format_table(rows: Sequence[dict], width: int | None = None) -> str:

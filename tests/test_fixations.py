@@ -47,8 +47,8 @@ def test_by_observer_keeps_those_without_a_fixation():
     assert [points.tolist() for points in of_observers] == [[[1, 2]], [], [[3, 4], [5, 6]]]
 
 
-def test_repeated_is_the_same_place_twice_in_a_row_by_the_same_observer():
-    assert make([[1, 2], [1, 2], [1, 2], [3, 4], [1, 2]], [[1, 2]]).n_repeated == 2
+def test_repeated_is_the_place_of_an_earlier_fixation_of_the_same_observer():
+    assert make([[1, 2], [1, 2], [1, 2], [3, 4], [1, 2]], [[1, 2]]).n_repeated == 3
     assert make([[1, 2], [1, 3]], [[1, 3], [2, 3]]).n_repeated == 0
 
 
@@ -82,7 +82,7 @@ def test_columns_are_known_by_their_names_wherever_they_stand(tmp_path, head):
     ("text", "reason"),
     [
         ("", "no column image; wanted are .* it has none"),
-        ("image;observer;x;y\n", "it has image;observer;x;y"),
+        ("image;observer;x;y\n", "separated by ';'; commas were wanted"),
         ("image,observer,x,duration\n", "no column y or y_px; .* it has image, observer, x, duration"),
         ("image,observer,x,x_px,y\n", "two columns x or x_px"),
         (HEAD, "no row under its head"),

@@ -296,7 +296,9 @@ def demonstration(work, monkeypatch, model_file):
 
 
 def test_without_images_the_demonstration_is_explained(demonstration):
-    assert len(rows_of()) == len(list(Path("demo_data/images_val").iterdir())) == 2
+    assert len(rows_of()) == 2
+    drawn = {path.name for path in Path("demo_data/images_val").iterdir()}
+    assert len(drawn) == constants.DEMO_LIMIT, "the gaze of the others is what that of the two is compared with"
     assert all(row["pcc"] or json.loads(row["undefined"])["pcc"] for row in rows_of())
 
 

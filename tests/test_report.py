@@ -108,6 +108,12 @@ def test_several_runs_stand_side_by_side(tmp_path, images, run_folder):
     assert "GRADCAM in other" in make(run_folder, other)[0]
 
 
+def test_runs_in_folders_of_one_name_are_told_apart(tmp_path, images):
+    folders = [write_run(tmp_path / name / "results", images, methods=("GRADCAM",)).folder for name in "ab"]
+    assert Report(folders).rows == ["GRADCAM in a/results", "GRADCAM in b/results"]
+    assert len(Report([folders[0], folders[0]]).runs) == 1, "the same folder twice is one run"
+
+
 # --- how it is set -------------------------------------------------------------------------------------------------
 def test_the_page_needs_nothing_but_itself(run_folder, pages):
     html, _ = pages

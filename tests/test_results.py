@@ -44,7 +44,7 @@ def open_run(folder, settings=SETTINGS, **options):
 
 
 def sample_of(record):
-    return SimpleNamespace(name=record.image, stem=record.stem)
+    return SimpleNamespace(name=record.image, stem=record.stem, checksum=record.checksum)
 
 
 def add(run, record, value=1.0):
@@ -127,8 +127,12 @@ def test_an_image_is_found_when_its_record_and_its_map_are_there(tmp_path):
     add(run, PLAIN)
     assert run.find("GRADCAM", sample_of(PLAIN)) == PLAIN
     assert run.find("RISE", sample_of(PLAIN)) is None
-    assert run.find("GRADCAM", SimpleNamespace(name="a.png", stem="a_png")) is None, "its files have another name now"
-    assert run.find("GRADCAM", SimpleNamespace(name="a.jpg", stem="a")) is None, "another image has that stem now"
+    for reason, now in {
+        "its files have another name now": sample_of(replace(PLAIN, stem="a_png")),
+        "another image has that stem now": sample_of(replace(PLAIN, image="a.jpg")),
+        "another picture lies under that name now": sample_of(replace(PLAIN, checksum="0a1b2c3d")),
+    }.items():
+        assert run.find("GRADCAM", now) is None, reason
     run.map_path("GRADCAM", "a").unlink()
     assert run.find("GRADCAM", sample_of(PLAIN)) is None
 
@@ -157,6 +161,22 @@ def test_a_damaged_map_or_curve_is_told_in_one_line(tmp_path):
         run.read_map(PLAIN)
     with pytest.raises(ValueError, match="cannot read the curves .*a.csv"):
         run.read_curves(PLAIN)
+
+
+def test_of_another_gaze_all_that_is_known_of_gaze_is_forgotten_and_the_maps_stay(tmp_path):
+    run = open_run(tmp_path)
+    run.accept_gaze("first")
+    record = replace(PLAIN, nss=1.5, insertion_auc=0.5, undefined={"kl": "a reason", "increase": "another"})
+    add(run, record)
+    add(run, replace(PLAIN, method="OTHERS"))
+    open_run(tmp_path).accept_gaze("first")
+    assert open_run(tmp_path).records["GRADCAM", "a.png"] == record
+    again = open_run(tmp_path)
+    again.accept_gaze("second")
+    kept = open_run(tmp_path).records
+    assert list(kept) == [("GRADCAM", "a.png")]
+    assert kept["GRADCAM", "a.png"] == replace(record, pcc=None, nss=None, undefined={"increase": "another"})
+    assert open_run(tmp_path).find("GRADCAM", sample_of(PLAIN)) is not None
 
 
 # --- other settings, other runs ------------------------------------------------------------------------------

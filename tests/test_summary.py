@@ -9,6 +9,7 @@ from records import Record
 from summary import (
     COLUMNS,
     describe_differences,
+    describe_undefined,
     divisions,
     format_cell,
     format_table,
@@ -104,6 +105,31 @@ def test_the_differences_that_stand_are_named():
     text = describe_differences(list_differences(records))
     assert text.splitlines() == ["1 of 2 differences stand at 5 % (Wilcoxon, Holm):", "PCC: GRADCAM > RISE"]
     assert describe_differences([]) == ""
+
+
+def test_baselines_change_nothing_between_methods():
+    methods = [*many("GRADCAM", np.linspace(0.5, 0.7, 7)), *many("RISE", np.linspace(0.1, 0.2, 7))]
+    baselines = [*many("RANDOM", np.linspace(0, 0.1, 7)), *many("CENTRE", np.linspace(0.3, 0.9, 7))]
+    alone, rows = list_differences(methods), list_differences(methods + baselines)
+    assert rows[0] == alone[0]
+    assert [(row["a"], row["b"]) for row in rows[1:]] == [
+        (method, baseline) for method in ("GRADCAM", "RISE") for baseline in ("RANDOM", "CENTRE")
+    ]
+
+
+def test_too_few_images_for_any_difference_are_told_so():
+    records = [*many("GRADCAM", [0.5, 0.6, 0.7]), *many("RISE", [0.1, 0.2, 0.3])]
+    assert "of so few images none can, whatever they show: the smallest p would be 0.25" in describe_differences(
+        list_differences(records)
+    )
+
+
+def test_reasons_are_counted_method_by_method():
+    records = many("GRADCAM", [None, None, 0.5])
+    for one in records[:2]:
+        one.undefined = {"pcc": "ground_truth is constant", "sim": "ground_truth is constant", "density_map": "x"}
+    assert describe_undefined(records) == "undefined, GRADCAM: PCC (2), SIM (2): ground_truth is constant"
+    assert describe_undefined(many("FEM", [0.1])) == ""
 
 
 def test_one_method_differs_from_none():
