@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             page.model.set_result(load_model(args, page.samples[0]))
             print("The network is loaded.", flush=True)
-            threading.Event().wait()
+            while not threading.Event().wait(constants.APP_KEEP_UNCLAIMED / 3):
+                page.visitors.sweep()
         except KeyboardInterrupt:
             return 0
         finally:
@@ -82,12 +83,13 @@ def open_page(args: argparse.Namespace, folder: Path):
     drawn = demo.write_demo(folder / "demo", split="val", limit=constants.APP_EXAMPLES)
     samples = dataset.load_dataset(drawn / "images_val", drawn / "gazefixationsdensitymaps")
     page = Page(Visitors(folder / "served"), samples)
+    guard = Middleware(Guard, page.questions, page.visitors, args.host)
     try:
         address = page.blocks.launch(
             server_name=args.host, server_port=args.port, prevent_thread_lock=True, quiet=True, inbrowser=False,
             share=False, ssr_mode=False, mcp_server=False, pwa=False, run_history=False, enable_monitoring=False,
             allowed_paths=[], max_file_size=constants.APP_MAX_UPLOAD, footer_links=[], theme=make_theme(),
-            css_paths=[STYLE_SHEET], app_kwargs={"middleware": [Middleware(Guard)]},
+            css_paths=[STYLE_SHEET], app_kwargs={"middleware": [guard]},
         )[1]  # fmt: skip
     except OSError:
         raise ValueError(f"cannot answer at port {args.port} of {args.host}: choose another --port") from None

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import constants
+from display import Style
 from methods import METHODS, Method, Option, read_bool
 
 if TYPE_CHECKING:
     from classifier import Classifier
+
+NO_CLASS = -1  # the value of 'none' in the list of second classes
 
 
 def first_text(method: Method, option: Option) -> str:
@@ -34,6 +37,8 @@ def read_methods(
 
     if not names:
         raise ValueError("choose a method")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in METHODS for name in names):
+        raise ValueError(f"methods: a list of {', '.join(METHODS)} is wanted")
     methods = [METHODS[name] for name in names]
     chosen = {
         method: read_options(
@@ -41,8 +46,23 @@ def read_methods(
         )
         for method in methods
     }
+    _check_masks(chosen.get(METHODS["RISE"]), classifier)
     check_options(classifier, chosen)
     return chosen
+
+
+def _check_masks(options: dict | None, classifier: "Classifier") -> None:
+    """ValueError for masks of RISE finer than the pixels, or too many cells to keep in memory."""
+    if options is None:
+        return
+    side, size = min(classifier.input_height, classifier.input_width), options["mask_size"]
+    if size > side:
+        raise ValueError(f"RISE, mask_size: {side} at most, the pixels along a side of the input, not {size}")
+    if size > 0 and options["n_masks"] * size**2 > constants.APP_MAX_CELLS:
+        most = constants.APP_MAX_CELLS // size**2
+        raise ValueError(
+            f"RISE, n_masks: the page takes {most} at most with a mask_size of {size}; main.py takes more"
+        )
 
 
 def read_options(method: Method, texts: dict[str, str | None]) -> dict:
@@ -52,7 +72,7 @@ def read_options(method: Method, texts: dict[str, str | None]) -> dict:
     """
     values = {}
     for option in method.options:
-        text = (texts.get(option.name) or "").strip()
+        text = str(texts.get(option.name) or "").strip()
         values[option.name] = _read(method, option, text) if text else option.default
     return values
 
@@ -73,3 +93,48 @@ def _read(method: Method, option: Option, text: str):
             f"{method.name}, {option.name}: the page takes {constants.APP_MAX_NUMBER} at most; main.py takes more"
         )
     return value
+
+
+def read_number(name: str, value: object, least: float, most: float) -> float:
+    """The number in a field; ValueError, naming it, for any other and for nothing."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
+        raise ValueError(f"{name}: a number from {least} to {most} is wanted, not {_say(value)}")
+    return value
+
+
+def read_seed(value: object) -> int:
+    """The seed in its field; ValueError for what is no whole number, or none that a generator takes."""
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"seed: a whole number is wanted, not {value}")
+    return int(read_number("seed", value, 0, constants.APP_MAX_SEED))
+
+
+def read_classes(values: Sequence[object], n_classes: int) -> list[int]:
+    """The classes chosen, each once; None and NO_CLASS are none. ValueError without any, or for others."""
+    chosen = [value for value in values if value is not None and value != NO_CLASS]
+    if not chosen:
+        raise ValueError("choose a class")
+    return [*dict.fromkeys(read_index("class", value, n_classes) for value in chosen)]
+
+
+def read_index(name: str, value: object, n: int) -> int:
+    """Which one of n was picked; ValueError for none of them."""
+    if type(value) is not int or not 0 <= value < n:
+        raise ValueError(f"{name}: one of the {n} on the page is wanted, not {_say(value)}")
+    return value
+
+
+def read_style(alpha: object, colormap: object) -> Style:
+    """How maps are drawn; ValueError for what the page does not offer."""
+    alpha = read_number("Opacity", alpha, 0, 1)
+    if colormap not in constants.APP_COLORMAPS:
+        raise ValueError(
+            f"Colour map: one of {', '.join(constants.APP_COLORMAPS)} is wanted, not {_say(colormap)}"
+        )
+    return Style(colormap, alpha)
+
+
+def _say(value: object) -> str:
+    """A wrong value in a few words."""
+    return "nothing" if value is None or value == "" else f"{value!r:.40}"

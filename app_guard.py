@@ -1,13 +1,22 @@
 """What the page's server answers, and to whom a browser may talk while it shows the page.
 
 Gradio's server has more routes than the page needs: a proxy, a fetcher of addresses elsewhere, a monitor, links to
-sessions. The guard lets through those of the page and answers 404 for all others; a question that names a file
-elsewhere is refused, since the server would fetch it. Its answers tell the browser to talk to this server alone.
+sessions. The guard lets through those of the page and answers 404 for all others. A question is read first
+(app_questions.py): one that names a file not uploaded here is refused. A page for this machine only answers to the
+machine's own names, so that a site elsewhere cannot take one of its own for it (DNS rebinding). No request is longer
+than the page needs. The answers tell the browser to talk to this server alone.
 """
 
-import json
 import re
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+import constants
+
+if TYPE_CHECKING:
+    from app_questions import Questions
+    from app_visitors import Visitors
 
 ROUTES = re.compile(
     r"/(|config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(assets|static)/.*"
@@ -20,25 +29,37 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+FORM = 2**16  # bytes of an upload that are not its file
 
 
 class Guard:
-    """An ASGI application before another."""
+    """An ASGI application before another.
 
-    def __init__(self, app):
-        self.app = app
+    questions: what may be asked. visitors: is told who is there. host: the address it answers at.
+    """
+
+    def __init__(self, app, questions: "Questions", visitors: "Visitors", host: str):
+        self.app, self.questions, self.visitors = app, questions, visitors
+        self.is_private = host in LOOPBACK
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        path = unquote(scope["path"])
+        path, headers = unquote(scope["path"]), dict(scope["headers"])
+        if self.is_private and not _is_own_name(headers.get(b"host", b"")):
+            return await _refuse(send, 421)
         if not ROUTES.fullmatch(path):
             return await _refuse(send, 404)
+        if refusal := _check_length(path, headers):
+            return await _refuse(send, refusal)
         if path.rstrip("/") == "/gradio_api/queue/join":
-            body = await _read(receive)
-            if names_address(body):
+            try:
+                receive = _replay(self.questions.read(await _read(receive)), receive)
+            except PermissionError:
                 return await _refuse(send, 403)
-            receive = _replay(body, receive)
+            except ValueError:
+                return await _refuse(send, 400)
 
         async def answer(message):
             if message["type"] == "http.response.start":
@@ -46,24 +67,25 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
-        return await self.app(scope, receive, answer)
+        shown = path.removeprefix("/gradio_api/heartbeat/")
+        with nullcontext() if shown == path else self.visitors.present(shown):
+            return await self.app(scope, receive, answer)
 
 
-def names_address(body: bytes) -> bool:
-    """Whether a file of the question (JSON) lies at an address instead of among the uploads."""
-    try:
-        waiting = [json.loads(body)]
-    except ValueError:
-        return False  # nothing that the server would understand either
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if re.match(r"\s*\w+:/", str(value.get("path") or "")):
-                return True
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-    return False
+def _is_own_name(host: bytes) -> bool:
+    """Whether a Host header is a name of this machine, with or without a port."""
+    name = re.fullmatch(rb"(?:\[([0-9a-f:]+)\]|([^:]+))(?::\d+)?", host.lower())
+    return name is not None and (name[1] or name[2]).decode("latin-1") in LOOPBACK
+
+
+def _check_length(path: str, headers: dict[bytes, bytes]) -> int | None:
+    """The status that refuses a body too long, or of unknown length; None for any other."""
+    length = headers.get(b"content-length", b"0")
+    if b"transfer-encoding" in headers or not length.isdigit():
+        return 411
+    is_upload = path == "/gradio_api/upload"
+    longest = constants.APP_MAX_UPLOAD + FORM if is_upload else constants.APP_MAX_QUESTION
+    return 413 if int(length) > longest else None
 
 
 async def _read(receive) -> bytes:
@@ -76,7 +98,7 @@ async def _read(receive) -> bytes:
 
 
 def _replay(body: bytes, receive):
-    """A `receive` that gives the body once more, then what comes after it."""
+    """A `receive` that gives this body, then what comes after it."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again():

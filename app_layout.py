@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 import constants
-from app_choices import first_text, list_choices
+from app_choices import NO_CLASS, first_text, list_choices
 from app_html import show_status, show_table
 from app_maps import show_examples
 from dataset import Sample
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from classifier import Classifier
 
 FONTS = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")  # of the reader's machine
-NO_CLASS = -1  # the value of 'none' in the list of second classes
 FIRST_METHODS = ("GRADCAM",)
 TITLE = "Where does the network look?"
 SUBTITLE = "Drop a photograph: the network says what it sees, and the map shows what in it speaks for that."
@@ -25,16 +24,6 @@ PICK = """element.addEventListener('{event}', event => {{
     const picked = event.target.closest('{tag}');
     if (picked) trigger('click', {{index: Number(picked.value)}});
 }})"""
-
-
-class Upload(gr.Image):
-    """An image whose file is handed on as it came: `utils` reads it, as it reads those of main.py."""
-
-    def preprocess(self, payload) -> str | None:
-        return None if payload is None else payload.path
-
-    def get_block_name(self) -> str:
-        return "image"
 
 
 class Layout:
@@ -49,7 +38,7 @@ class Layout:
                 self._answers()
 
     def _question(self, examples: Sequence[Sample]) -> None:
-        self.photo = Upload(
+        self.photo = gr.Image(
             label="Photograph", sources=["upload", "webcam", "clipboard"], type="filepath", image_mode=None, height=300,
             buttons=["fullscreen"], elem_id="photo", alt_text="the photograph that is explained",
             placeholder="Drop a photograph\nor click to choose one",
@@ -83,8 +72,7 @@ class Layout:
                         for option in method.options:
                             self.fields[method.name, option.name] = _field(method, option)
             self.seed = gr.Number(
-                label="seed", info="of all that is random", value=constants.SEED, precision=0, minimum=0,
-                maximum=2**32 - 1, elem_id="seed",
+                label="seed", info="of all that is random", value=constants.SEED, elem_id="seed",
             )  # fmt: skip
         self.explain = gr.Button("Explain", variant="primary", elem_id="explain")
 
@@ -114,7 +102,7 @@ class Layout:
             elem_id="files",
         )  # fmt: skip
         with gr.Accordion("Where people looked", open=False, elem_id="gaze-part"):
-            self.density_map = Upload(
+            self.density_map = gr.Image(
                 label="Gaze density map, grey", sources=["upload", "clipboard"], type="filepath", image_mode=None,
                 height=220, buttons=[], elem_id="gaze", alt_text="the gaze density map of the photograph",
                 placeholder="Drop the gaze density map\nof this photograph for PCC and SIM",

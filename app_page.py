@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 import constants
-from app_choices import read_methods
+from app_choices import read_classes, read_index, read_methods, read_seed, read_style
 from app_follow import follow
 from app_html import show_classes, show_status
-from app_layout import NO_CLASS, TITLE, Layout
+from app_layout import TITLE, Layout
 from app_maps import show_maps
+from app_questions import Questions
 from app_visitors import Visitor, Visitors
 from dataset import Sample
-from display import Style
 
 if TYPE_CHECKING:
     from app_case import Case, Question
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NO_PHOTOGRAPH = "Drop, paste or take a photograph, or pick an example."
 LOADING = "The network is being loaded …"
+GAZE_WAITS = "The gaze density map is kept until its photograph comes."
 
 
 class Page:
@@ -42,7 +43,15 @@ class Page:
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(often, age)) as self.blocks:
             self.at = Layout(samples)
             self._connect()
+        visitors.uploads.sent = self.blocks.upload_file_set  # Gradio notes there what it receives
         self.blocks.queue(default_concurrency_limit=None)  # the executor of the visitors sets the limit
+
+    @property
+    def questions(self) -> Questions:
+        """What may be asked of the page."""
+        fields = {index: [block in (self.at.photo, self.at.density_map) for block in function.inputs]
+                  for index, function in self.blocks.fns.items()}  # fmt: skip
+        return Questions(fields, self.visitors.uploads.holds)
 
     @property
     def classifier(self) -> "Classifier":
@@ -50,7 +59,13 @@ class Page:
         return self.model.result()[0]
 
     def _connect(self) -> None:
-        how = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "multiple"}
+        # Values come as they were sent: a wrong one is told in the status, where Gradio would only log it.
+        how = {
+            "api_visibility": "private",
+            "show_progress": "hidden",
+            "trigger_mode": "multiple",
+            "preprocess": False,
+        }
         at, seen = self.at, self.at.status
         question = {at.class_index, at.second_class, at.methods, at.seed, *at.fields.values()}
         answer = [seen, at.stop, at.maps, at.files, at.photo, at.density_map, at.top_classes, at.class_index]
@@ -69,7 +84,7 @@ class Page:
         at.methods.change(self.on_methods, at.methods, list(at.groups.values()), **how)
         how["trigger_mode"] = "always_last"
         for listen in (at.alpha.change, at.colormap.change, at.one_scale.change):
-            listen(self.on_style, [at.alpha, at.colormap, at.one_scale], [at.maps, at.files], **how)
+            listen(self.on_style, [at.alpha, at.colormap, at.one_scale], [seen, at.maps, at.files], **how)
         at.save.click(self.on_save, None, [seen, at.files], **how)
 
     # --- coming and going ----------------------------------------------------------------------------------
@@ -89,28 +104,50 @@ class Page:
 
     def on_photograph(self, data: dict, request: gr.Request) -> Iterator[dict]:
         """A photograph was dropped, pasted, taken, or removed."""
-        at, visitor, path = self.at, self.visitors.of(request.session_hash), data[self.at.photo]
-        if path is None:
-            visitor.forget()
-            yield self.at.blank(NO_PHOTOGRAPH) | {at.density_map: None}
+        at, sent = self.at, data[self.at.photo]
+        if sent is None:
+            self.visitors.of(request.session_hash).forget()
+            yield at.blank(NO_PHOTOGRAPH) | {at.density_map: None}
             return
-        visitor.uploads.add(Path(path))
-        yield {at.density_map: None}
-        yield from self._look_at(visitor, Path(path), None, data)
+        try:
+            visitor, path = self.visitors.take(request.session_hash, sent["path"])
+        except ValueError as error:
+            yield at.blank(str(error), wrong=True) | {at.photo: None}
+            return
+        if visitor.gaze is None:
+            yield {at.density_map: None}
+        yield from self._look_at(visitor, path, None, data)
 
     def show_example(self, event: gr.EventData) -> dict:
         """The pictures of an example: a file, unlike text, is safe only in an answer that nothing follows."""
-        sample = self.samples[event.index]
+        try:
+            sample = self._example(event)
+        except ValueError:
+            return {self.at.photo: gr.skip()}  # `on_example` tells it
         return {self.at.photo: str(sample.path), self.at.density_map: str(sample.density_map_path)}
 
     def on_example(self, data: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         """An example was picked; its gaze comes with it."""
-        sample, visitor = self.samples[event.index], self.visitors.of(request.session_hash)
+        try:
+            sample = self._example(event)
+        except ValueError as error:
+            yield {self.at.status: show_status(str(error), wrong=True)}
+            return
+        visitor = self.visitors.of(request.session_hash)
+        visitor.gaze = None
         yield from self._look_at(visitor, sample.path, sample.density_map_path, data)
+
+    def _example(self, event: gr.EventData) -> Sample:
+        return self.samples[read_index("example", event._data.get("index"), len(self.samples))]
 
     def on_top_class(self, data: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         """One of the most probable classes was chosen."""
-        chosen = {self.at.class_index: int(event.index)}
+        try:
+            index = read_index("class", event._data.get("index"), len(self.classifier.class_names))
+        except ValueError as error:
+            yield {self.at.status: show_status(str(error), wrong=True)}
+            return
+        chosen = {self.at.class_index: index}
         yield chosen
         yield from self._explain(self.visitors.of(request.session_hash), data | chosen)
 
@@ -130,15 +167,17 @@ class Page:
             return
         yield from self._answer(visitor, case, case.ask_again(("curves",)))
 
-    def on_density_map(self, path: str | None, request: gr.Request) -> Iterator[dict]:
+    def on_density_map(self, sent: dict | None, request: gr.Request) -> Iterator[dict]:
         """A gaze density map was dropped, or removed."""
-        visitor = self.visitors.of(request.session_hash)
-        visitor.uploads |= {Path(path)} if path else set()
-        if (case := visitor.case) is None:
-            yield {self.at.status: show_status(NO_PHOTOGRAPH)}
-            return
+        visitor, path = self.visitors.of(request.session_hash), None
         try:
-            case.compare_with(path and Path(path))
+            if sent is not None:
+                visitor, path = self.visitors.take(request.session_hash, sent["path"])
+            if (case := visitor.case) is None:
+                visitor.gaze = path
+                yield {self.at.status: show_status(GAZE_WAITS if path else NO_PHOTOGRAPH)}
+                return
+            case.compare_with(path)
         except ValueError as error:
             yield {self.at.status: show_status(str(error), wrong=True), self.at.density_map: None}
             return
@@ -163,6 +202,12 @@ class Page:
         visitor.case, top = case, case.top_classes
         chosen = {self.at.class_index: next(iter(top))}
         yield chosen | {self.at.top_classes: show_classes(top, classifier.class_names, next(iter(top)))}
+        gaze, visitor.gaze = visitor.gaze, None
+        try:
+            case.compare_with(gaze) if gaze else None
+        except ValueError as error:
+            yield {self.at.status: show_status(str(error), wrong=True), self.at.density_map: None}
+            return
         yield from self._explain(visitor, data | chosen)
 
     def _explain(self, visitor: Visitor, data: dict) -> Iterator[dict]:
@@ -170,14 +215,12 @@ class Page:
         if case is None:
             yield {at.status: show_status(NO_PHOTOGRAPH)}
             return
-        classes = dict.fromkeys([data[at.class_index], data[at.second_class]])
-        classes = [index for index in classes if index not in (None, NO_CLASS)]
         try:
-            if not classes:
-                raise ValueError("choose a class")
+            n_classes = len(case.classifier.class_names)
+            classes = read_classes([data[at.class_index], data[at.second_class]], n_classes)
             texts = {key: data[field] for key, field in at.fields.items()}
             chosen = read_methods(data[at.methods], texts, case.classifier)
-            question = case.ask(classes, chosen, int(data[at.seed] or 0))
+            question = case.ask(classes, chosen, read_seed(data[at.seed]))
         except ValueError as error:
             yield {at.status: show_status(str(error), wrong=True)}
             return
@@ -196,13 +239,20 @@ class Page:
     def on_style(self, alpha: float, colormap: str, one_scale: bool, request: gr.Request) -> dict:
         """The maps in other colours, without being computed again."""
         visitor = self.visitors.of(request.session_hash)
-        visitor.style, visitor.one_scale = Style(colormap, alpha), one_scale
-        maps = show_maps(visitor.case, visitor.style, one_scale) if visitor.case else ""
-        return {self.at.maps: maps, self.at.files: gr.update(value=None, visible=False)}
+        try:
+            visitor.style, visitor.one_scale = read_style(alpha, colormap), bool(one_scale)
+        except ValueError as error:
+            visitor.refused = True
+            return {self.at.status: show_status(str(error), wrong=True)}
+        told = {self.at.status: show_status("")} if visitor.refused else {}
+        visitor.refused = False
+        maps = show_maps(visitor.case, visitor.style, visitor.one_scale) if visitor.case else ""
+        return told | {self.at.maps: maps, self.at.files: gr.update(value=None, visible=False)}
 
-    def on_methods(self, names: list[str]) -> list:
+    def on_methods(self, names: list[str] | None) -> list:
         """The parameters of the chosen methods are shown, those of others hidden."""
-        return [gr.update(visible=name in names) for name in self.at.groups]
+        chosen = names if isinstance(names, list) else []
+        return [gr.update(visible=name in chosen) for name in self.at.groups]
 
     def on_save(self, request: gr.Request) -> dict:
         """Maps and figures are written and offered."""

@@ -1,14 +1,18 @@
 """Who is on the page: each visitor by the name of their session, from their first question until they leave."""
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
+from app_uploads import Uploads
 from app_work import Watch, Work
 from display import Style
 
@@ -26,6 +30,9 @@ class Visitor:
         self.folder = Path(tempfile.mkdtemp(prefix="visitor_", dir=folder))
         self.executor, self.style, self.one_scale = executor, Style(), True
         self.uploads: set[Path] = set()
+        self.gaze: Path | None = None  # that came before its photograph
+        self.refused = False  # the status tells what is wrong with a choice of colours
+        self.seen = time.monotonic()
         self.case: Case | None = None
         self.work: Work | None = None
         self.turn = object()  # another one for every photograph
@@ -35,6 +42,10 @@ class Visitor:
         self.stop()
         self.work = Work(self.executor, compute, counts)
         return self.work
+
+    def idle(self) -> float:
+        """Seconds since they did anything; none while something is computed for them."""
+        return 0.0 if self.work is not None and not self.work.wait(0) else time.monotonic() - self.seen
 
     def stop(self) -> None:
         """Stops what runs."""
@@ -60,18 +71,51 @@ class Visitor:
 
 
 class Visitors:
-    """The visitors of a page; folder: where their files are kept."""
+    """The visitors of a page; folder: where their files are kept, those they sent (`uploads`) among them."""
 
     def __init__(self, folder: str | Path):
-        self.folder = folder
+        self.folder, self.uploads = folder, Uploads(folder)
+        self.here: Counter[str] = Counter()  # open connections by which a page says that it is still shown
         self.executor = ThreadPoolExecutor(constants.APP_AT_ONCE)
         self._visitors: dict[str, Visitor] = {}
 
     def of(self, session: str) -> Visitor:
         """The visitor of that session, a new one if need be."""
         if session not in self._visitors:
+            if len(self._visitors) >= constants.APP_VISITORS:
+                self.leave(max([*self._visitors], key=self._wait_of))
             self._visitors[session] = Visitor(self.folder, self.executor)
-        return self._visitors[session]
+        visitor = self._visitors[session]
+        visitor.seen = time.monotonic()
+        return visitor
+
+    def _wait_of(self, session: str) -> tuple[bool, float]:
+        """Who goes first where there are too many: whose page is closed, then who did nothing for longest."""
+        return not self.here[session], self._visitors[session].idle()
+
+    def take(self, session: str, name: str) -> tuple[Visitor, Path]:
+        """The visitor of that session and the file they name, which is theirs now; ValueError if none was sent."""
+        path, visitor = self.uploads.take(name), self.of(session)
+        visitor.uploads.add(path)
+        return visitor, path
+
+    @contextlib.contextmanager
+    def present(self, session: str) -> Iterator[None]:
+        """Within it, the page of that session is shown."""
+        self.here[session] += 1
+        try:
+            yield
+        finally:
+            self.here[session] -= 1
+            self.here += Counter()  # those at 0 go
+
+    def sweep(self) -> None:
+        """Whose page is closed without a word leaves after a while, and files that nobody claims go."""
+        age = constants.APP_KEEP_UNCLAIMED
+        for session, visitor in [*self._visitors.items()]:
+            if not self.here[session] and visitor.idle() > age:
+                self.leave(session)
+        self.uploads.sweep(set().union(*(visitor.uploads for visitor in [*self._visitors.values()])), age)
 
     def leave(self, session: str) -> None:
         """The visitor is gone: what runs for them stops, and their files go."""
@@ -81,7 +125,7 @@ class Visitors:
         visitor.leave()
         for path in visitor.uploads:  # two who drop the same file share it
             if not any(path in other.uploads for other in [*self._visitors.values()]):
-                path.unlink(missing_ok=True)
+                self.uploads.remove(path)
 
     def close(self) -> None:
         """All leave."""

@@ -7,7 +7,7 @@
 A pixel belongs to the concept if its value is over half of the mask's largest (0 and 1, 0 and 255, 16 bits alike).
 All concepts of a run are one category in the sense of Bau et al. 2017, section 2.2: an image with a mask of any of
 them, be it black, is annotated for all of them, so that a unit is charged for what it marks where the concept is not;
-an image without any is annotated for none.
+an image without any is annotated for none. A mask that cannot be read takes its image from that concept alone.
 
 Labels: Bau et al. too give scenes and textures a mask of the whole image (section 2.1), and compare it with a unit's
 pixels. An active share of 0.005 bounds that IoU by 0.005 / (share of the class): 0.05 with ten classes, 0.015 with
@@ -45,19 +45,19 @@ class Concepts:
     source: str
     of_images: bool = False
 
-    def read(self, sample: Sample, height: int, width: int) -> dict[int, np.ndarray] | None:
-        """Index of a concept -> its mask in an image, bool (height, width); None for an image without annotation.
+    def read(self, sample: Sample, height: int, width: int) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+        """Index of a concept -> its mask in an image, bool (height, width); and -> why its mask cannot be read.
 
         A mask of another size is averaged over each of the pixels, and what half of it or more covers belongs to it.
-        ValueError for a mask that cannot be read, or whose aspect is not the image's.
+        One whose aspect is not the image's counts as not readable. No mask: the image is not annotated.
         """
-        if sample.name not in self.where:
-            return None
-        whole = np.ones((height, width), dtype=bool)
-        return {
-            concept: whole if path is None else _read_mask(path, sample, height, width)
-            for concept, path in self.where[sample.name].items()
-        }
+        whole, masks, unread = np.ones((height, width), dtype=bool), {}, {}
+        for concept, path in self.where.get(sample.name, {}).items():
+            try:
+                masks[concept] = whole if path is None else _read_mask(path, sample, height, width)
+            except ValueError as error:
+                unread[concept] = f"'{sample.name}' is not judged for '{self.names[concept]}': {error}"
+        return masks, unread
 
 
 def open_concepts(source: str | Path, samples: Sequence[Sample]) -> Concepts:
@@ -156,7 +156,7 @@ def _keys(samples: Sequence[Sample]) -> dict[str, str]:
 
 
 def _read_mask(path: Path, sample: Sample, height: int, width: int) -> np.ndarray:
-    mask = utils.read_density_map(path)
+    mask = utils.read_density_map(path, "mask")
     mask_height, mask_width = mask.shape
     image_height, image_width = utils.read_size(sample.path)
     if abs(mask_width * image_height / (mask_height * image_width) - 1) > constants.MAX_ASPECT_DIFFERENCE:

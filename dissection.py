@@ -48,8 +48,8 @@ def dissect(
 ) -> Dissection:  # fmt: skip
     """The units of the layers of a store, tallied over all images that can be read.
 
-    An image whose masks cannot be read counts for the thresholds, not for the IoU. Raises ValueError if no image can
-    be read, or none that is annotated.
+    An image whose mask of a concept cannot be read counts for the thresholds, not for the IoU with that concept.
+    Raises ValueError if no image can be read, or none that is annotated.
     """
     n_missing, batch_size = sum(not store.has(sample) for sample in samples), classifier.batch_size
     n_batches = {"features": math.ceil(n_missing / batch_size), "IoU": math.ceil(len(samples) / batch_size)}
@@ -70,7 +70,7 @@ def dissect(
         progress.begin("IoU", batch[0].name)
         failed |= _tally(batch, begin, tallies, concepts, store)
         progress.end("IoU", batch[-1].name, time.monotonic() - since)
-    if not any(tally.n_pixels for tally in tallies.values()):
+    if not any(tally.n_pixels.any() for tally in tallies.values()):
         raise ValueError(f"no image that can be read is annotated; {next(iter(failed.values()), '')}")
     return Dissection(kept, tallies, failed)
 
@@ -85,15 +85,14 @@ def _tally(
     concepts: Concepts,
     store: FeatureStore,
 ) -> dict[str, str]:
-    """Counts images, the first being number `begin`; image -> why its masks cannot be read."""
+    """Counts images, the first being number `begin`; image -> why masks of it cannot be read."""
     failed = {}
     for number, sample in enumerate(batch, start=begin):
-        try:
-            masks = concepts.read(sample, *next(iter(tallies.values())).size)
-        except ValueError as error:
-            masks, failed[sample.name] = None, str(error)
+        masks, unread = concepts.read(sample, *next(iter(tallies.values())).size)
+        if unread:
+            failed[sample.name] = "; ".join(unread.values())
         for layer, tally in tallies.items():
-            tally.add(number, store.read(layer, sample, concepts.of_images), masks)
+            tally.add(number, store.read(layer, sample, concepts.of_images), masks, unread)
     return failed
 
 

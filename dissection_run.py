@@ -137,7 +137,7 @@ def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: Featu
         image = drawing.shrink(sample.read())
         maps = store.read(layer, sample)[None, ..., unit]
         marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2])[0]
-        masks = {} if sample.name in dissected.failed else concepts.read(sample, *image.shape[:2]) or {}
+        masks, _ = concepts.read(sample, *image.shape[:2])
         pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
         titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")
     return dissection_figures.figure_unit(row, pictures, titles, not concepts.of_images)

@@ -120,7 +120,7 @@ def compare(rows: Sequence[dict], others: Sequence[dict], min_iou: float) -> lis
 
 def find_ceilings(tally: UnitTally, concept_names: Sequence[str], share: float, min_iou: float) -> list[str]:
     """The concepts too large for a detector, in words: a unit active on a share of the pixels covers no more of one."""
-    covered = tally.covered / max(tally.n_pixels, 1)
+    covered = tally.covered / np.maximum(tally.n_pixels, 1)
     return [
         f"{name} ({part:.1%} of the pixels, IoU up to about {share / part:.3f})"
         for name, part in zip(concept_names, covered)

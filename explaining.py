@@ -136,7 +136,7 @@ class Examiner:
             record = replace(subject.record, method=method.name, **cost, undefined={}, remarks=remark)
             if saliency_map.min() == saliency_map.max():
                 record.status = "constant map"
-            self._judge(method, options, subject, saliency_map, record, further)
+            self._judge(method, options, subject, saliency_map, record, further, record.seconds)
 
     def _ask(self, method: Method, options: dict, group: list[Subject], pixels: np.ndarray, classes: list[int]):
         """The explainer of these images; a row that comes from gaze is given what people looked at."""
@@ -147,8 +147,8 @@ class Examiner:
         return method.load()(*asked, seed=self.seed, progress=self.progress.within, **options)
 
     def _judge(self, method: Method, options: dict, subject: Subject, saliency_map: np.ndarray, record: Record,
-               pictures: dict[str, np.ndarray] | None = None) -> None:  # fmt: skip
-        """Has a map judged and keeps it with its record."""
+               pictures: dict[str, np.ndarray] | None = None, spent: float = 0.0) -> None:  # fmt: skip
+        """Has a map judged and keeps it with its record; spent: the seconds this run took for the map."""
         begin = time.perf_counter()
 
         def explain(images: np.ndarray) -> np.ndarray:
@@ -157,7 +157,7 @@ class Examiner:
 
         curves = self.judge.judge(subject, saliency_map, record, explain)
         self.results.add(record, saliency_map, curves, pictures)
-        self.progress.end(method.name, record.image, (record.seconds or 0) + time.perf_counter() - begin)
+        self.progress.end(method.name, record.image, spent + time.perf_counter() - begin)
 
     def _fail(self, method: Method, sample: Sample, reason: str) -> None:
         self.progress.say(f"{method.name} {sample.name}: {reason}")

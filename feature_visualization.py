@@ -19,7 +19,7 @@ classified as its class with a probability over 0.9; 2 for a flag or an input th
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import constants
 from flags import add_model_flags, forgive_names, in_range, reader, run_script
@@ -112,16 +112,19 @@ def check_flags(args: argparse.Namespace) -> None:
         )
 
 
-def choose_settings(args: argparse.Namespace) -> dict[str, dict]:
-    """Method -> its settings; the default methods are those of the targets."""
-    default = [DEFAULT_METHODS[not args.layer_name]]
-    settings = {
-        name: dict(constants.VISUALIZATION_METHODS[name]) for name in args.visualization_method or default
-    }
-    if args.n_steps:
-        for values in settings.values():
-            values["n_steps"] = args.n_steps
-    return settings
+def share_out(targets: Sequence, methods: Sequence[str] | None) -> dict[str, list]:
+    """Method -> its targets: all of them, or, where no method was asked for, those whose default it is."""
+    work = {}
+    for target in targets:
+        for method in methods or [DEFAULT_METHODS[target.kind == "class"]]:
+            work.setdefault(method, []).append(target)
+    return work
+
+
+def choose_settings(methods: Iterable[str], n_steps: int | None) -> dict[str, dict]:
+    """Method -> its settings; n_steps: of all of them, None: each one's own."""
+    steps = {"n_steps": n_steps} if n_steps else {}
+    return {name: {**constants.VISUALIZATION_METHODS[name], **steps} for name in methods}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -142,7 +145,8 @@ def run(args: argparse.Namespace) -> int:
     any_layer = argparse.Namespace(**{**vars(args), "layer_name": None})
     classifier, source = runs.open_classifier(any_layer)
     targets = choose_targets(classifier, args.class_index, args.layer_name, args.channel, args.position)
-    settings = choose_settings(args)
+    work = share_out(targets, args.visualization_method)
+    settings = choose_settings(work, args.n_steps)
     description = {"source": source, **classifier.describe()}
     for name, value in {**description, "targets": len(targets), "methods": ", ".join(settings)}.items():
         print(f"{name.replace('_', ' '):>14}: {value}", flush=True)
@@ -153,16 +157,30 @@ def run(args: argparse.Namespace) -> int:
     about = {"flags": vars(args), "model": description, "versions": versions()}
     folder = ScriptFolder(args.output_folder_path, kept, about, FILES, args.overwrite)
     visualizer = Visualizer(classifier, folder.path, settings, args.seed)
-    visualizer.visualize(targets)
-    rows = [visualizer.rows[method, target.stem] for target in targets for method in settings]
+    visualizer.visualize(work)
+    made = [(method, target.stem) for target in targets for method in work if target in work[method]]
+    rows = [visualizer.rows[each] for each in made]
     print(f"\n{format_rows(rows)}\n")
     unsure = [row for row in rows if row["method"] == "CLASS_IMPRESSION" and row["is_sure"] == "no"]
     for row in unsure:
-        print(f"not an impression of {row['target']!r}: classified as {row['verdict']!r} with {row['probability']}, "
-              f"{row['target']!r} has {row['target_probability']}; over {constants.SURE_PROBABILITY} is wanted, "
-              "more --n_steps may help")  # fmt: skip
-    print(*write_figures(visualizer, rows, len(settings), description["model_name"]), sep="\n")
+        print(describe_doubt(row))
+    n_methods = len(args.visualization_method or [1])  # of one target, which stand side by side
+    print(*write_figures(visualizer, rows, n_methods, description["model_name"]), sep="\n")
     return 1 if unsure else 0
+
+
+def describe_doubt(row: dict) -> str:
+    """Why an image is no impression of its class."""
+    if (row["verdict"], row["probability"]) == (row["target"], row["target_probability"]):
+        found = f"classified as it, but with {float(row['probability']):.3f} only"
+    else:
+        found = (
+            f"classified as {row['verdict']!r} with {row['probability']}, it has {row['target_probability']}"
+        )
+    return (
+        f"not an impression of {row['target']!r}: {found}; over {constants.SURE_PROBABILITY} is wanted, "
+        "more --n_steps may help"
+    )
 
 
 def format_rows(rows: Sequence[dict]) -> str:

@@ -201,11 +201,11 @@ def _format_changes(summary: Sequence[dict]) -> str:
 
 
 def _format_mean(row: dict, name: str) -> str:
-    """Mean ± deviation, which a share of right images has none of, and the count where it is not all."""
+    """Mean ± deviation, which one value and a share of right images have none of, and the count where it is not all."""
     mean, n = row[f"{name}_mean"], row[f"{name}_n"]
     if not n:
         return "-"
-    spread = "" if name in ("accuracy", "max_box_acc") else f" ± {row[f'{name}_std']:.3f}"
+    spread = "" if n == 1 or name in ("accuracy", "max_box_acc") else f" ± {row[f'{name}_std']:.3f}"
     return f"{mean:.3f}{spread}{f' (n={n})' if n < row['images'] else ''}"
 
 

@@ -234,6 +234,7 @@ def choose_layer(steps: Sequence[Step], wanted: str | None, usual: str | None) -
     if found and len(paths) == 1:
         return found[-1]
     near = difflib.get_close_matches(wanted, paths, n=5, cutoff=0.6)
-    listed = ", ".join(dict.fromkeys([*near, *paths[-10:]])) or "none, the model has no convolution"
+    listed = list(dict.fromkeys([*near, *paths[-10:]])) or ["none, the model has no convolution"]
+    more = ", ..." if len(listed) < len(paths) else ""
     problem = f"several layers are named {wanted!r}" if found else f"no layer {wanted!r} with a feature map"
-    raise ValueError(f"{problem}; choose among {len(paths)}: {listed}")
+    raise ValueError(f"{problem}; choose among {len(paths)}: {', '.join(listed)}{more}")

@@ -1,6 +1,6 @@
 """Which units of a network have learned which concept?
 
-    python network_dissection.py --layer_name=ResNetDemo_stage_2,ResNetDemo_stage_3
+    python network_dissection.py --layer_name=stage2_preact_relu,stage3_preact_relu,post_relu
     python network_dissection.py --concepts=concepts --test_images_folder_path=images --model_path=my_model.keras
     python network_dissection.py --test_images_folder_path=class_folders --model_path=my_model.keras --random_twin
 

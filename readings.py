@@ -23,7 +23,7 @@ from dataset import Sample
 from methods import Method, means_all
 from results import Results, versions
 from runs import Run
-from taxonomy import Level, Match, Taxonomy, taxonomy_of_names
+from taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 
 
 class Column(NamedTuple):
@@ -78,8 +78,8 @@ def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": args.class_index}, samples)
     print(f"{'levels':>14}: {'; '.join(column.level.describe() for column in columns)}")
-    if match.note:
-        print(f"{'note':>14}: {match.note}")
+    for note in filter(None, (match.note, _tell_unknown(samples, rows))):
+        print(f"{'note':>14}: {note}")
     opened = []
     for column, view in zip(columns, views):
         position = taxonomy.position(column.level.name)
@@ -176,6 +176,13 @@ def _find_rows(args: argparse.Namespace, taxonomy: Taxonomy, match: Match, class
     if rule == "predicted":
         return list(zip(labels, predicted))
     return [(label, row if label is None else label) for label, row in zip(labels, predicted)]
+
+
+def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, int | None]]) -> str:
+    """The labels of the samples that no leaf has, in words, or ''."""
+    unknown = [sample.label for sample, (leaf, _) in zip(samples, rows) if leaf is None and sample.label is not None]
+    names = list_some(list(dict.fromkeys(unknown)))
+    return f"{len(unknown)} images not in the accuracy, their label is no leaf, or several: {names}" if unknown else ""
 
 
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:

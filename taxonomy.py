@@ -110,22 +110,21 @@ class Taxonomy:
         lacking = min(missing, key=len)
         extra = {fold_name(name) for name in self.class_names} - {fold_name(name) for name in class_names}
         extra = [name for name in self.class_names if fold_name(name) in extra]
-        also = f"; {len(extra)} of its leaves are no classes of the model: {_list(extra)}" if extra else ""
+        also = f"; {len(extra)} of its leaves are no classes of the model: {list_some(extra)}" if extra else ""
         raise ValueError(
-            f"{self.source} has no label for {len(lacking)} of the model's {len(class_names)} classes: {_list(lacking)}"
-            f"{also}"
+            f"{self.source} has no label for {len(lacking)} of the model's {len(class_names)} classes: "
+            f"{list_some(lacking)}{also}"
         )
 
     def _find_rows(self, class_names: Sequence[str], position: int) -> tuple[list[int], list[str]]:
         """For each class a row whose label on that level it is, and the classes without one."""
-        if position == 0 and self.indices is not None and self._fits_by_index(class_names):
-            row_of = {index: row for row, index in enumerate(self.indices)}
-            return [row_of[index] for index in range(len(class_names))], []
         found = {}
         for row, labels in enumerate(self.rows):
             found.setdefault(fold_name(labels[position]), []).append(row)
         folded = [fold_name(name) for name in class_names]
         lacking = [name for name, key in zip(class_names, folded) if key not in found]
+        if not lacking and position == 0 and self.indices is not None:
+            return self._find_rows_by_index(class_names)
         if not lacking:
             clash = [name for name, key in zip(class_names, folded) if position == 0 and len(found[key]) > 1]
             if clash:
@@ -138,9 +137,19 @@ class Taxonomy:
                 raise ValueError(f"{self.source}: several classes of the model are called '{name}'")
         return [found[key][0] for key in folded if key in found], lacking
 
-    def _fits_by_index(self, class_names: Sequence[str]) -> bool:
-        name_at = dict(zip(self.indices, map(fold_name, self.class_names)))
-        return all(name_at.get(index) == fold_name(name) for index, name in enumerate(class_names))
+    def _find_rows_by_index(self, class_names: Sequence[str]) -> tuple[list[int], list[str]]:
+        """As `_find_rows`, of leaves with an index; ValueError names the first that is not that class of the model."""
+        for index, leaf in zip(self.indices, self.class_names):
+            found = class_names[index] if index < len(class_names) else None
+            if found is None or fold_name(found) != fold_name(leaf):
+                there = "there is no such" if found is None else f"it is '{found}'"
+                raise ValueError(
+                    f"{self.source}: index {index} is the leaf '{leaf}', but of the model's {len(class_names)} "
+                    f"classes, 0 the first, {there}; without the column 'index' the names alone decide"
+                )
+        row_of = {index: row for row, index in enumerate(self.indices)}
+        lacking = [name for index, name in enumerate(class_names) if index not in row_of]
+        return [row_of[index] for index in range(len(class_names)) if index in row_of], lacking
 
     def _level(self, rows: Sequence[int], position: int) -> Level:
         labels = [self.label(row, position) for row in rows]
@@ -152,10 +161,11 @@ class Taxonomy:
         unused = list(dict.fromkeys(self.label(row, own) for row in range(len(self.rows))))
         used = {self.label(row, own) for row in rows}
         unused = [label for label in unused if label not in used]
-        return f"{len(unused)} of {self.levels[own]} are no classes of the model: {_list(unused)}" if unused else ""
+        return f"{len(unused)} of {self.levels[own]} are no classes of the model: {list_some(unused)}" if unused else ""
 
 
-def _list(names: Sequence[str]) -> str:
+def list_some(names: Sequence[str]) -> str:
+    """The first five names, and dots for the others."""
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 

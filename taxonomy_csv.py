@@ -5,7 +5,8 @@
     robin,bird,animal               517,crane,other,not an animal
 
 One row per leaf, then one column per level up; the head names the levels. Where leaves share a name, `index` - that of
-the class in the model - tells them apart, and stands behind their names.
+the class in the model - tells them apart, and stands behind their names. A model whose class
+of an index is called otherwise is refused.
 """
 
 import csv

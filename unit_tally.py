@@ -3,6 +3,9 @@
     M_k = [bilinear upsampling of A_k > T_k]
     IoU_k,c = sum |M_k & L_c| / sum |M_k | L_c|     over the images annotated for c
 
+Annotated for c is every image with a mask of any concept, since all are of one category (concepts.py, Bau et al.'s
+rule): without one of c, L_c is empty there. Only an image whose mask of c cannot be read is left out of c's sums.
+
 Bau et al. 2017, "Network dissection: quantifying interpretability of deep visual representations", section 2.2. The
 map is stretched over the image with the centres of its positions in the middle of equal cells, where the paper
 anchors them at the centres of the receptive fields (NetDissect-Lite stretches too): up to half a stride apart.
@@ -13,7 +16,7 @@ Memory: K x C counters and K x n top images, whatever the number of images.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -52,36 +55,43 @@ class UnitTally:
     def __init__(self, thresholds: np.ndarray, n_concepts: int, size: tuple[int, int], n_top: int):
         n_units = len(thresholds)
         self.thresholds, self.size = np.asarray(thresholds, dtype=np.float32), size
-        self.marked = np.zeros(n_units, dtype=np.int64)  # pixels of M_k over the annotated images
+        self.marked = np.zeros(n_units, dtype=np.int64)  # pixels of M_k over the images annotated for any concept
+        self.unjudged = np.zeros((n_units, n_concepts), dtype=np.int64)  # of these, where the mask of c is unread
         self.covered = np.zeros(n_concepts, dtype=np.int64)  # pixels of L_c
         self.shared = np.zeros((n_units, n_concepts), dtype=np.int64)  # pixels of both
-        self.n_pixels = 0  # of the annotated images
+        self.n_pixels = np.zeros(n_concepts, dtype=np.int64)  # of the images annotated for c
         self.top_images = np.full((n_units, n_top), -1)
         self._top_peaks = np.full((n_units, n_top), -np.inf, dtype=np.float32)
 
-    def add(self, image: int, features: np.ndarray, masks: Mapping[int, np.ndarray] | None) -> None:
-        """Counts one image: its number, features (h, w, K), and masks as `Concepts.read` gives them."""
+    def add(
+        self, image: int, features: np.ndarray, masks: Mapping[int, np.ndarray], unread: Collection[int] = ()
+    ) -> None:
+        """Counts one image: its number, features (h, w, K), and masks and unread concepts of `Concepts.read`."""
         maps = features.transpose(2, 0, 1)
         peaks = maps.max(axis=(1, 2))
         self._rank(image, peaks)
-        if masks is None:
+        if not masks:
             return
         bits = {concept: np.packbits(mask) for concept, mask in masks.items()}  # of 8 pixels a byte
         for concept, of_concept in bits.items():
             self.covered[concept] += count_bits(of_concept)
+        unread = list(unread)
         self.n_pixels += math.prod(self.size)
+        self.n_pixels[unread] -= math.prod(self.size)
         active = np.flatnonzero(peaks > self.thresholds)
         for begin in range(0, len(active), UNITS_AT_ONCE):
             units = active[begin : begin + UNITS_AT_ONCE]
             marked = mark(maps[units], self.thresholds[units], *self.size)
             marked = np.packbits(marked.reshape(len(units), -1), axis=1)
-            self.marked[units] += count_bits(marked)
+            n_marked = count_bits(marked)
+            self.marked[units] += n_marked
+            self.unjudged[np.ix_(units, unread)] += n_marked[:, None]
             for concept, of_concept in bits.items():
                 self.shared[units, concept] += count_bits(marked & of_concept)
 
     def iou(self) -> np.ndarray:
         """IoU (K, C) of every unit with every concept; 0 where neither marks a pixel."""
-        union = self.marked[:, None] + self.covered - self.shared
+        union = self.marked[:, None] - self.unjudged + self.covered - self.shared
         return self.shared / np.maximum(union, 1)
 
     def _rank(self, image: int, peaks: np.ndarray) -> None:

@@ -130,8 +130,8 @@ def read_image(path: str | Path) -> np.ndarray:
     return np.array(_flatten(image, "white"))
 
 
-def read_density_map(path: str | Path) -> np.ndarray:
-    """The density map of a file as float32 (H, W), scaled to [0, 1] by the file's range (255, or 65535).
+def read_density_map(path: str | Path, what: str = "density map") -> np.ndarray:
+    """The density map, or mask, of a file as float32 (H, W), scaled to [0, 1] by the file's range (255, or 65535).
 
     A gray map saved as RGB is read by its luminance, transparent pixels count as 0. Errors as `open_image`,
     and ValueError for a coloured heat map: its colours do not tell the density.
@@ -144,7 +144,7 @@ def read_density_map(path: str | Path) -> np.ndarray:
     spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())
     if spread > constants.MAX_DENSITY_MAP_SPREAD:
         raise ValueError(
-            f"cannot read '{path}': a density map is gray, this is a coloured picture "
+            f"cannot read '{path}': a {what} is gray, this is a coloured picture "
             f"(its channels differ by up to {spread} of 255)"
         )
     return np.asarray(image.convert("L"), dtype=np.float32) / 255

@@ -12,7 +12,7 @@ checkpoint, and ends with the very images of one that was not: a step depends on
 import csv
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +58,11 @@ class Visualizer:
         """Where the curve of a target is kept."""
         return self.folder / "curves" / method / f"{stem}.csv"
 
-    def visualize(self, targets: Sequence[Target]) -> None:
-        """Makes every image that is not there yet, as many at a time as the classifier takes."""
+    def visualize(self, work: Mapping[str, Sequence[Target]]) -> None:
+        """Makes every image of a method's targets that is not there yet, as many at a time as the classifier takes."""
         left = {
             method: [target for target in targets if not self.is_done(method, target)]
-            for method in self.settings
+            for method, targets in work.items()
         }
         progress = Progress({method: len(group) for method, group in left.items()})
         for method, group in left.items():

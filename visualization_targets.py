@@ -41,7 +41,7 @@ def choose_targets(
     """The targets of the flags: classes and layers by commas; neither: every class, if they are few.
 
     channels: of every layer; None: the layers as a whole. position: of a neuron; None: whole channels.
-    ValueError for a class or a layer that the model does not have.
+    ValueError for a class, layer, channel or position that the model does not have.
     """
     classes = []
     if class_index:
@@ -55,9 +55,24 @@ def choose_targets(
     targets = [Target("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
     for name in layer_name.split(",") if layer_name else ():
         layer = classifier.view(name.strip()).layer_name
+        _check_place(classifier, layer, channels or (), position)
         if channels is None:
             targets.append(Target("layer", 0, layer, layer))
         kind, where = ("neuron", f" at {position[0]}, {position[1]}") if position else ("channel", "")
         for index in channels or ():
             targets.append(Target(kind, index, f"{layer}, channel {index}{where}", layer, position))
     return targets
+
+
+def _check_place(
+    classifier: Classifier, layer: str, channels: Sequence[int], position: tuple[int, int] | None
+) -> None:
+    """ValueError for channels or a position that the layer does not have."""
+    shape = [step.output.shape for step in classifier.steps if step.path == layer][-1]
+    wrong, n = [k for k in channels if k >= shape[-1]], shape[-1]
+    if wrong:
+        given = ", ".join(map(str, wrong))
+        raise ValueError(f"layer {layer!r} has {n} channels, 0 to {n - 1}; given: {given}")
+    rows, columns = tuple(shape[1:-1]) or (1, 1)
+    if position and (position[0] >= rows or position[1] >= columns):
+        raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,8 +22,18 @@ import app_maps
 import constants
 import main
 from app_case import Case
-from app_choices import first_text, list_choices, read_methods, read_options
-from app_guard import Guard, names_address
+from app_choices import (
+    first_text,
+    list_choices,
+    read_classes,
+    read_index,
+    read_methods,
+    read_options,
+    read_seed,
+    read_style,
+)  # fmt: skip
+from app_guard import Guard
+from app_questions import Questions
 from app_visitors import Visitors
 from app_work import Stopped, Watch, Work, watched
 from display import Style
@@ -268,6 +280,7 @@ def test_options_are_read_as_the_flags_of_main():
     (RISE_, {"n_masks": "many"}, "RISE, n_masks: a number is wanted, not 'many'"),
     (RISE_, {"n_masks": "100000"}, "RISE, n_masks: the page takes 5000 at most"),
     (RISE_, {"variant": "mine"}, "RISE, variant: one of paper, lab is wanted"),
+    (RISE_, {"mask_size": "many"}, "RISE, mask_size: a number is wanted"),
     (LIME, {"hide_color": "red"}, "LIME, hide_color: 'mean', a grey value"),
 ])  # fmt: skip
 def test_a_wrong_option_is_named(method, texts, message):
@@ -280,6 +293,50 @@ def test_what_the_explainer_refuses_is_told_before_it_begins(planted_classifier)
         read_methods(["RISE"], {("RISE", "threshold"): "2"}, planted_classifier)
     with pytest.raises(ValueError, match="choose a method"):
         read_methods([], {}, planted_classifier)
+    for names in ("GRADCAM", 5, {"GRADCAM": 1}, ["NONE"], [None]):
+        with pytest.raises(ValueError, match="methods: a list of"):
+            read_methods(names, {}, planted_classifier)
+
+
+def test_masks_are_no_finer_than_the_pixels_and_fit_into_memory(planted_classifier):
+    def read(n_masks, mask_size):
+        texts = {("RISE", "n_masks"): str(n_masks), ("RISE", "mask_size"): str(mask_size)}
+        return read_methods(["RISE"], texts, planted_classifier)
+
+    assert read(1, SIDE)[RISE_]["mask_size"] == SIDE
+    with pytest.raises(ValueError, match=f"mask_size: {SIDE} at most"):
+        read(1, SIDE + 1)
+    most = constants.APP_MAX_CELLS // SIDE**2
+    assert read(most, SIDE)
+    with pytest.raises(
+        ValueError, match=f"n_masks: the page takes {most} at most with a mask_size of {SIDE}"
+    ):
+        read(most + 1, SIDE)
+
+
+@pytest.mark.parametrize("read, values, message", [
+    (read_seed, (-5, 99999999999, None, "", "7", True, [1]), "seed: a number from 0 to 4294967295"),
+    (read_seed, (0.5, float("inf"), float("nan")), "seed: a whole number is wanted, not"),
+    (lambda value: read_style(value, "jet"), (7, -0.1, None, "1"), "Opacity: a number from 0 to 1 is wanted, not"),
+    (lambda value: read_style(0.5, value), ("pink", None, [], 3), "Colour map: one of jet, .* is wanted, not"),
+    (lambda value: read_index("example", value, 6), (6, -1, None, "0", 0.0, True), "example: one of the 6 on the page"),
+    (lambda value: read_classes([value, None], 3), (3, -2, "0", [0], {}), "class: one of the 3 on the page"),
+    (lambda value: read_classes([value, -1], 3), (None, -1), "choose a class"),
+])  # fmt: skip
+def test_a_wrong_choice_is_told(read, values, message):
+    for value in values:
+        with pytest.raises(ValueError, match=message):
+            read(value)
+
+
+def test_right_choices_are_read():
+    assert read_seed(7.0) == 7 and read_seed(2**32 - 1) == 2**32 - 1
+    assert read_style(1, "gray") == Style("gray", 1)
+    assert (
+        read_classes([2, 0], 3) == [2, 0]
+        and read_classes([1, 1], 3) == [1]
+        and read_classes([1, -1], 3) == [1]
+    )
 
 
 # --- HTML ----------------------------------------------------------------------------------------------------
@@ -362,12 +419,85 @@ def test_the_place_of_the_maximum_is_said_in_words(place, words):
 
 
 # --- who may see what ------------------------------------------------------------------------------------------
-def test_a_visitor_who_leaves_takes_their_files_along_but_not_those_of_another(visitors, tmp_path):
-    own, shared = tmp_path / "own.png", tmp_path / "shared.png"
-    for path in (own, shared):
-        path.write_bytes(b"x")
+def upload(visitors, name, age=0.0):
+    """A file as Gradio puts and notes it: its path."""
+    path = visitors.uploads.folder / f"hash_of_{name}" / name
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    os.utime(path, (time.time() - age,) * 2)
+    visitors.uploads.sent.add(str(path))
+    return path
+
+
+def test_only_a_file_that_was_sent_can_be_named(visitors, tmp_path, photograph):
+    sent = upload(visitors, "sent.png")
+    assert visitors.take("a", str(sent)) == (visitors.of("a"), sent)
+    cached = visitors.uploads.folder / "an example.png"
+    cached.write_bytes(b"x")
+    link, within = upload(visitors, "link.png"), sent.parent / ".." / sent.parent.name / sent.name
+    link.unlink()
+    link.symlink_to(ROOT / "readme_gradcam.jpg")
+    beyond = visitors.uploads.folder / "beyond"
+    beyond.symlink_to(ROOT)
+    visitors.uploads.sent |= {str(beyond / "app.py"), str(tmp_path), str(tmp_path / "gone.png")}
+    for name in (
+        ROOT / "app.py",
+        cached,
+        link,
+        within,
+        beyond / "app.py",
+        tmp_path,
+        tmp_path / "gone.png",
+        "",
+        ".",
+    ):
+        with pytest.raises(ValueError, match="drop it again"):
+            visitors.take("a", str(name))
+    for name in (None, 3, [str(sent)], {"path": str(sent)}):
+        with pytest.raises(ValueError, match="drop it again"):
+            visitors.take("a", name)
+    visitors.of("a").uploads |= {photograph, cached, link, beyond / "app.py", tmp_path}
+    visitors.leave("a")
+    assert not sent.parent.exists()
+    assert photograph.exists() and cached.exists() and (ROOT / "app.py").exists()
+    assert (ROOT / "readme_gradcam.jpg").exists()
+
+
+def test_what_nobody_claims_goes_after_a_while_and_so_does_a_visitor_whose_page_is_closed(visitors):
+    age = constants.APP_KEEP_UNCLAIMED + 10
+    old, new, kept, lost = (
+        upload(visitors, f"{name}.png", age * (name != "new")) for name in ("old", "new", "kept", "lost")
+    )
+    half = visitors.uploads.folder / "half"
+    half.write_bytes(b"x")
+    os.utime(half, (0, 0))
+    visitors.take("shown", str(kept))
+    visitors.take("closed", str(lost))
+    for session in ("shown", "closed"):
+        visitors.of(session).seen -= age
+    with visitors.present("shown"):
+        visitors.sweep()
+        assert new.exists() and kept.exists() and not any(path.exists() for path in (old, lost, half))
+    visitors.of("shown").seen -= age
+    visitors.sweep()
+    assert not kept.exists()
+
+
+def test_who_comes_when_all_places_are_taken_has_the_place_of_the_idle(visitors, monkeypatch):
+    monkeypatch.setattr(constants, "APP_VISITORS", 3)
+    first, second, third = (visitors.of(session) for session in "abc")
+    visitors.of("a")
+    with visitors.present("b"):
+        visitors.of("d")
+    assert visitors.of("a") is first and visitors.of("b") is second
+    assert not third.folder.exists()
+
+
+def test_a_visitor_who_leaves_takes_their_files_along_but_not_those_of_another(visitors):
+    own, shared = upload(visitors, "own.png"), upload(visitors, "shared.png")
     first, second = visitors.of("a"), visitors.of("b")
-    first.uploads, second.uploads = {own, shared}, {shared}
+    for session, path in (("a", own), ("a", shared), ("b", shared)):
+        visitors.take(session, str(path))
     (first.folder / "map.npy").write_bytes(b"x")
     visitors.leave("a")
     assert not first.folder.exists() and not own.exists()
@@ -392,12 +522,16 @@ def test_a_new_question_stops_the_one_before(visitors):
     assert new.future.result(10) == "answer" and isinstance(old.future.exception(10), Stopped)
 
 
-def answer_of(path, body=b"{}"):
-    """The status that the guard, before an application that answers 200, gives a request; and its headers."""
-    sent = []
+SENT = "/served/hash/photograph.png"
+QUESTIONS = Questions({2: [True, False, False], 3: []}, lambda name: name == SENT)
+
+
+def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", **headers):
+    """The guard before an application that answers 200: the status of a request, its headers, the body passed on."""
+    sent, passed = [], []
 
     async def application(scope, receive, send):
-        assert (await receive())["body"] == body
+        passed.append((await receive())["body"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -407,8 +541,11 @@ def answer_of(path, body=b"{}"):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Guard(application)({"type": "http", "path": path}, receive, send))
-    return sent[0]["status"], dict(sent[0]["headers"])
+    headers = {"host": host, "content-length": str(len(body))} | headers
+    headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    with_visitors = Guard(application, QUESTIONS, Visitors("."), bound)
+    asyncio.run(with_visitors({"type": "http", "path": path, "headers": headers}, receive, send))
+    return sent[0]["status"], dict(sent[0]["headers"]), passed
 
 
 @pytest.mark.parametrize("path, status", [
@@ -427,14 +564,65 @@ def test_the_browser_is_told_to_stay_on_this_machine():
     assert "default-src 'self'" in policy and "http" not in policy and "*" not in policy
 
 
-@pytest.mark.parametrize("path, elsewhere", [
-    ("https://example.org/x.png", True), ("HTTP://example.org", True), (" ftp://x", True), ("file:///etc/passwd", True),
-    ("/tmp/served/x.png", False), ("", False), (None, False),
+@pytest.mark.parametrize("host, status", [
+    ("127.0.0.1:7860", 200), ("localhost", 200), ("LOCALHOST:80", 200), ("[::1]:7860", 200), ("[::1]", 200),
+    ("evil.example:7860", 421), ("127.0.0.1.evil.example", 421), ("", 421), ("localhost:80:80", 421), ("[::2]", 421),
 ])  # fmt: skip
-def test_a_question_that_names_an_address_is_refused(path, elsewhere):
-    body = json.dumps({"data": [1, {"a": [{"path": path}]}]}).encode()
-    assert names_address(body) == elsewhere
-    assert answer_of("/gradio_api/queue/join", body)[0] == (403 if elsewhere else 200)
+def test_a_private_page_answers_to_the_names_of_this_machine_alone(host, status):
+    assert answer_of("/", host=host)[0] == status
+    assert answer_of("/", host=host, bound="0.0.0.0")[0] == 200
+
+
+@pytest.mark.parametrize("path, headers, status", [
+    ("/gradio_api/queue/join", {"content_length": str(constants.APP_MAX_QUESTION + 1)}, 413),
+    ("/gradio_api/cancel", {"content_length": str(constants.APP_MAX_QUESTION + 1)}, 413),
+    ("/gradio_api/upload", {"content_length": str(constants.APP_MAX_UPLOAD)}, 200),
+    ("/gradio_api/upload", {"content_length": str(2 * constants.APP_MAX_UPLOAD)}, 413),
+    ("/gradio_api/upload", {"transfer_encoding": "chunked"}, 411), ("/gradio_api/cancel", {"content_length": "x"}, 411),
+])  # fmt: skip
+def test_no_request_is_longer_than_the_page_needs(path, headers, status):
+    assert answer_of(path, **headers)[0] == status
+
+
+def ask_for(photo=None, **changes):
+    """The body of a question about a photograph."""
+    asked = {
+        "fn_index": 2,
+        "session_hash": "abc",
+        "trigger_id": 7,
+        "data": [photo, 0.5, ["GRADCAM"]],
+    } | changes
+    return json.dumps(asked).encode()
+
+
+@pytest.mark.parametrize("photo", [
+    {"path": "/etc/passwd"}, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "/etc/passwd", {}, [], 3,
+    {"path": "https://example.org/x.png"}, {"path": [SENT]}, {"path": SENT + "/../x.png"}, {"url": SENT}, [SENT],
+])  # fmt: skip
+def test_a_question_that_names_a_file_not_uploaded_is_refused(photo):
+    assert answer_of("/gradio_api/queue/join", ask_for(photo))[::2] == (403, [])
+
+
+def test_a_file_is_passed_on_with_the_mark_by_which_gradio_checks_it_and_nothing_else():
+    photo = {"path": SENT, "url": "http://example.org", "is_stream": True, "size": "x", "meta": {}}
+    body = ask_for(photo, batched=True, event_id="x", simple_format=True, event_data={"index": 1})
+    status, _, (passed,) = answer_of("/gradio_api/queue/join", body)
+    assert status == 200
+    assert json.loads(passed) == {
+        "fn_index": 2, "session_hash": "abc", "trigger_id": 7, "event_data": {"index": 1},
+        "data": [{"path": SENT, "meta": {"_type": "gradio.FileData"}}, 0.5, ["GRADCAM"]],
+    }  # fmt: skip
+    assert answer_of("/gradio_api/queue/join", ask_for(None))[0] == 200
+
+
+@pytest.mark.parametrize("body", [
+    b"[" * 200_000, b"[]", b"not JSON", b"\xff", ask_for(fn_index=99), ask_for(fn_index=-1), ask_for(fn_index=None),
+    ask_for(fn_index=True), ask_for(data=[]), ask_for(data=None), ask_for(data=[None, {"path": "/etc/passwd"}, None]),
+    ask_for(data=[None, [[1]], None]), ask_for(session_hash=None), ask_for(session_hash="../x"),
+    ask_for(session_hash="x" * 65), ask_for(trigger_id="x"), ask_for(event_data={"index": {"a": 1}}),
+])  # fmt: skip
+def test_what_the_page_does_not_ask_is_refused(body):
+    assert answer_of("/gradio_api/queue/join", body)[::2] == (400, [])
 
 
 # --- the command -----------------------------------------------------------------------------------------------

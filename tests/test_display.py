@@ -34,8 +34,10 @@ def explained(tmp_path):
             Image.fromarray(picture(RED, seed=number)).resize((60, 40)).save(path)
             density_map_path = tmp_path / "gaze.png" if number % 2 == 0 else None
             samples.append(Sample(path.name, path.stem, path, "red", 0, density_map_path))
-            record = Record("GRADCAM", path.name, path.stem, "red", "red", 0.9, 0, "red", insertion_auc=0.5,
-                            deletion_auc=0.3, top_classes=[["red", 0.9], ["green", 0.1]])  # fmt: skip
+            record = Record(
+                "GRADCAM", path.name, path.stem, samples[-1].checksum, "red", "red", 0.9, 0, "red", insertion_auc=0.5,
+                deletion_auc=0.3, top_classes=[["red", 0.9], ["green", 0.1]],
+            )  # fmt: skip
             results.add(replace(record, **changes), np.random.default_rng(number).random((8, 8), np.float32), CURVES)
         return results, samples
 
@@ -130,7 +132,7 @@ def test_a_density_map_that_could_not_be_used_is_not_drawn(explained, rows):
 
 def test_without_curves_there_is_no_panel_of_them(explained, rows):
     results, samples = explained(1)
-    results._curves_path(results.records["GRADCAM", "0.png"]).unlink()
+    results.curves_path(results.records["GRADCAM", "0.png"]).unlink()
     draw(results, samples)
     assert (rows[0][1][0].insertion, rows[0][1][0].deletion) == (None, None)
 

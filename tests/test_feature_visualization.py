@@ -70,15 +70,23 @@ def test_an_impression_that_is_none_is_said_plainly(work, capsys):
     assert rows_of()[0]["is_sure"] == "no"
 
 
+def test_a_doubt_says_whether_the_class_or_the_probability_is_not_the_wanted_one():
+    row = {"target": "green", "verdict": "green", "probability": "0.506103", "target_probability": "0.506103"}
+    assert "classified as it, but with 0.506 only" in feature_visualization.describe_doubt(row)
+    said = feature_visualization.describe_doubt(row | {"verdict": "red", "target_probability": "0.200000"})
+    assert "classified as 'red' with 0.506103, it has 0.200000" in said
+
+
 def test_channels_neurons_and_layers_of_several_methods(work):
     methods = "--visualization_method=fourier,CLASS_MODEL"
     assert run("--layer_name=colours", "--channel=0,2", "--n_steps=4", methods) == 0
-    assert run("--layer_name=colours", "--n_steps=4", "--class_index=1") == 0
+    run("--layer_name=colours", "--n_steps=4", "--class_index=1")  # the default is each target's own
     assert run("--layer_name=colours", "--channel=1", "--position=2,3", "--n_steps=4") == 0
     found = {(row["method"], row["kind"], row["index"], row["layer"]) for row in rows_of()}
     assert found == {
         *((method, "channel", str(k), "colours") for method in ("FOURIER", "CLASS_MODEL") for k in (0, 2)),
-        ("FOURIER", "layer", "0", "colours"), ("FOURIER", "class", "1", ""), ("FOURIER", "neuron", "1", "colours"),
+        ("FOURIER", "layer", "0", "colours"), ("CLASS_IMPRESSION", "class", "1", ""),
+        ("FOURIER", "neuron", "1", "colours"),
     }  # fmt: skip
     assert Path("out/images/FOURIER/neuron_1_2_3_colours.png").is_file()
 
@@ -128,8 +136,9 @@ def test_the_seed_decides_and_repeats_exactly(work):
     (["--layer_name=colours", "--position=1,1"], "give --channel too"),
     (["--layer_name=colours", "--visualization_method=CLASS_IMPRESSION"], "is for classes"),
     (["--layer_name=colour"], "colours"),
-    (["--layer_name=colours", "--channel=7", "--n_steps=1"], "3 channels, 0 to 2; given: 7"),
-    (["--layer_name=colours", "--channel=0", "--position=8,0", "--n_steps=1"], "8 x 8 positions"),
+    (["--layer_name=colours", "--channel=0,7", "--n_steps=1"], "layer 'colours' has 3 channels, 0 to 2; given: 7"),
+    (["--layer_name=colours", "--channel=0", "--position=8,0", "--n_steps=1"], "'colours' has 8 x 8 positions"),
+    (["--layer_name=colours,mean", "--channel=0", "--position=1,0"], "'mean' has 1 x 1 positions"),
     (["--class_index=purple"], "purple"),
     (["--visualization_method=DREAM"], "CLASS_MODEL, FOURIER, CLASS_IMPRESSION"),
     (["--channel=a"], "as 0-15,151"),
@@ -139,6 +148,7 @@ def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert words in told and "Traceback" not in told
+    assert not Path("out").exists(), "told before the first step of the first target"
 
 
 def test_other_settings_want_another_folder(work, capsys):

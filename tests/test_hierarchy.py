@@ -133,6 +133,19 @@ def test_a_taxonomy_that_does_not_fit_the_model_is_told_in_one_line(colours, und
     assert words in line and line.startswith("hierarchy.py: error: ")
 
 
+def test_a_label_that_is_no_leaf_is_named(colours, undrawn, capsys):
+    Path("images/green").rename("images/zebra")
+    assert run(QUICK) == 0
+    assert "not in the accuracy, their label is no leaf, or several: zebra\n" in capsys.readouterr().out
+    assert {row["right"] for row in rows_of("levels_per_image") if "zebra" in row["image"]} == {""}
+
+
+def test_one_value_has_no_deviation():
+    row = {"images": 3, "area_mean": 1.0, "area_std": 0.0, "area_n": 1}
+    assert hierarchy_tables._format_mean(row, "area") == "1.000 (n=1)"
+    assert hierarchy_tables._format_mean(row | {"area_n": 3}, "area") == "1.000 ± 0.000"
+
+
 def test_a_sigmoid_is_refused_with_its_reason(colours, undrawn, capsys):
     model = planted_model(tail=[keras.layers.Activation("sigmoid")])
     model_files.save_model(model, Path("many.keras"), {"class_names": list(COLOURS), "preprocessing": "none"})

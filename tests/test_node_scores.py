@@ -110,8 +110,9 @@ def test_every_method_explains_a_node(name, view):
         pytest.skip("not for this model")
     maps = [explain(METHODS[name], view, image, index) for index in (0, 1)]
     assert all(one.shape == image.shape[:2] and np.isfinite(one).all() for one in maps)
-    # Of two nodes the one's log-odds are the other's with the sign turned: the size of a gradient is the same.
-    assert np.allclose(*maps) == (name in ("VANILLA_GRADIENT", "SMOOTHGRAD"))
+    if name != "DECONVNET":  # without max-pooling its map is a pattern of the weights, whatever the class
+        # Of two nodes the one's log-odds are the other's with the sign turned: the size of a gradient is the same.
+        assert np.allclose(*maps) == (name in ("VANILLA_GRADIENT", "SMOOTHGRAD"))
 
 
 def test_occlusion_and_rise_of_a_leaf_are_what_main_gives(planted_classifier, image):

@@ -94,9 +94,31 @@ def test_two_cranes_without_an_index_are_refused(write):
         read_taxonomy(write(ANIMALS)).match(["crane", "robin", "crane"])
 
 
-def test_an_index_of_another_model_gives_way_to_the_names(write):
-    taxonomy = read_taxonomy(write("index,leaf,group\n7,robin,bird\n8,orange,fruit\n9,crane,tool\n"))
-    assert taxonomy.match(["orange", "robin"]).levels[1].class_names == ["fruit", "bird"]
+@pytest.mark.parametrize(
+    "indices, words",
+    [
+        ((1, 2, 3), "index 1 is the leaf 'crane', but of the model's 3 classes, 0 the first, it is 'robin'"),
+        ((0, 1, 7), "index 7 is the leaf 'crane', but of the model's 3 classes, 0 the first, there is no such"),
+        ((0, 1, 3), "index 3 is the leaf 'crane'"),
+    ],
+)
+def test_an_index_of_another_model_is_refused_and_the_first_is_named(write, indices, words):
+    rows = zip(indices, ("crane,bird", "robin,bird", "crane,tool"))
+    taxonomy = read_taxonomy(write("\n".join(["index,leaf,group", *(f"{index},{row}" for index, row in rows)])))
+    with pytest.raises(ValueError) as error:
+        taxonomy.match(["crane", "robin", "crane"])
+    assert words in str(error.value)
+
+
+def test_a_class_without_an_index_is_lacking_though_another_has_its_name(write):
+    taxonomy = read_taxonomy(write("index,leaf,group\n0,crane,bird\n1,robin,bird\n"))
+    with pytest.raises(ValueError, match="no label for 1 of the model's 3 classes: crane"):
+        taxonomy.match(["crane", "robin", "crane"])
+
+
+def test_an_index_says_nothing_of_a_model_of_groups(write):
+    taxonomy = read_taxonomy(write("index,leaf,group,kind\n7,robin,bird,animal\n8,orange,fruit,plant\n"))
+    assert taxonomy.match(["fruit", "bird"]).own == 1
 
 
 def test_two_levels_with_other_members_are_described_differently(write):

@@ -42,22 +42,22 @@ def test_the_iou_is_that_of_a_loop_over_pixels():
     features, n_concepts = features_of(6), 4
     thresholds = np.quantile(features, 0.8, axis=(0, 1, 2)).astype(np.float32)
     annotations = [
-        masks_of(0, 2),
-        masks_of(1, seed=5),
-        None,
-        masks_of(3, 0, seed=6),
-        {},
-        masks_of(2, 1, 0, seed=7),
-    ]
+        (masks_of(0, 2), []),
+        (masks_of(1, seed=5), [2]),
+        ({}, []),
+        (masks_of(3, 0, seed=6), [1, 2]),
+        ({}, [0]),
+        (masks_of(2, 1, 0, seed=7), []),
+    ]  # masks, and concepts whose mask cannot be read
     tally = UnitTally(thresholds, n_concepts, SIZE, n_top=2)
-    for number, (image, masks) in enumerate(zip(features, annotations)):
-        tally.add(number, image, masks)
+    for number, (image, annotation) in enumerate(zip(features, annotations)):
+        tally.add(number, image, *annotation)
     wanted = np.zeros((37, n_concepts))
     for unit in range(37):
         for concept in range(n_concepts):
             both, either = 0, 0
-            for image, masks in zip(features, annotations):
-                if masks is None:
+            for image, (masks, unread) in zip(features, annotations):
+                if not masks or concept in unread:
                     continue
                 marked = upsample(image[..., unit], *SIZE) > thresholds[unit]
                 inside = masks.get(concept, np.zeros(SIZE, bool))
@@ -65,7 +65,7 @@ def test_the_iou_is_that_of_a_loop_over_pixels():
                 either += np.sum(marked | inside)
             wanted[unit, concept] = both / either
     np.testing.assert_allclose(tally.iou(), wanted, rtol=1e-12)
-    assert tally.n_pixels == 5 * 12 * 20, "an image with empty masks is annotated, one without any is not"
+    assert tally.n_pixels.tolist() == [n * 12 * 20 for n in (4, 3, 2, 4)]
 
 
 def test_a_unit_is_charged_for_what_it_marks_where_the_concept_is_not():
@@ -77,7 +77,7 @@ def test_a_unit_is_charged_for_what_it_marks_where_the_concept_is_not():
     assert tally.iou().tolist() == [[0.5, 0]]
     tally.add(1, everywhere, {1: half})  # annotated, and concept 0 is not in it: 4 / 16
     assert tally.iou().tolist() == [[0.25, 0.25]]
-    tally.add(2, everywhere, None)
+    tally.add(2, everywhere, {})
     assert tally.iou().tolist() == [[0.25, 0.25]]
 
 
