@@ -136,7 +136,7 @@ class Bench:
         with (
             tempfile.TemporaryDirectory() as folder,
             mock.patch.object(Sample, "read", lambda _: next(images)),
-            mock.patch.object(Concepts, "read", lambda *_: masks),
+            mock.patch.object(Concepts, "read", lambda *_: (masks, {})),
             contextlib.redirect_stderr(io.StringIO()),  # its progress
         ):
             store = FeatureStore(folder, [self.classifier.layer_name])
