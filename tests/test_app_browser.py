@@ -33,6 +33,9 @@ CHROMIUM = find_chromium()
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
 
+# A browser on a busy machine misses its moment now and then; what is broken fails three times.
+pytestmark = pytest.mark.flaky(reruns=2)
+
 # What Chromium itself asks of its makers, whatever page it shows.
 OF_CHROMIUM = re.compile(
     r"\b(update|content-autofill|optimizationguide-pa|safebrowsing)\.googleapis\.com|\b(accounts|clients\d)\.google\.com"
