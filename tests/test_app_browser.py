@@ -187,6 +187,8 @@ def set_option(page, name, text):
     if not page.get_by_label(name).is_visible():
         page.get_by_role("button", name="Parameters").click()
     page.get_by_label(name).fill(text)
+    page.get_by_label(name).press("Tab")
+    page.wait_for_timeout(300)  # the page takes a value in after it has been left, as it is by a hand on the mouse
 
 
 def test_a_dropped_photograph_is_named_and_explained(visit, scene):
