@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-import metrics
 from dataset import Sample
 from records import Record
 
@@ -60,7 +59,4 @@ class Answers:
     def forget_gaze(self) -> None:
         """What was said of another density map holds no more."""
         for record in self.records.values():
-            for name in ("density_map", *metrics.names_against(metrics.DENSITY)):
-                record.undefined.pop(name, None)
-                if name in metrics.METRICS:
-                    setattr(record, name, None)
+            record.forget_gaze()

@@ -135,9 +135,9 @@ class Judge:
 
 
 def _set(record: Record, names, measure: Callable) -> None:
-    """Sets metrics of the record to what is measured, or to why they have no value."""
+    """Sets metrics of the record to what is measured, or to why they have no value: that is a matter of this map."""
     try:
         for name, value in zip(names, measure()):
             setattr(record, name, float(value))
-    except evaluate.Undefined as reason:
+    except ValueError as reason:
         record.undefined.update(dict.fromkeys(names, str(reason)))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from files import open_text
-from metrics import METRICS
+from metrics import DENSITY, METRICS, POINTS, names_against
 
 JSON_FIELDS = ("undefined", "remarks", "top_classes")
 
@@ -62,6 +62,14 @@ class Record:
     def failed(self) -> bool:
         """Whether there is no map."""
         return self.status.startswith("failed")
+
+    def forget_gaze(self) -> None:
+        """Drops every metric that was measured against gaze, and the reasons of those that have no value."""
+        for kind in (DENSITY, POINTS):
+            self.undefined.pop(kind.replace(" ", "_"), None)
+            for name in names_against(kind):
+                setattr(self, name, None)
+                self.undefined.pop(name, None)
 
     def lacks(self, wanted: Iterable[str]) -> list[str]:
         """Those of the wanted metrics that have neither a value nor a reason why there is none."""

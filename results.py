@@ -19,7 +19,6 @@ import numpy as np
 import constants
 from files import lock_folder, open_text, picture_saver, save_array, write_rows, write_whole
 from methods import GAZE_ROWS
-from metrics import DENSITY, POINTS, names_against
 from records import Record, to_row
 from run_folder import RunFolder
 
@@ -27,7 +26,6 @@ TABLES = (  # and figures that are no method's own
     "summary*.csv", "differences.csv", "muted.csv", "sanity*.csv", "sanity_*.png", "report.html", "report.tex",
     "report_differences.csv", "report_figures/*.png",
 )  # fmt: skip
-GROUND_TRUTHS = [kind.replace(" ", "_") for kind in (DENSITY, POINTS)]  # under which a record says one is no use
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv", "agreement_matrix.png", "side_by_side*.png", "score_board.csv", "localisation.csv",
     "agreement/*/ranking*.png",
@@ -73,15 +71,9 @@ class Results(RunFolder):
         """Forgets what earlier records say of gaze, and the rows made of it, if that was another: OTHERS and the
         shuffled AUC depend on the gaze of all images. The maps of methods stay."""
         if self._description["gaze_fingerprint"] not in (None, fingerprint):
-            of_gaze = [*names_against(DENSITY), *names_against(POINTS)]
-            for key, record in [*self.records.items()]:
-                if record.method in GAZE_ROWS:
-                    del self.records[key]
-                    continue
-                for name in of_gaze:
-                    setattr(record, name, None)
-                for name in (*of_gaze, *GROUND_TRUTHS):
-                    record.undefined.pop(name, None)
+            self.records = {key: record for key, record in self.records.items() if record.method not in GAZE_ROWS}
+            for record in self.records.values():
+                record.forget_gaze()
             self.rewrite_records()
         self._description["gaze_fingerprint"] = fingerprint
         self._write_json("run.json", self._description)
