@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 import constants
 from feature_visualization import read_channels
-from flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
+from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
 
 FILES = ("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz")
 
@@ -36,8 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = argparse.ArgumentParser(
         description="Show filters, activation maps and the images that excite a network's channels.",
-        allow_abbrev=False, conflict_handler="resolve",
-    )  # fmt: skip
+        allow_abbrev=False,
+        conflict_handler="resolve",
+    )
     add_data_flags(parser)
     add_model_flags(parser)
     question = parser.add_argument_group("question")
@@ -67,13 +68,12 @@ def run(args: argparse.Namespace) -> int:
 
     utils.silence_tensorflow()
 
-    import activation_files
-    import files
-    import filters
-    import runs
-    import top_images
-    from results import versions
-    from script_folder import ScriptFolder
+    from output import files
+    from output.folder import ScriptFolder
+    from pipeline import run as runs
+    from pipeline.results import versions
+    from units import activation_maps as activation_files
+    from units import filters, top_images
 
     classifier, source = runs.open_classifier(args)
     samples, _ = runs.load_samples(args, classifier)
@@ -83,10 +83,12 @@ def run(args: argparse.Namespace) -> int:
     description = {"source": source, **classifier.describe()}
     runs.print_choices(description, samples)
     settings = {
-        "layers": [view.layer_name for view in classifier.views], "weights": classifier.fingerprint,
-        "images": runs.tell_apart([sample.name for sample in samples]), "n_top_images": args.n_top_images,
+        "layers": [view.layer_name for view in classifier.views],
+        "weights": classifier.fingerprint,
+        "images": runs.tell_apart([sample.name for sample in samples]),
+        "n_top_images": args.n_top_images,
         "images_folder": runs.find_folder(args, "test_images_folder_path"),
-    }  # fmt: skip
+    }
     about = {"flags": vars(args), "model": description, "versions": versions()}
     folder = ScriptFolder(args.output_folder_path, settings, about, FILES, args.overwrite).path
     print(*activation_files.write_filters(folder, classifier, args.channel), sep="\n")
@@ -101,9 +103,7 @@ def run(args: argparse.Namespace) -> int:
         failed.update(top.unread.tolist())
         print(activation_files.write_top_images(folder, view, samples, top, args.channel))
         rows += activation_files.list_top_images(view.layer_name, samples, top)
-    print(
-        files.write_whole(folder / "top_images.csv", lambda path: files.write_rows(path, list(rows[0]), rows))
-    )
+    print(files.write_whole(folder / "top_images.csv", lambda path: files.write_rows(path, list(rows[0]), rows)))
     for name, reason in failed.items():
         print(f"{name}: {reason}")
     return 1 if failed else 0

@@ -18,25 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
-from flags import add_model_flags, forgive_names, in_range, run_script
+from pipeline.flags import add_model_flags, forgive_names, in_range, run_script
 
 if TYPE_CHECKING:
-    from dataset import Sample
+    from data.dataset import Sample
 
-STYLE_SHEET = Path(__file__).with_name("app.css")
+STYLE_SHEET = Path(__file__).with_name("webpage") / "style.css"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of the model, and where the page is."""
-    parser = argparse.ArgumentParser(
-        description="Explain photographs on a page in the browser.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(description="Explain photographs on a page in the browser.", allow_abbrev=False)
     add_model_flags(parser)
     page = parser.add_argument_group("page")
     page.add_argument("--port", type=in_range(int, 1, 65535), default=constants.APP_PORT, help="of the page")
-    page.add_argument(
-        "--host", default=constants.APP_HOST, help="address to answer at; 0.0.0.0 lets other machines in"
-    )
+    page.add_argument("--host", default=constants.APP_HOST, help="address to answer at; 0.0.0.0 lets other machines in")
     parser.set_defaults(test_images_folder_path=None)
     return parser
 
@@ -46,11 +42,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="where_it_looks_") as folder:
         # Read by Gradio when it is imported: nothing is reported to its makers, and its files are ours to remove.
         served = Path(folder, "served")
-        os.environ |= {
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "GRADIO_TEMP_DIR": str(served),
-            "HF_HUB_OFFLINE": "1",
-        }
+        os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(served), "HF_HUB_OFFLINE": "1"}
         served.mkdir()
         page = open_page(args, Path(folder))
         try:
@@ -73,12 +65,12 @@ def open_page(args: argparse.Namespace, folder: Path):
     except ImportError:
         raise ValueError("the page needs Gradio: pip install -r requirements-app.txt") from None
 
-    import dataset
     import demo
-    from app_guard import Guard
-    from app_layout import make_theme
-    from app_page import Page
-    from app_visitors import Visitors
+    from data import dataset
+    from webpage.guard import Guard
+    from webpage.layout import make_theme
+    from webpage.page import Page
+    from webpage.visitors import Visitors
 
     drawn = demo.write_demo(folder / "demo", split="val", limit=constants.APP_EXAMPLES)
     samples = dataset.load_dataset(drawn / "images_val", drawn / "gazefixationsdensitymaps")
@@ -86,11 +78,24 @@ def open_page(args: argparse.Namespace, folder: Path):
     guard = Middleware(Guard, page.questions, page.visitors, args.host)
     try:
         address = page.blocks.launch(
-            server_name=args.host, server_port=args.port, prevent_thread_lock=True, quiet=True, inbrowser=False,
-            share=False, ssr_mode=False, mcp_server=False, pwa=False, run_history=False, enable_monitoring=False,
-            allowed_paths=[], max_file_size=constants.APP_MAX_UPLOAD, footer_links=[], theme=make_theme(),
-            css_paths=[STYLE_SHEET], app_kwargs={"middleware": [guard]},
-        )[1]  # fmt: skip
+            server_name=args.host,
+            server_port=args.port,
+            prevent_thread_lock=True,
+            quiet=True,
+            inbrowser=False,
+            share=False,
+            ssr_mode=False,
+            mcp_server=False,
+            pwa=False,
+            run_history=False,
+            enable_monitoring=False,
+            allowed_paths=[],
+            max_file_size=constants.APP_MAX_UPLOAD,
+            footer_links=[],
+            theme=make_theme(),
+            css_paths=[STYLE_SHEET],
+            app_kwargs={"middleware": [guard]},
+        )[1]
     except OSError:
         raise ValueError(f"cannot answer at port {args.port} of {args.host}: choose another --port") from None
     print(f"The page is at {address}", flush=True)
@@ -103,9 +108,9 @@ def load_model(args: argparse.Namespace, example: "Sample") -> tuple:
 
     utils.silence_tensorflow()
 
-    import explaining
-    import runs
-    from methods import METHODS
+    from explainers.registry import METHODS
+    from pipeline import explain as explaining
+    from pipeline import run as runs
 
     classifier, source = runs.open_classifier(args)
     if args.model_path:  # where it lies on this machine is no business of the visitors
@@ -117,10 +122,10 @@ def load_model(args: argparse.Namespace, example: "Sample") -> tuple:
 
 def warm_up(classifier, chosen: dict, example: "Sample") -> None:
     """Goes once the way of a photograph: graphs are traced and libraries loaded before the first visitor needs them."""
-    from app_case import Case
-    from app_maps import show_maps
-    from app_work import Watch
-    from display import Style
+    from pipeline.run_figures import Style
+    from webpage.case import Case
+    from webpage.maps import show_maps
+    from webpage.work import Watch
 
     case = Case(example.path, classifier, Path())
     question = case.ask([next(iter(case.top_classes))], chosen, constants.SEED)

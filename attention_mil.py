@@ -22,30 +22,37 @@ from pathlib import Path
 
 import constants
 import train
-from flags import forgive_names, in_range, run_script
+from pipeline.flags import forgive_names, in_range, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of train.py and, before them, those of the bags."""
     parser = argparse.ArgumentParser(
         description="Train a classifier of bags of patches with attention; further flags are those of train.py.",
-        parents=[train.build_parser()], add_help=False, allow_abbrev=False, conflict_handler="resolve",
-    )  # fmt: skip
+        parents=[train.build_parser()],
+        add_help=False,
+        allow_abbrev=False,
+        conflict_handler="resolve",
+    )
     bags = parser.add_argument_group("bags")
     bags.add_argument("--gated", action="store_true", help="attention with a gate: tanh(V h) times sigmoid(U h)")
     bags.add_argument(
-        "--patch_size", type=in_range(int, 1),
+        "--patch_size",
+        type=in_range(int, 1),
         help=f"side of a patch in pixels of the input (default: {constants.MIL_POSITIONS} positions of the backbone's "
         "last map)",
-    )  # fmt: skip
+    )
     bags.add_argument(
-        "--patch_stride", type=in_range(int, 1),
+        "--patch_stride",
+        type=in_range(int, 1),
         help="pixels from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
-    )  # fmt: skip
+    )
     bags.add_argument(
-        "--attention_units", type=in_range(int, 1), default=constants.MIL_ATTENTION_UNITS,
+        "--attention_units",
+        type=in_range(int, 1),
+        default=constants.MIL_ATTENTION_UNITS,
         help="rows of V and U (default: %(default)s)",
-    )  # fmt: skip
+    )
     output = parser.add_argument_group("model file")
     output.add_argument(
         "--model_path", help="the .keras file to write (default: models/<model_name>_attention_mil.keras)"
@@ -59,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     utils.silence_tensorflow()
 
-    from attention_layers import Bags
+    from network.attention_layers import Bags
 
     model_name, weights = train.choose_model(args)
     path = train.find_model_path(args, model_name, weights)
@@ -74,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
 def show_attention(model_path: Path, val_folder: str | Path) -> None:
     """Writes attention next to Grad-CAM beside the model, and says where and what was measured."""
-    import attention_report
-    import model_files
+    from network import model_files
+    from training import attention_report
 
     classifier, _ = model_files.load_classifier(model_path=model_path)
     folder = model_path.with_name(f"{model_path.stem}_training")

@@ -23,12 +23,18 @@ from collections.abc import Sequence
 
 import constants
 import main as main_script
-from flags import forgive_names, in_range, run_script
-from methods import METHODS, Method
+from explainers.registry import METHODS, Method
+from pipeline.flags import forgive_names, in_range, run_script
 
 OF_MAIN = (  # a comparison has pages and tables of its own
-    "display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness",
-)  # fmt: skip
+    "display_type",
+    "top_k",
+    "classes",
+    "mute_boxes",
+    "report",
+    "baselines",
+    "faithfulness",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,13 +43,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser = main_script.build_derived_parser(description, without=OF_MAIN)
     comparison = parser.add_argument_group("comparison")
     comparison.add_argument(
-        "--explanation_method", default=constants.COMPARED_METHODS,
+        "--explanation_method",
+        default=constants.COMPARED_METHODS,
         help="two or more by commas, or ALL (default: %(default)s)",
-    )  # fmt: skip
+    )
     comparison.add_argument(
-        "--fraction", type=in_range(float, 0, 1), default=constants.COMPARED_FRACTION,
+        "--fraction",
+        type=in_range(float, 0, 1),
+        default=constants.COMPARED_FRACTION,
         help="of the pixels, that the threshold keeps of every map (default: %(default)s)",
-    )  # fmt: skip
+    )
     comparison.add_argument(
         "--rank_by", choices=("iou", "spearman", "pcc"), default="iou", help="what ranks the images of a pair"
     )
@@ -51,10 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--boxes", help="csv of boxes around the objects: file, x0, y0, x1, y1 in image pixels; for the score board"
     )
     comparison.add_argument(
-        "--lime_preset", choices=tuple(constants.LIME_PRESETS),
+        "--lime_preset",
+        choices=tuple(constants.LIME_PRESETS),
         help="assignment: top_labels 1, hide_color 0, num_features 100000, num_samples 1000; its batch_size 10 changes "
         "no map, its cosine distance is LIME's own; a LIME flag given besides prevails",
-    )  # fmt: skip
+    )
     return parser
 
 
@@ -84,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    import compare_pages
-    import compare_tables
-    import localisation
-    import runs
+    from comparison import methods_figures as compare_pages
+    from comparison import methods_tables as compare_tables
+    from metrics import localisation
+    from pipeline import run as runs
 
     boxes = localisation.read_boxes(args.boxes) if args.boxes else None
     opened = runs.open_run(args, chosen)

@@ -50,7 +50,18 @@ TOP_CLASSES = 5  # classes listed beside a prediction
 COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
 COLORMAP_SIGNED = "RdBu_r"  # red speaks for the class, blue against it
 DIVERGING_COLORMAPS = (  # the colormaps in which a signed map may be drawn: the middle is neutral
-    "RdBu_r", "RdBu", "coolwarm", "bwr", "seismic", "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "berlin", "vanimo",
+    "RdBu_r",
+    "RdBu",
+    "coolwarm",
+    "bwr",
+    "seismic",
+    "PiYG",
+    "PRGn",
+    "BrBG",
+    "PuOr",
+    "RdGy",
+    "berlin",
+    "vanimo",
 )
 ALPHA = 0.5  # share of the heat map laid over an image, 0-1
 ISOLINE_LEVELS = 8  # isolines between the smallest and the largest value of a map
@@ -175,11 +186,11 @@ SCORECAM_MAX_N = None  # all channels
 ABLATION_VALUES = 2**22  # numbers of ablated features held at a time per image: 16 MB
 INTEGRATED_GRADIENTS_N_STEPS = 50
 SMOOTHGRAD_METHODS = {  # name -> module and class of the gradient methods that can be smoothed
-    "VANILLA_GRADIENT": ("vanilla_gradient", "VanillaGradient"),
-    "GRADIENT_INPUT": ("gradient_input", "GradientInput"),
-    "INTEGRATED_GRADIENTS": ("integrated_gradients", "IntegratedGradients"),
-    "DECONVNET": ("deconvnet", "DeconvNet"),
-    "GUIDED_BACKPROP": ("guided_backprop", "GuidedBackprop"),
+    "VANILLA_GRADIENT": ("explainers.vanilla_gradient", "VanillaGradient"),
+    "GRADIENT_INPUT": ("explainers.gradient_input", "GradientInput"),
+    "INTEGRATED_GRADIENTS": ("explainers.integrated_gradients", "IntegratedGradients"),
+    "DECONVNET": ("explainers.deconvnet", "DeconvNet"),
+    "GUIDED_BACKPROP": ("explainers.guided_backprop", "GuidedBackprop"),
 }
 SMOOTHGRAD_OVER = "VANILLA_GRADIENT"
 SMOOTHGRAD_N_SAMPLES = 50
@@ -206,7 +217,7 @@ COMPARED_METHODS = "GRADCAM,LIME"
 COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
-    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000},
+    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
 }
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 
@@ -222,19 +233,36 @@ MIL_ATTENTION_UNITS = 64  # of the hidden layer that weighs a patch
 # levels, or of a Fourier coefficient, per step.
 VISUALIZATION_METHODS = {
     "CLASS_MODEL": {
-        "parametrisation": "pixels", "noise": 0.0, "l2": 40.0, "total_variation": 0.0, "saliency": False,
-        "learning_rate": 2.0, "n_steps": 256, "transforms": {},
+        "parametrisation": "pixels",
+        "noise": 0.0,
+        "l2": 40.0,
+        "total_variation": 0.0,
+        "saliency": False,
+        "learning_rate": 2.0,
+        "n_steps": 256,
+        "transforms": {},
     },
     "FOURIER": {
-        "parametrisation": "fourier", "noise": 0.01, "l2": 0.0, "total_variation": 0.0, "saliency": False,
-        "learning_rate": 0.05, "n_steps": 256, "transforms": {"rotation_deg": 10.0, "scale": 0.1, "shift": 0.06},
+        "parametrisation": "fourier",
+        "noise": 0.01,
+        "l2": 0.0,
+        "total_variation": 0.0,
+        "saliency": False,
+        "learning_rate": 0.05,
+        "n_steps": 256,
+        "transforms": {"rotation_deg": 10.0, "scale": 0.1, "shift": 0.06},
     },
     "CLASS_IMPRESSION": {
-        "parametrisation": "pixels", "noise": 25.0, "l2": 0.0, "total_variation": 100.0, "saliency": True,
-        "learning_rate": 3.0, "n_steps": 256,
+        "parametrisation": "pixels",
+        "noise": 25.0,
+        "l2": 0.0,
+        "total_variation": 100.0,
+        "saliency": True,
+        "learning_rate": 3.0,
+        "n_steps": 256,
         "transforms": {"rotation_deg": 10.0, "scale": 0.1, "crop": 0.2, "rgb_jitter": 10.0},
     },
-}  # fmt: skip
+}
 VISUALIZATION_FOLDER = "visualization"
 ADAM_DECAYS = (0.9, 0.99)  # of the mean gradient and of its mean square
 # ImageNet's colours in coordinates that do not correlate (Olah et al. 2017): columns are light, orange-blue and

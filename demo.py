@@ -78,14 +78,12 @@ def draw_scene(file_name: str, seed: int = constants.SEED) -> tuple[np.ndarray, 
     It depends on the name and the seed alone; any monument and view in the name gives a picture.
     Raises ValueError when the name does not begin with a style.
     """
-    import demo_scenes
+    from scenes import scene as demo_scenes
 
     return demo_scenes.draw_scene(file_name, seed)
 
 
-def simulate_gaze(
-    part_masks: dict[str, np.ndarray], height: int, width: int, *, seed: int
-) -> list[np.ndarray]:
+def simulate_gaze(part_masks: dict[str, np.ndarray], height: int, width: int, *, seed: int) -> list[np.ndarray]:
     """The scan paths of DEMO_OBSERVERS simulated observers: float32 (M, 3) each, of x, y in pixels and seconds.
 
     An observer begins near the centre of the image; of the later fixations most go to a part (the larger the
@@ -108,9 +106,7 @@ def simulate_gaze(
             elif kind == "anywhere":
                 x[k], y[k] = rng.uniform(0, width), rng.uniform(0, height)
         seconds = rng.lognormal(np.log(0.26), 0.4, n_fixations)
-        scan_paths.append(
-            np.stack([np.clip(x, 0, width - 1), np.clip(y, 0, height - 1), seconds], 1).astype("float32")
-        )
+        scan_paths.append(np.stack([np.clip(x, 0, width - 1), np.clip(y, 0, height - 1), seconds], 1).astype("float32"))
     return scan_paths
 
 
@@ -134,9 +130,7 @@ def write_demo(
     wanted = [(part, name) for part in splits for name in demo_names(part)[:limit]]
     readme, about = folder / "README.txt", README.format(seed=seed)
     if readme.exists() and readme.read_text().splitlines()[0] != about.splitlines()[0]:
-        raise ValueError(
-            f"{folder} holds a demo drawn otherwise than with seed {seed}: choose another folder"
-        )
+        raise ValueError(f"{folder} holds a demo drawn otherwise than with seed {seed}: choose another folder")
     _write(readme, about.encode())
     for done, (part, name) in enumerate(wanted, start=1):
         if not (folder / f"images_{part}" / name).exists():
@@ -171,12 +165,11 @@ def _write_image(folder: Path, split: str, name: str, seed: int) -> None:
     for participant, path in enumerate(scan_paths, start=1):
         stem = f"{monument}_ScanPath_N_{view}_P_{participant}"
         _write(folder / "scanpaths" / f"{stem}.txt", _lines(path, ("%.1f", "%.1f", "%.3f")))
+    _write(folder / "fixations" / f"{monument}_GazeFix_N_{view}.txt", _lines(np.concatenate(fixations), ("%.1f",) * 2))
     _write(
-        folder / "fixations" / f"{monument}_GazeFix_N_{view}.txt",
-        _lines(np.concatenate(fixations), ("%.1f",) * 2),
+        folder / "gazefixationsdensitymaps" / f"{monument}_GFDM_N_{view}.png",
+        _png(np.round(255 * density_map).astype(np.uint8)),
     )
-    _write(folder / "gazefixationsdensitymaps" / f"{monument}_GFDM_N_{view}.png",
-           _png(np.round(255 * density_map).astype(np.uint8)))  # fmt: skip
     _write(folder / f"images_{split}" / name, _png(image))
 
 
@@ -201,9 +194,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_folder_path", default=constants.DEMO_FOLDER)
     parser.add_argument("--seed", type=int, default=constants.SEED)
     parser.add_argument("--limit", type=int, help="images of each split (default: all 142)")

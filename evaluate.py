@@ -12,16 +12,17 @@
 `measuring` holds what they share. Each module says what it computes, from which paper, and at what cost.
 """
 
-from density_metrics import (
-    calculate_kl,
-    calculate_mae,
-    calculate_mse,
-    calculate_pcc,
-    calculate_sim,
-    calculate_ssim,
+from metrics.common import Predict, Undefined, predict_scores, rank_pixels, scale_map
+from metrics.density import calculate_kl, calculate_mae, calculate_mse, calculate_pcc, calculate_sim, calculate_ssim
+from metrics.faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity
+from metrics.fixation import (
+    calculate_auc_borji,
+    calculate_auc_judd,
+    calculate_information_gain,
+    calculate_nss,
+    calculate_sauc,
 )
-from faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity
-from fidelity import (
+from metrics.insertion_deletion import (
     blur_image,
     calculate_auc,
     deletion,
@@ -30,15 +31,7 @@ from fidelity import (
     set_n_pixels_deletion,
     set_n_pixels_insertion,
 )
-from fixation_metrics import (
-    calculate_auc_borji,
-    calculate_auc_judd,
-    calculate_information_gain,
-    calculate_nss,
-    calculate_sauc,
-)
-from measuring import Predict, Undefined, predict_scores, rank_pixels, scale_map
-from road import calculate_road
+from metrics.road import calculate_road
 
 __all__ = [
     "Predict",

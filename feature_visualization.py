@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import constants
-from flags import add_model_flags, forgive_names, in_range, reader, run_script
+from pipeline.flags import add_model_flags, forgive_names, in_range, reader, run_script
 
 DEFAULT_METHODS = {True: "CLASS_IMPRESSION", False: "FOURIER"}  # of classes, of anything else
 
@@ -32,11 +32,7 @@ def read_channels(text: str) -> list[int]:
     channels = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        if (
-            not first.strip().isdecimal()
-            or not (last or first).strip().isdecimal()
-            or int(last or first) < int(first)
-        ):
+        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
             raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
         channels += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(channels))
@@ -55,9 +51,7 @@ def read_methods(text: str) -> list[str]:
     names = [name.strip().upper() for name in text.split(",")]
     for name in names:
         if name not in constants.VISUALIZATION_METHODS:
-            raise ValueError(
-                f"unknown method {name!r}; choose of: {', '.join(constants.VISUALIZATION_METHODS)}"
-            )
+            raise ValueError(f"unknown method {name!r}; choose of: {', '.join(constants.VISUALIZATION_METHODS)}")
     return list(dict.fromkeys(names))
 
 
@@ -65,37 +59,30 @@ def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = argparse.ArgumentParser(
         description="Make images that excite classes, channels, neurons or layers of a network.",
-        allow_abbrev=False, conflict_handler="resolve",
-    )  # fmt: skip
+        allow_abbrev=False,
+        conflict_handler="resolve",
+    )
     add_model_flags(parser)
-    parser.set_defaults(
-        test_images_folder_path=None
-    )  # no image is needed: the embedded network, unless one is named
+    parser.set_defaults(test_images_folder_path=None)  # no image is needed: the embedded network, unless one is named
     target = parser.add_argument_group("targets")
     target.add_argument(
-        "--class_index",
-        help="classes by commas, by index or name (default: all of a few, if no layer is given)",
+        "--class_index", help="classes by commas, by index or name (default: all of a few, if no layer is given)"
     )
     target.add_argument("--layer_name", help="layers by commas")
     target.add_argument("--channel", type=reader(read_channels), help="channels of the layers, as 0-15,151")
     target.add_argument(
-        "--position",
-        type=reader(read_position),
-        help="row,column of a neuron; of a channel's positions by default all",
+        "--position", type=reader(read_position), help="row,column of a neuron; of a channel's positions by default all"
     )
     how = parser.add_argument_group("visualization")
     how.add_argument(
-        "--visualization_method", type=reader(read_methods),
+        "--visualization_method",
+        type=reader(read_methods),
         help=f"of {', '.join(constants.VISUALIZATION_METHODS)}: several by commas",
-    )  # fmt: skip
+    )
     how.add_argument("--n_steps", type=in_range(int, 1), help="of the ascent (default: the method's own)")
-    how.add_argument(
-        "--seed", type=in_range(int, 0, 2**31 - 1), default=constants.SEED, help="of start and transforms"
-    )
+    how.add_argument("--seed", type=in_range(int, 0, 2**31 - 1), default=constants.SEED, help="of start and transforms")
     output = parser.add_argument_group("output")
-    output.add_argument(
-        "--output_folder_path", default=constants.VISUALIZATION_FOLDER, help="files of the run"
-    )
+    output.add_argument("--output_folder_path", default=constants.VISUALIZATION_FOLDER, help="files of the run")
     output.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
     return parser
 
@@ -107,9 +94,7 @@ def check_flags(args: argparse.Namespace) -> None:
     if args.position is not None and args.channel is None:
         raise ValueError("--position belongs to channels: give --channel too")
     if args.layer_name and "CLASS_IMPRESSION" in (args.visualization_method or ()):
-        raise ValueError(
-            "CLASS_IMPRESSION is for classes (--class_index); FOURIER and CLASS_MODEL take layers too"
-        )
+        raise ValueError("CLASS_IMPRESSION is for classes (--class_index); FOURIER and CLASS_MODEL take layers too")
 
 
 def share_out(targets: Sequence, methods: Sequence[str] | None) -> dict[str, list]:
@@ -135,12 +120,12 @@ def run(args: argparse.Namespace) -> int:
 
     utils.silence_tensorflow()
 
-    import runs
-    from results import versions
-    from script_folder import ScriptFolder
-    from visualization_figures import write_figures
-    from visualization_run import FILES, Visualizer
-    from visualization_targets import choose_targets
+    from output.folder import ScriptFolder
+    from pipeline import run as runs
+    from pipeline.results import versions
+    from units.visualization import FILES, Visualizer
+    from units.visualization_figures import write_figures
+    from units.visualization_targets import choose_targets
 
     any_layer = argparse.Namespace(**{**vars(args), "layer_name": None})
     classifier, source = runs.open_classifier(any_layer)
@@ -151,9 +136,12 @@ def run(args: argparse.Namespace) -> int:
     for name, value in {**description, "targets": len(targets), "methods": ", ".join(settings)}.items():
         print(f"{name.replace('_', ' '):>14}: {value}", flush=True)
     kept = {
-        "seed": args.seed, "model": classifier.describe(), "weights": classifier.fingerprint,
-        "class_names": runs.tell_apart(classifier.class_names), **settings,
-    }  # fmt: skip
+        "seed": args.seed,
+        "model": classifier.describe(),
+        "weights": classifier.fingerprint,
+        "class_names": runs.tell_apart(classifier.class_names),
+        **settings,
+    }
     about = {"flags": vars(args), "model": description, "versions": versions()}
     folder = ScriptFolder(args.output_folder_path, kept, about, FILES, args.overwrite)
     visualizer = Visualizer(classifier, folder.path, settings, args.seed)
@@ -174,9 +162,7 @@ def describe_doubt(row: dict) -> str:
     if (row["verdict"], row["probability"]) == (row["target"], row["target_probability"]):
         found = f"classified as it, but with {float(row['probability']):.3f} only"
     else:
-        found = (
-            f"classified as {row['verdict']!r} with {row['probability']}, it has {row['target_probability']}"
-        )
+        found = f"classified as {row['verdict']!r} with {row['probability']}, it has {row['target_probability']}"
     return (
         f"not an impression of {row['target']!r}: {found}; over {constants.SURE_PROBABILITY} is wanted, "
         "more --n_steps may help"
@@ -185,7 +171,7 @@ def describe_doubt(row: dict) -> str:
 
 def format_rows(rows: Sequence[dict]) -> str:
     """The rows as a table."""
-    from records import align
+    from pipeline.records import align
 
     head = ["target", "method", "classified as", "probability", "score from", "to", "steps", "seconds"]
     names = ("target", "method", "verdict", "probability", "score_start", "score_end", "steps", "seconds")

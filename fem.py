@@ -12,7 +12,7 @@ Cost per image: the forward pass up to the chosen layer.
 import numpy as np
 
 import constants
-from explainer import Explainer
+from explainers.base import Explainer
 
 
 class FEM(Explainer):
@@ -24,17 +24,13 @@ class FEM(Explainer):
     uses_class = False
     uses_layer = True
 
-    def __init__(
-        self, model, model_name, img_array, class_index=None, *, k: float = constants.FEM_K, **options
-    ):
+    def __init__(self, model, model_name, img_array, class_index=None, *, k: float = constants.FEM_K, **options):
         super().__init__(model, model_name, img_array, class_index, **options)
         if not 0 <= k < np.inf:  # NaN is refused too
             raise ValueError(f"k should be 0 or more, not {k}")
         self.k = k
 
-    def expand_flat_values_to_activation_shape(
-        self, values: np.ndarray, height: int, width: int
-    ) -> np.ndarray:
+    def expand_flat_values_to_activation_shape(self, values: np.ndarray, height: int, width: int) -> np.ndarray:
         """Channel values (n, K) at every position: (n, height, width, K)."""
         return np.broadcast_to(values[:, None, None, :], (len(values), height, width, values.shape[-1]))
 

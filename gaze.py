@@ -37,9 +37,9 @@ from pathlib import Path
 import numpy as np
 
 import constants
-from files import figure_saver, write_whole
-from fixations import Fixations
-from flags import add_data_flags, forgive_names, run_script
+from data.fixations import Fixations
+from output.files import figure_saver, write_whole
+from pipeline.flags import add_data_flags, forgive_names, run_script
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
     "screen_width_px": (int, constants.SCREEN_WIDTH_PX, "of the screen, which an image fills as far as it fits"),
@@ -66,9 +66,7 @@ def compute_sigma(
     """
     geometry = (image_height, image_width, screen_width_px, screen_height_px, screen_height_mm, distance_mm)
     if not all(0 < length < math.inf for length in geometry) or not 0 < angle_deg < 90:
-        raise ValueError(
-            f"sizes and distances must be positive, the angle in (0, 90): {geometry}, {angle_deg}"
-        )
+        raise ValueError(f"sizes and distances must be positive, the angle in (0, 90): {geometry}, {angle_deg}")
     pixels_per_mm = screen_height_px / screen_height_mm
     sigma_on_screen = pixels_per_mm * distance_mm * math.tan(math.radians(angle_deg))
     return sigma_on_screen / min(screen_width_px / image_width, screen_height_px / image_height)
@@ -92,9 +90,7 @@ def compute_density_map(
     return density_map / density_map.max()
 
 
-def sum_gaussians(
-    points: np.ndarray, height: int, width: int, sigma: float, dtype: type = np.float32
-) -> np.ndarray:
+def sum_gaussians(points: np.ndarray, height: int, width: int, sigma: float, dtype: type = np.float32) -> np.ndarray:
     """The sum of a Gaussian of height 1 on each of the points (M, 2): (height, width), before any division."""
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
@@ -160,10 +156,9 @@ def run(args: argparse.Namespace) -> int:
     if args.test_images_folder_path is not None and args.test_fixations_path is None:
         raise ValueError("--test_fixations_path is wanted: a csv file, or a folder of .txt files")
 
-    import gaze_files
-    import gaze_maps
     import representations
-    from progress import Progress
+    from comparison import gaze_files, gaze_maps
+    from output.progress import Progress
 
     representations.check_colormap(args.colormap)
     samples, notes, paths = gaze_maps.load_samples(args)
@@ -176,9 +171,7 @@ def run(args: argparse.Namespace) -> int:
     for sample in samples:
         progress.begin("density map", sample.name)
         begun = time.monotonic()
-        rows.append(
-            gaze_maps.make_map(sample, folder, names[sample.name], args.colormap, args.sigma_px, geometry)
-        )
+        rows.append(gaze_maps.make_map(sample, folder, names[sample.name], args.colormap, args.sigma_px, geometry))
         progress.end("density map", sample.name, time.monotonic() - begun)
     print(f"\n{gaze_files.write_tables(folder, rows)}\n")
     if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import constants
-from explainer import Explainer
+from explainers.base import Explainer
 
 
 class GradCAM(Explainer):
@@ -25,8 +25,9 @@ class GradCAM(Explainer):
     needs_gradients = True
     uses_layer = True
 
-    def __init__(self, model, model_name, img_array, class_index, *,
-                 variant: str = constants.GRADCAM_VARIANT, **options):  # fmt: skip
+    def __init__(
+        self, model, model_name, img_array, class_index, *, variant: str = constants.GRADCAM_VARIANT, **options
+    ):
         super().__init__(model, model_name, img_array, class_index, **options)
         if variant not in constants.GRADCAM_VARIANTS:
             raise ValueError(f"variant should be one of {constants.GRADCAM_VARIANTS}, not {variant!r}")

@@ -28,8 +28,8 @@ from collections.abc import Sequence
 
 import constants
 import main as main_script
-from flags import forgive_names, in_range, run_script
-from methods import Method
+from explainers.registry import Method
+from pipeline.flags import forgive_names, in_range, run_script
 
 OF_MAIN = ("display_type", "top_k", "classes", "mute_boxes", "baselines")  # refused by `choose_options`
 
@@ -38,28 +38,35 @@ def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py and those of the levels."""
     parser = argparse.ArgumentParser(
         description="Explain images on several levels of labels; further flags are those of main.py.",
-        parents=[main_script.build_parser()], add_help=False, allow_abbrev=False, conflict_handler="resolve",
-    )  # fmt: skip
+        parents=[main_script.build_parser()],
+        add_help=False,
+        allow_abbrev=False,
+        conflict_handler="resolve",
+    )
     for flag in OF_MAIN:
         parser.add_argument(f"--{flag}", nargs="?", const="", help=argparse.SUPPRESS)
     levels = parser.add_argument_group("levels")
     levels.add_argument(
-        "--taxonomy", help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's "
+        "--taxonomy",
+        help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's "
         "metadata folder (default: monument and style of MexCulture142's names)",
-    )  # fmt: skip
+    )
     levels.add_argument(
         "--coarse_models", help="models that train.py --label_level made, by commas: each stands beside its level"
     )
     levels.add_argument(
-        "--fraction", type=in_range(float, 0, 1), default=constants.HIERARCHY_FRACTION,
+        "--fraction",
+        type=in_range(float, 0, 1),
+        default=constants.HIERARCHY_FRACTION,
         help="of the pixels, that the threshold of the IoU keeps of every map (default: %(default)s)",
-    )  # fmt: skip
+    )
     truth = levels.add_mutually_exclusive_group()
     truth.add_argument("--boxes", help="csv of boxes around the objects: file, x0, y0, x1, y1 in image pixels")
     truth.add_argument(
-        "--masks", help="folder of masks of the objects, white on black, named as the images; of several in subfolders "
+        "--masks",
+        help="folder of masks of the objects, white on black, named as the images; of several in subfolders "
         "the union (default: the parts of the embedded data)",
-    )  # fmt: skip
+    )
     return parser
 
 
@@ -77,19 +84,19 @@ def run(args: argparse.Namespace) -> int:
     """One run from flags to figures; the exit code."""
     chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
 
-    import label_levels
     import representations
     import utils
+    from data import label_levels
 
     representations.check_colormap(args.colormap)
     taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
     utils.silence_tensorflow()
 
-    import hierarchy_figures
-    import hierarchy_tables
-    import object_truth
-    import readings
-    import runs
+    from comparison import levels as readings
+    from comparison import levels_figures as hierarchy_figures
+    from comparison import levels_tables as hierarchy_tables
+    from data import objects as object_truth
+    from pipeline import run as runs
 
     opened = readings.open_readings(args, chosen, taxonomy)
     truth = object_truth.open_truth(args, taxonomy, opened[0].run.samples)

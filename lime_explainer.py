@@ -19,8 +19,8 @@ from lime import lime_image
 from skimage.segmentation import mark_boundaries
 
 import constants
-import superpixels
-from explainer import Explainer
+from explainers import superpixels
+from explainers.base import Explainer
 
 
 class BatchedLimeImageExplainer(lime_image.LimeImageExplainer):
@@ -50,15 +50,23 @@ class LimeExplainer(Explainer):
     signed = True
     perturbs = True
 
-    def __init__(self, model, model_name, img_array, class_index, *,
-                 top_labels: int = constants.LIME_TOP_LABELS,
-                 hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,
-                 num_lime_features: int = constants.LIME_NUM_FEATURES,
-                 num_samples: int = constants.LIME_NUM_SAMPLES,
-                 positive_only: bool = constants.LIME_POSITIVE_ONLY,
-                 negative_only: bool = constants.LIME_NEGATIVE_ONLY,
-                 num_superpixels: int = constants.LIME_NUM_SUPERPIXELS,
-                 hide_rest: bool = constants.LIME_HIDE_REST, **options):  # fmt: skip
+    def __init__(
+        self,
+        model,
+        model_name,
+        img_array,
+        class_index,
+        *,
+        top_labels: int = constants.LIME_TOP_LABELS,
+        hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,
+        num_lime_features: int = constants.LIME_NUM_FEATURES,
+        num_samples: int = constants.LIME_NUM_SAMPLES,
+        positive_only: bool = constants.LIME_POSITIVE_ONLY,
+        negative_only: bool = constants.LIME_NEGATIVE_ONLY,
+        num_superpixels: int = constants.LIME_NUM_SUPERPIXELS,
+        hide_rest: bool = constants.LIME_HIDE_REST,
+        **options,
+    ):
         super().__init__(model, model_name, img_array, class_index, **options)
         if min(num_samples, num_lime_features, num_superpixels) < 1 or top_labels < 0:
             raise ValueError(
@@ -77,9 +85,7 @@ class LimeExplainer(Explainer):
         """Superpixels (H, W), integers, of an image (H, W, 3) of 0-255: quickshift on the image in [0, 1]."""
         return superpixels.segment(image, self.seed)
 
-    def perturb(
-        self, shown: np.ndarray, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray
-    ) -> np.ndarray:
+    def perturb(self, shown: np.ndarray, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray) -> np.ndarray:
         """Images (n, H, W, 3): the image where a segment is shown, (n, n_segments), its hidden version elsewhere."""
         return superpixels.show_some(shown, image, hidden, segments)
 
@@ -95,9 +101,15 @@ class LimeExplainer(Explainer):
 
         explainer = BatchedLimeImageExplainer(random_state=np.random.RandomState(self.seed))
         explanation = explainer.explain_instance(
-            image, score, labels=dict.fromkeys([int(class_index), *top]), top_labels=None, hide_color=self.hide_color,
-            num_features=self.num_lime_features, num_samples=self.num_samples, segmentation_fn=self.segment,
-        )  # fmt: skip
+            image,
+            score,
+            labels=dict.fromkeys([int(class_index), *top]),
+            top_labels=None,
+            hide_color=self.hide_color,
+            num_features=self.num_lime_features,
+            num_samples=self.num_samples,
+            segmentation_fn=self.segment,
+        )
         explanation.top_labels = top
         return explanation
 
@@ -121,9 +133,7 @@ class LimeExplainer(Explainer):
 
     def compute_pictures(self) -> list[dict[str, np.ndarray]]:
         """The best superpixels of each image, outlined."""
-        outlined = [
-            mark_boundaries(np.clip(picture / 255, 0, 1), mask) for picture, mask in self.explain_with_lime()
-        ]
+        outlined = [mark_boundaries(np.clip(picture / 255, 0, 1), mask) for picture, mask in self.explain_with_lime()]
         return [{"superpixels": np.rint(255 * picture).astype(np.uint8)} for picture in outlined]
 
     def describe_maps(self, maps: np.ndarray) -> list[dict[str, int]]:

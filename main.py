@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
-from methods import BASELINES, METHODS, Method, choose_methods, read_color
-from metrics import FAITHFULNESS, read_faithfulness
+from explainers.registry import BASELINES, METHODS, Method, choose_methods, read_color
+from metrics.catalogue import FAITHFULNESS, read_faithfulness
+from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,21 +31,27 @@ def build_parser() -> argparse.ArgumentParser:
         "--explanation_method", default="GRADCAM", help=f"of {', '.join(METHODS)}: several by commas, or ALL"
     )
     question.add_argument(
-        "--class_index", default="auto",
+        "--class_index",
+        default="auto",
         help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
-    )  # fmt: skip
+    )
     question.add_argument(
-        "--fidelity_protocol", choices=constants.FIDELITY_PROTOCOLS, default="rise",
+        "--fidelity_protocol",
+        choices=constants.FIDELITY_PROTOCOLS,
+        default="rise",
         help="steps and blur of insertion and deletion",
-    )  # fmt: skip
+    )
     question.add_argument(
-        "--faithfulness", type=reader(read_faithfulness), default=constants.FAITHFULNESS,
+        "--faithfulness",
+        type=reader(read_faithfulness),
+        default=constants.FAITHFULNESS,
         help=f"judges that ask the network, of {', '.join(FAITHFULNESS)} by commas, ALL or none (default: %(default)s)",
-    )  # fmt: skip
+    )
     question.add_argument(
-        "--baselines", action="store_true",
+        "--baselines",
+        action="store_true",
         help=f"also the rows {', '.join(BASELINES)}: what chance, a prior and people score by the same judges",
-    )  # fmt: skip
+    )
     question.add_argument(
         "--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of all that is random"
     )
@@ -57,14 +63,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     further.add_argument("--classes", help="the same of these classes: names or indices, by commas")
     output.add_argument(
-        "--mute_boxes", help="csv of boxes (file, x0, y0, x1, y1 in image pixels, name): also a table of how far the "
+        "--mute_boxes",
+        help="csv of boxes (file, x0, y0, x1, y1 in image pixels, name): also a table of how far the "
         "class probability falls when OCCLUSION fills each",
-    )  # fmt: skip
+    )
     output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for heat maps")
     output.add_argument(
-        "--alpha", type=in_range(float, 0, 1), default=constants.ALPHA,
-        help="share of the heat map over the image",
-    )  # fmt: skip
+        "--alpha", type=in_range(float, 0, 1), default=constants.ALPHA, help="share of the heat map over the image"
+    )
     output.add_argument("--report", action="store_true", help="also report.html and report.tex (report.py)")
     output.add_argument("--output_folder_path", default=constants.OUTPUT_FOLDER, help="files of the run")
     output.add_argument("--show", action="store_true", help="open the figures")
@@ -76,9 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
             if default is None:
                 default = "mean" if option.read is read_color else "all" if "max" in option.name else "auto"
             group.add_argument(
-                f"--{method.name.lower()}_{option.name}", type=reader(option.read), choices=option.choices,
+                f"--{method.name.lower()}_{option.name}",
+                type=reader(option.read),
+                choices=option.choices,
                 help=f"{option.help} (default: {default})",
-            )  # fmt: skip
+            )
     return parser
 
 
@@ -90,9 +98,12 @@ def build_derived_parser(description: str, without: Sequence[str]) -> argparse.A
             parser.error(f"{option_string} belongs to main.py")
 
     parser = argparse.ArgumentParser(
-        description=description, parents=[build_parser()], add_help=False, allow_abbrev=False,
+        description=description,
+        parents=[build_parser()],
+        add_help=False,
+        allow_abbrev=False,
         conflict_handler="resolve",
-    )  # fmt: skip
+    )
     for flag in without:
         parser.add_argument(f"--{flag}", nargs="?", action=Refuse, help=argparse.SUPPRESS)
     return parser
@@ -109,9 +120,7 @@ def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
             names = ", ".join(other.name for other in chosen)
             raise ValueError(f"--{given[0]} belongs to {method.name}, which is not among the chosen: {names}")
         values = {option: getattr(args, flag) for option, flag in flags.items()}
-        options[method] = {
-            option.name: option.default if value is None else value for option, value in values.items()
-        }
+        options[method] = {option.name: option.default if value is None else value for option, value in values.items()}
     if args.mute_boxes and METHODS["OCCLUSION"] not in chosen:
         raise ValueError(f"--mute_boxes belongs to OCCLUSION, which is not among the chosen: {args.explanation_method}")
     baselines = BASELINES.values() if args.baselines else ()
@@ -128,12 +137,12 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    import display
-    import localisation
-    import muting
-    import runs
-    import top_classes
-    from summary import describe_differences, describe_undefined, format_table, list_differences, summarise
+    from metrics import localisation
+    from pipeline import muted_boxes as muting
+    from pipeline import run as runs
+    from pipeline import run_figures as display
+    from pipeline import top_classes
+    from pipeline.summary import describe_differences, describe_undefined, format_table, list_differences, summarise
 
     boxes = localisation.read_boxes(args.mute_boxes) if args.mute_boxes else None
     opened = runs.open_run(args, chosen)

@@ -26,7 +26,7 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from flags import add_data_flags, add_model_flags, forgive_names, in_range, run_script
+from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,35 +36,32 @@ def build_parser() -> argparse.ArgumentParser:
     add_model_flags(parser)
     dissection = parser.add_argument_group("dissection")
     dissection.add_argument(
-        "--concepts", help="folder of masks <concept>/<image>.png; labels: the images' classes; pixel_labels: these, "
+        "--concepts",
+        help="folder of masks <concept>/<image>.png; labels: the images' classes; pixel_labels: these, "
         "pixel by pixel as in the paper (default: the part masks of the embedded data, else labels)",
-    )  # fmt: skip
+    )
     dissection.add_argument(
-        "--activation_share", type=in_range(float, 0, 1),
+        "--activation_share",
+        type=in_range(float, 0, 1),
         help=f"of all positions, at which a unit is active (default: {constants.DISSECTION_SHARE}; of C labels, 1 / C)",
-    )  # fmt: skip
+    )
     dissection.add_argument(
-        "--min_iou", type=in_range(float, 0, 1),
+        "--min_iou",
+        type=in_range(float, 0, 1),
         help=f"above which a unit detects its concept (default: {constants.DISSECTION_MIN_IOU}; of labels, chance's)",
-    )  # fmt: skip
+    )
     others = dissection.add_mutually_exclusive_group()
     others.add_argument("--compare_with", help="output folder of a finished run of another model")
-    others.add_argument(
-        "--random_twin", action="store_true", help="dissect the network with random weights too"
-    )
+    others.add_argument("--random_twin", action="store_true", help="dissect the network with random weights too")
+    dissection.add_argument("--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of those weights")
     dissection.add_argument(
-        "--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of those weights"
-    )
-    dissection.add_argument(
-        "--n_figures", type=in_range(int, 0), default=constants.DISSECTION_FIGURES,
+        "--n_figures",
+        type=in_range(int, 0),
+        default=constants.DISSECTION_FIGURES,
         help="units with a figure, the best detectors (default: %(default)s)",
-    )  # fmt: skip
-    dissection.add_argument(
-        "--output_folder_path", default=constants.DISSECTION_FOLDER, help="files of the run"
     )
-    dissection.add_argument(
-        "--overwrite", action="store_true", help="remove an earlier run in the output folder"
-    )
+    dissection.add_argument("--output_folder_path", default=constants.DISSECTION_FOLDER, help="files of the run")
+    dissection.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
     return parser
 
 
@@ -79,10 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
     from pathlib import Path
 
-    import concepts
-    import dissection
-    import dissection_run
-    import runs
+    from pipeline import run as runs
+    from units import concepts, dissection, dissection_run
 
     folder = Path(args.output_folder_path)
     other = dissection_run.read_other(args.compare_with) if args.compare_with else None
@@ -97,9 +92,7 @@ def run(args: argparse.Namespace) -> int:
     found = concepts.open_concepts(masks, samples)
     print(f"{'concepts':>14}: {found.source}")
     dissection_run.choose_levels(args, found)
-    print(
-        f"{'active':>14}: {args.activation_share:.3g} of activations; a detector's IoU exceeds {args.min_iou:.3g}"
-    )
+    print(f"{'active':>14}: {args.activation_share:.3g} of activations; a detector's IoU exceeds {args.min_iou:.3g}")
     name = Path(args.model_path).stem if args.model_path else classifier.describe()["model_name"]
     first = dissection_run.run_model(args, folder, classifier, name, samples, found)
     if args.random_twin:

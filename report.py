@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flags import forgive_names, run_script
+from pipeline.flags import forgive_names, run_script
 
 TITLE = "Where does the network look?"
 
@@ -30,11 +30,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def write_report(folders: Sequence[str | Path], output: str | Path, title: str) -> list[Path]:
     """The paths of report.html and report.tex; ValueError for a folder that holds no run."""
-    import report_content
-    import report_html
-    import report_tex
-    from files import figure_saver, write_rows, write_whole
-    from report_data import Report
+    from output.files import figure_saver, write_rows, write_whole
+    from reporting import content as report_content
+    from reporting import render as report_html
+    from reporting import report_tex
+    from reporting.runs import Report
 
     output = Path(output)
     found = Report(folders)

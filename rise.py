@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import constants
-from explainer import Explainer
+from explainers.base import Explainer
 
 
 def interpolation_matrix(n_cells: int, cell: int) -> np.ndarray:
@@ -35,16 +35,24 @@ class RISE(Explainer):
 
     perturbs = True
 
-    def __init__(self, model, model_name, img_array, class_index, *, n_masks: int = constants.RISE_N_MASKS,
-                 mask_size: int = constants.RISE_MASK_SIZE, threshold: float = constants.RISE_THRESHOLD,
-                 variant: str = constants.RISE_VARIANT, **options):  # fmt: skip
+    def __init__(
+        self,
+        model,
+        model_name,
+        img_array,
+        class_index,
+        *,
+        n_masks: int = constants.RISE_N_MASKS,
+        mask_size: int = constants.RISE_MASK_SIZE,
+        threshold: float = constants.RISE_THRESHOLD,
+        variant: str = constants.RISE_VARIANT,
+        **options,
+    ):
         super().__init__(model, model_name, img_array, class_index, **options)
         if n_masks < 1 or mask_size < 1:
             raise ValueError(f"n_masks and mask_size should be 1 or more, not {n_masks} and {mask_size}")
         if not 0 < threshold <= 1:
-            raise ValueError(
-                f"threshold, the probability that a cell is kept, should lie in (0, 1], not {threshold}"
-            )
+            raise ValueError(f"threshold, the probability that a cell is kept, should lie in (0, 1], not {threshold}")
         if variant not in constants.RISE_VARIANTS:
             raise ValueError(f"variant should be one of {constants.RISE_VARIANTS}, not {variant!r}")
         self.n_masks, self.mask_size, self.threshold, self.variant = n_masks, mask_size, threshold, variant
@@ -66,9 +74,7 @@ class RISE(Explainer):
             right = columns[lefts[batch, None] + np.arange(width)]
             yield left @ grids[batch].astype(np.float32) @ right.transpose(0, 2, 1)
 
-    def obtain_prediction_scores(
-        self, image: np.ndarray, class_index: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def obtain_prediction_scores(self, image: np.ndarray, class_index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Masks (n, H, W) and the probabilities (n,) of the class for the image (H, W, 3) under them, by batches."""
 
         def perturb(masks):

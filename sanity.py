@@ -25,8 +25,8 @@ from dataclasses import replace
 
 import constants
 import main as main_script
-from flags import forgive_names, in_range, run_script
-from methods import Method
+from explainers.registry import Method
+from pipeline.flags import forgive_names, in_range, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,9 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
         without=("display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness"),
     )
     parser.add_argument(
-        "--n_stages", type=in_range(int, 1), default=constants.SANITY_N_STAGES,
+        "--n_stages",
+        type=in_range(int, 1),
+        default=constants.SANITY_N_STAGES,
         help="groups of layers that are randomised one after the other, the last layer first (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.set_defaults(limit=constants.SANITY_LIMIT)
     return parser
 
@@ -58,15 +60,13 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    import randomisation
-    import runs
-    import sanity_pages
-    import sanity_tables
+    from comparison import sanity_check as sanity_tables
+    from comparison import sanity_pages
+    from network import randomisation
+    from pipeline import run as runs
 
     staged = {
-        stage_method(method, stage): options
-        for stage in range(args.n_stages + 1)
-        for method, options in chosen.items()
+        stage_method(method, stage): options for stage in range(args.n_stages + 1) for method, options in chosen.items()
     }
     opened = runs.open_run(args, staged)
     methods = {method: options for method, options in chosen.items() if method in opened.chosen}
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def examine_stage(opened, methods: dict[Method, dict], stage: int, args: argparse.Namespace) -> None:
     """Explains every image by the network as it is now, for the class of stage 0; nothing is judged."""
-    import runs
+    from pipeline import run as runs
 
     samples = []
     for sample in opened.samples:
@@ -101,9 +101,7 @@ def examine_stage(opened, methods: dict[Method, dict], stage: int, args: argpars
     names = {stage_method(method, stage): options for method, options in methods.items()}
     left = [sample for sample in samples for method in names if opened.results.find(method.name, sample) is None]
     if left:
-        now = replace(
-            opened, classifier=opened.classifier.anew(), samples=samples, chosen=names, class_rule="label"
-        )
+        now = replace(opened, classifier=opened.classifier.anew(), samples=samples, chosen=names, class_rule="label")
         runs.examine(now, args, faithfulness=())
 
 

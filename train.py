@@ -2,7 +2,7 @@
 
     python train.py                                             the embedded network on the embedded data
     python train.py --model_name=ResNet --train_images_folder_path=images_train --val_images_folder_path=images_val
-    python train.py --model_path=demo_resnet.keras --overwrite  how the repository's own network was made
+    python train.py --model_path=network/demo_resnet.keras --overwrite  how the repository's own network was made
     python train.py ... --multi_label=labels.csv                several classes an image, or none (multi_label.py)
     python train.py ... --taxonomy=animals.csv --label_level=group   on coarser labels than the data's (taxonomy.py)
 
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import constants
-from flags import forgive_names, in_range, run_script
+from pipeline.flags import forgive_names, in_range, run_script
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,20 +38,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--taxonomy (default: its leaves)",
     )
     data.add_argument(
-        "--taxonomy", help="labels on several levels: a csv file with the columns leaf, or index and leaf, and one per "
+        "--taxonomy",
+        help="labels on several levels: a csv file with the columns leaf, or index and leaf, and one per "
         "level up; or iNatLoc500's metadata folder",
-    )  # fmt: skip
+    )
     data.add_argument(
-        "--multi_label", metavar="CSV",
+        "--multi_label",
+        metavar="CSV",
         help="several classes an image, or none: a file with the columns file, then one of 0 and 1 per class, for the "
         "images of both folders; outputs are sigmoids, judged by average precision",
-    )  # fmt: skip
+    )
     model = parser.add_argument_group("model")
     demo = constants.MODEL_NAME_DEMO
     names = ", ".join([*constants.ZOO, demo])
-    model.add_argument(
-        "--model_name", help=f"one of {names} (default: ResNet; {demo} for the embedded data)"
-    )
+    model.add_argument("--model_name", help=f"one of {names} (default: ResNet; {demo} for the embedded data)")
     model.add_argument(
         "--weights",
         help="imagenet; none, to train all layers from the start; a weights file; or a saved model, whose head is "
@@ -67,17 +67,15 @@ def build_parser() -> argparse.ArgumentParser:
             f"--epochs_{stage}", type=whole, help=f"at most (default: {epochs}{alone.format(scratch[0])})"
         )
         training.add_argument(
-            f"--learning_rate_{stage}", type=in_range(float, 0, 10),
+            f"--learning_rate_{stage}",
+            type=in_range(float, 0, 10),
             help=f"the highest (default: {rate}{alone.format(scratch[1])})",
-        )  # fmt: skip
+        )
     usual = ", ".join(f"{patience} in {stage}" for stage, (_, _, patience) in stages.items())
     training.add_argument(
-        "--patience", type=positive,
-        help=f"epochs without a lower validation loss that end a stage (default: {usual})",
-    )  # fmt: skip
-    training.add_argument(
-        "--batch_size", type=positive, default=constants.TRAINING_BATCH_SIZE, help="images per step"
+        "--patience", type=positive, help=f"epochs without a lower validation loss that end a stage (default: {usual})"
     )
+    training.add_argument("--batch_size", type=positive, default=constants.TRAINING_BATCH_SIZE, help="images per step")
     training.add_argument("--seed", type=whole, default=constants.SEED, help="of all that is random")
     output = parser.add_argument_group("output")
     output.add_argument("--model_path", help="the .keras file to write (default: models/<model_name>.keras)")
@@ -95,7 +93,7 @@ def choose_model(args: argparse.Namespace) -> tuple[str | None, str]:
 
 def choose_stages(args: argparse.Namespace, weights: str) -> list:
     """The stages that have something to train, in their order."""
-    from training import Stage
+    from training.loop import Stage
 
     plan = []
     for name in ["all_layers"] if weights == "none" else ["head", "fine_tuning"]:
@@ -128,7 +126,7 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
 
 def choose_level(args: argparse.Namespace) -> tuple:
     """The level whose labels are learnt, and its taxonomy, None for MexCulture142's; ValueError for no level of it."""
-    import label_levels
+    from data import label_levels
 
     if args.multi_label and args.taxonomy:
         raise ValueError("--taxonomy tells one label an image, --multi_label several: give one of them")
@@ -142,9 +140,8 @@ def choose_level(args: argparse.Namespace) -> tuple:
 
 def list_images(args: argparse.Namespace, folders: Sequence[str | Path], level: str, taxonomy) -> tuple:
     """The samples of each folder, the class names, and for several classes an image the labels and their source."""
-    import dataset
-    import labelled_images
-    import multi_label
+    from data import dataset, labelled_images
+    from data import multi_labels as multi_label
 
     if args.multi_label is None:
         samples = [labelled_images.list_labelled(folder, level, taxonomy) for folder in folders]
@@ -157,7 +154,7 @@ def list_images(args: argparse.Namespace, folders: Sequence[str | Path], level: 
 
 def find_model_path(args: argparse.Namespace, model_name: str | None, weights: str) -> Path:
     """Where the model is written; ValueError if that is no .keras file."""
-    from model_files import trained_model_path
+    from network.model_files import trained_model_path
 
     path = Path(args.model_path) if args.model_path else trained_model_path(model_name or Path(weights).stem)
     if path.suffix != ".keras" or path.is_dir():
@@ -175,13 +172,11 @@ def run(args: argparse.Namespace, bags=None) -> int:
 
     import keras
 
-    import labelled_images
-    import mil_training
-    import model_files
-    import multi_label
-    import stages
-    import training_report
-    import transfer
+    from data import labelled_images
+    from data import multi_labels as multi_label
+    from network import model_files, transfer
+    from training import mil_training, stages
+    from training import report as training_report
 
     model_name, weights = choose_model(args)
     model_path = find_model_path(args, model_name, weights)
@@ -200,13 +195,18 @@ def run(args: argparse.Namespace, bags=None) -> int:
         "model_name": backbone.model_name,
         # One sigmoid answers for two classes, the last of which is the one it was trained on.
         "class_names": [f"not {class_names[0]}", *class_names] if len(class_names) == 1 else class_names,
-        "preprocessing": backbone.preprocessing, "input_size": backbone.input_size,
-    }  # fmt: skip
+        "preprocessing": backbone.preprocessing,
+        "input_size": backbone.input_size,
+    }
     settings = {
-        **kept, **(bags.settings(backbone) if bags else {}), "weights": weights, "multi_label": source,
+        **kept,
+        **(bags.settings(backbone) if bags else {}),
+        "weights": weights,
+        "multi_label": source,
         "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
-        "stages": [vars(stage) for stage in plan], "fine_tune_from": first_layer or "the first layer",
-    }  # fmt: skip
+        "stages": [vars(stage) for stage in plan],
+        "fine_tune_from": first_layer or "the first layer",
+    }
     folder, is_done = training_report.open_run(model_path, settings, args.overwrite)
     print_choices(settings, train.left_out + val.left_out)
     if is_done:
@@ -218,8 +218,10 @@ def run(args: argparse.Namespace, bags=None) -> int:
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # what main.py will see is what is judged
     probabilities = classifier.predict(val.images)[:, -len(class_names) :]
-    paths = [*training_report.write_history(folder, histories),
-             *training_report.write_evaluation(folder, val, probabilities)]  # fmt: skip
+    paths = [
+        *training_report.write_history(folder, histories),
+        *training_report.write_evaluation(folder, val, probabilities),
+    ]
     measured = training_report.measure(val, probabilities)
     training_report.write_description(folder, settings, **measured, left_out=train.left_out + val.left_out)
     for stage in plan:
@@ -246,7 +248,7 @@ def print_choices(settings: dict, left_out: Sequence[str]) -> None:
 
 def print_epoch(stage, history: dict) -> None:
     """One line per epoch."""
-    from training import best_epoch
+    from training.loop import best_epoch
 
     n, last = len(history["loss"]), {name: values[-1] for name, values in history.items()}
     best = "  best" if best_epoch(history) == n - 1 else ""

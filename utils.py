@@ -232,7 +232,7 @@ def grid_layout(images: Sequence[np.ndarray], titles: Sequence[str], supertitle:
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
     Up to four stand in one row, more on a nearly square grid. ValueError if the numbers differ or are 0.
     """
-    import drawing
+    from plots import drawing
 
     n, cell, gap = len(images), constants.CELL_SIDE, drawing.GAP
     if n == 0 or n != len(titles):
@@ -242,9 +242,7 @@ def grid_layout(images: Sequence[np.ndarray], titles: Sequence[str], supertitle:
     title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
     head = 2.5 * drawing.LINE if supertitle else 0
     step = title_height + cell + gap
-    figure = drawing.new_figure(
-        n_columns * (cell + gap) + gap, head + math.ceil(n / n_columns) * step, supertitle
-    )
+    figure = drawing.new_figure(n_columns * (cell + gap) + gap, head + math.ceil(n / n_columns) * step, supertitle)
     for index, (image, title) in enumerate(zip(images, titles)):
         row, column = divmod(index, n_columns)
         top = head + row * step + title_height

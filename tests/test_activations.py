@@ -9,14 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import BLUE, COLOURS, GREEN, RED, head, noise, picture, planted_model, residual_backbone
 from PIL import Image
+from planted import BLUE, COLOURS, GREEN, RED, ROOT, head, noise, picture, planted_model, residual_backbone
 
-import activation_figures
 import activations
-import model_files
-import top_images
-from classifier import Classifier
+from network import model_files
+from network.classifier import Classifier
+from units import activation_figures, top_images
 
 
 @pytest.fixture
@@ -42,9 +41,7 @@ def rows_of():
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(
-    "layer", ["stem_conv", "stem_bn", "block_1_conv", "block_2_bn", "block_add", "block_out"]
-)
+@pytest.mark.parametrize("layer", ["stem_conv", "stem_bn", "block_1_conv", "block_2_bn", "block_add", "block_out"])
 def test_activations_are_those_of_the_model_itself(layer):
     """A convolution with a batch norm behind it would be folded, were it not the layer that is looked at."""
     backbone = residual_backbone()
@@ -69,12 +66,8 @@ def test_a_run_writes_filters_maps_and_top_images(work, capsys):
 
 def test_chosen_channels_are_drawn_alone(work, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        activation_figures.utils, "grid_layout", lambda *given: drawn.append(given) or _figure()
-    )
-    monkeypatch.setattr(
-        activation_figures, "figure_top_images", lambda rows, title: drawn.append(rows) or _figure()
-    )
+    monkeypatch.setattr(activation_figures.utils, "grid_layout", lambda *given: drawn.append(given) or _figure())
+    monkeypatch.setattr(activation_figures, "figure_top_images", lambda rows, title: drawn.append(rows) or _figure())
     assert run("--channel=2,0", "--n_maps=1") == 0
     filters, maps, top = drawn
     assert [title.split(":")[0] for title in filters[1]] == ["2", "0"]
@@ -84,7 +77,7 @@ def test_chosen_channels_are_drawn_alone(work, monkeypatch):
 
 
 def _figure():
-    import drawing
+    from plots import drawing
 
     return drawing.new_figure(1, 1)
 
@@ -104,12 +97,15 @@ def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
     assert {row["image"] for row in rows_of()} == {"0.png", "2.png", "3.png"}
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--layer_name=colour"], "colours"),
-    (["--channel=3"], "3 channels, 0 to 2; given: 3"),
-    (["--channel=3-1"], "0-15,151"),
-    (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--layer_name=colour"], "colours"),
+        (["--channel=3"], "3 channels, 0 to 2; given: 3"),
+        (["--channel=3-1"], "0-15,151"),
+        (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
+    ],
+)
 def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
@@ -137,15 +133,12 @@ def test_an_image_that_leaves_a_channel_silent_has_no_region(image):
     shown = [activation_figures.Excited("one.png", image, activation) for activation in (silent, excited)]
     figure = activation_figures.figure_top_images([(5, shown)], "title")
     assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1, 0]
-    assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == [
-        "silent",
-        "one.png",
-        "no region",
-    ]
+    assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == ["silent", "one.png", "no region"]
 
 
 def test_a_mistyped_flag_needs_no_tensorflow():
-    code = "import sys, activations\ntry: activations.main(['--nonsense'])\nexcept SystemExit: pass\n" \
-           "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"  # fmt: skip
-    root = Path(activations.__file__).parent
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True).returncode == 0
+    code = (
+        "import sys, activations\ntry: activations.main(['--nonsense'])\nexcept SystemExit: pass\n"
+        "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0

@@ -6,18 +6,17 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import head, noise, residual_backbone
 from PIL import Image
+from planted import head, noise, residual_backbone
 
 import attention_mil
 import main
-import mil_training
-import model_files
 import train
-import transfer
-from attention_layers import Bags
-from labelled_images import LabelledImages
-from training import Stage
+from data.labelled_images import LabelledImages
+from network import model_files, transfer
+from network.attention_layers import Bags
+from training import mil_training
+from training.loop import Stage
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -122,12 +121,15 @@ def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, w
         assert layer.trainable
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--patch_stride=5"], "patch_stride should divide the input of 32 x 32"),
-    (["--patch_size=64"], "patch_size should lie between"),
-    (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
-    (["--weights=nowhere.keras"], "nowhere.keras"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--patch_stride=5"], "patch_stride should divide the input of 32 x 32"),
+        (["--patch_size=64"], "patch_size should lie between"),
+        (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
+        (["--weights=nowhere.keras"], "nowhere.keras"),
+    ],
+)
 def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()

@@ -11,22 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BLUE, CELL, COLOURS, GREEN, RED, picture, planted_model, square
 from PIL import Image
+from planted import BLUE, CELL, COLOURS, GREEN, RED, ROOT, picture, planted_model, square
 
-import agreement
 import compare
-import compare_figures
-import compare_pages
 import constants
-import localisation
 import main
-import model_files
+from comparison import compare_figures
+from comparison import methods_figures as compare_pages
+from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
-from methods import METHODS
+from metrics import agreement, localisation
+from network import model_files
 
-ROOT = Path(compare.__file__).parent
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
 NAMES = ["red/0.png", "green/1.png", "blue/2.png"]
 
@@ -115,17 +113,24 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--fraction=0", "--fraction should be more than 0"), ("--fraction=1.5", "a number from 0.0 to 1"),
-        ("--fraction=nan", "--fraction: "), ("--explanation_method=GRADCAM", "two explanation methods or more"),
-        ("--explanation_method=FEM,fem", "two explanation methods or more"), ("--rank_by=sim", "invalid choice"),
-        ("--display_type=grid", "--display_type belongs to main.py"), ("--lime_preset=mine", "invalid choice"),
-        ("--top_k=2", "--top_k belongs to main.py"), ("--classes=red", "--classes belongs to main.py"),
+        ("--fraction=0", "--fraction should be more than 0"),
+        ("--fraction=1.5", "a number from 0.0 to 1"),
+        ("--fraction=nan", "--fraction: "),
+        ("--explanation_method=GRADCAM", "two explanation methods or more"),
+        ("--explanation_method=FEM,fem", "two explanation methods or more"),
+        ("--rank_by=sim", "invalid choice"),
+        ("--display_type=grid", "--display_type belongs to main.py"),
+        ("--lime_preset=mine", "invalid choice"),
+        ("--top_k=2", "--top_k belongs to main.py"),
+        ("--classes=red", "--classes belongs to main.py"),
         ("--mute_boxes=boxes.csv", "--mute_boxes belongs to main.py"),
         ("--explanation_method=FEM,GRADCAM --lime_preset=assignment", "--lime_preset belongs to LIME"),
-        ("--explanation_method=GRADCAM,FOO", "choose from: GRADCAM, FEM"), ("--boxes=none.csv", "there is no file"),
-        ("--rise_n_masks=3", "belongs to RISE"), ("--fraction=0.00001", "keeps 0"),
+        ("--explanation_method=GRADCAM,FOO", "choose from: GRADCAM, FEM"),
+        ("--boxes=none.csv", "there is no file"),
+        ("--rise_n_masks=3", "belongs to RISE"),
+        ("--fraction=0.00001", "keeps 0"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_flag_ends_the_comparison(work, undrawn, capsys, flags, words):
     assert run(*flags.split()) == 2
     error = capsys.readouterr().err
@@ -211,7 +216,7 @@ def test_images_without_boxes_are_left_out_and_counted(work, undrawn, capsys):
         ([["red/0.png", 0, 0, 9, 9], ["green/1.png", 5, 5, 5, 9]], "line 3"),
         ([["0.png", 0, 0, 9, 9]], "none of the 1"),
     ],
-)  # fmt: skip
+)
 def test_bad_boxes_end_the_comparison_before_anything_is_explained(work, undrawn, counted, capsys, rows, words):
     write_boxes(rows)
     assert run(*CHEAP, "--boxes=boxes.csv") == 2

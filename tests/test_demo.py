@@ -56,9 +56,7 @@ def test_a_scene_depends_on_its_name_and_seed_alone(scenes):
     image, part_masks = demo.draw_scene(name)
     np.testing.assert_array_equal(image, scenes[name][0])
     assert all(np.array_equal(mask, scenes[name][1][part]) for part, mask in part_masks.items())
-    assert not np.array_equal(
-        cv2.resize(demo.draw_scene(name, seed=1)[0], (64, 64)), cv2.resize(image, (64, 64))
-    )
+    assert not np.array_equal(cv2.resize(demo.draw_scene(name, seed=1)[0], (64, 64)), cv2.resize(image, (64, 64)))
 
 
 def test_images_are_rgb_photographs_of_several_sizes(scenes):
@@ -126,15 +124,9 @@ def test_the_layout_is_that_of_mexculture142(folder):
         monument = name.removesuffix("_N_2.png")
         image = cv2.imread(str(folder / "images_val" / name))
         density_map = cv2.imread(str(folder / "gazefixationsdensitymaps" / f"{monument}_GFDM_N_2.png"), -1)
-        assert (
-            density_map.shape == image.shape[:2]
-            and density_map.dtype == np.uint8
-            and density_map.max() == 255
-        )
+        assert density_map.shape == image.shape[:2] and density_map.dtype == np.uint8 and density_map.max() == 255
         fixations = np.loadtxt(folder / "fixations" / f"{monument}_GazeFix_N_2.txt")
-        paths = [
-            np.loadtxt(folder / "scanpaths" / f"{monument}_ScanPath_N_2_P_{p}.txt") for p in range(1, 13)
-        ]
+        paths = [np.loadtxt(folder / "scanpaths" / f"{monument}_ScanPath_N_2_P_{p}.txt") for p in range(1, 13)]
         np.testing.assert_allclose(np.concatenate(paths)[:, :2], fixations)
         assert paths[0].shape[1] == 3
 

@@ -3,15 +3,14 @@
 import csv
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA
+from planted import DATA, ROOT
 
-import baselines
 import evaluate
 import gaze
+from metrics import baselines
 
 
 def test_every_name_of_the_door_leads_to_a_judge():
@@ -23,9 +22,10 @@ def test_every_name_of_the_door_leads_to_a_judge():
 
 
 def test_importing_the_judges_and_the_data_loads_nothing_heavy():
-    code = "import sys, evaluate, dataset; print({'tensorflow', 'cv2', 'PIL', 'scipy', 'skimage'} & {*sys.modules})"
-    folder = Path(evaluate.__file__).parent
-    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    code = (
+        "import sys, evaluate, data.dataset\nprint({'tensorflow', 'cv2', 'PIL', 'scipy', 'skimage'} & {*sys.modules})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
 
 

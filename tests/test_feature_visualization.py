@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COLOURS, planted_model
 from PIL import Image
+from planted import COLOURS, ROOT, planted_model
 
 import constants
 import feature_visualization
-import maximisation
-import model_files
+from network import model_files
+from units import maximisation
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ def work(tmp_path, monkeypatch):
 
 def run(*flags, folder="out"):
     try:
-        return feature_visualization.main(
-            ["--model_path=planted.keras", f"--output_folder_path={folder}", *flags]
-        )
+        return feature_visualization.main(["--model_path=planted.keras", f"--output_folder_path={folder}", *flags])
     except SystemExit as stop:
         return stop.code
 
@@ -54,9 +52,7 @@ def test_a_run_makes_impressions_of_every_class(work, capsys):
         assert row["steps"] == "40" and float(row["score_end"]) > float(row["score_start"])
         image = np.asarray(Image.open(Path("out/images/CLASS_IMPRESSION", f"{row['stem']}.png")))
         assert image.shape == (96, 96, 3) and image.mean(axis=(0, 1)).argmax() == number
-        curve = np.loadtxt(
-            Path("out/curves/CLASS_IMPRESSION", f"{row['stem']}.csv"), delimiter=",", skiprows=1
-        )
+        curve = np.loadtxt(Path("out/curves/CLASS_IMPRESSION", f"{row['stem']}.csv"), delimiter=",", skiprows=1)
         assert curve.shape == (40, 3) and curve[-1, 1] == pytest.approx(float(row["score_end"]), rel=1e-4)
     assert Image.open("out/feature_visualization.png").width > 300
     assert json.loads(Path("out/run.json").read_text())["settings"]["CLASS_IMPRESSION"]["n_steps"] == 40
@@ -85,9 +81,10 @@ def test_channels_neurons_and_layers_of_several_methods(work):
     found = {(row["method"], row["kind"], row["index"], row["layer"]) for row in rows_of()}
     assert found == {
         *((method, "channel", str(k), "colours") for method in ("FOURIER", "CLASS_MODEL") for k in (0, 2)),
-        ("FOURIER", "layer", "0", "colours"), ("CLASS_IMPRESSION", "class", "1", ""),
+        ("FOURIER", "layer", "0", "colours"),
+        ("CLASS_IMPRESSION", "class", "1", ""),
         ("FOURIER", "neuron", "1", "colours"),
-    }  # fmt: skip
+    }
     assert Path("out/images/FOURIER/neuron_1_2_3_colours.png").is_file()
 
 
@@ -116,9 +113,7 @@ def test_what_is_done_is_not_done_again_and_more_can_be_added(work, monkeypatch)
     assert run("--n_steps=2", "--class_index=0", "--visualization_method=FOURIER") == 0
     made = []
     start = maximisation.Maximiser.start
-    monkeypatch.setattr(
-        maximisation.Maximiser, "start", lambda self: made.append(list(self.indices)) or start(self)
-    )
+    monkeypatch.setattr(maximisation.Maximiser, "start", lambda self: made.append(list(self.indices)) or start(self))
     assert run("--n_steps=2", "--class_index=0,1", "--visualization_method=FOURIER") == 0
     assert made == [[1]] and len(rows_of()) == 2
 
@@ -131,19 +126,22 @@ def test_the_seed_decides_and_repeats_exactly(work):
     assert (a != c).any()
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--channel=1"], "give --layer_name too"),
-    (["--layer_name=colours", "--position=1,1"], "give --channel too"),
-    (["--layer_name=colours", "--visualization_method=CLASS_IMPRESSION"], "is for classes"),
-    (["--layer_name=colour"], "colours"),
-    (["--layer_name=colours", "--channel=0,7", "--n_steps=1"], "layer 'colours' has 3 channels, 0 to 2; given: 7"),
-    (["--layer_name=colours", "--channel=0", "--position=8,0", "--n_steps=1"], "'colours' has 8 x 8 positions"),
-    (["--layer_name=colours,mean", "--channel=0", "--position=1,0"], "'mean' has 1 x 1 positions"),
-    (["--class_index=purple"], "purple"),
-    (["--visualization_method=DREAM"], "CLASS_MODEL, FOURIER, CLASS_IMPRESSION"),
-    (["--channel=a"], "as 0-15,151"),
-    (["--position=1"], "row,column"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--channel=1"], "give --layer_name too"),
+        (["--layer_name=colours", "--position=1,1"], "give --channel too"),
+        (["--layer_name=colours", "--visualization_method=CLASS_IMPRESSION"], "is for classes"),
+        (["--layer_name=colour"], "colours"),
+        (["--layer_name=colours", "--channel=0,7", "--n_steps=1"], "layer 'colours' has 3 channels, 0 to 2; given: 7"),
+        (["--layer_name=colours", "--channel=0", "--position=8,0", "--n_steps=1"], "'colours' has 8 x 8 positions"),
+        (["--layer_name=colours,mean", "--channel=0", "--position=1,0"], "'mean' has 1 x 1 positions"),
+        (["--class_index=purple"], "purple"),
+        (["--visualization_method=DREAM"], "CLASS_MODEL, FOURIER, CLASS_IMPRESSION"),
+        (["--channel=a"], "as 0-15,151"),
+        (["--position=1"], "row,column"),
+    ],
+)
 def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
@@ -169,7 +167,8 @@ def test_channels_are_read_as_numbers_and_ranges():
 
 
 def test_a_mistyped_flag_needs_no_tensorflow():
-    code = "import sys, feature_visualization as f\ntry: f.main(['--nonsense'])\nexcept SystemExit: pass\n" \
-           "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"  # fmt: skip
-    root = Path(feature_visualization.__file__).parent
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True).returncode == 0
+    code = (
+        "import sys, feature_visualization as f\ntry: f.main(['--nonsense'])\nexcept SystemExit: pass\n"
+        "sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import GREEN, RED, SIDE, assert_close, head, noise, residual_backbone, square
+from planted import GREEN, RED, SIDE, assert_close, head, noise, residual_backbone, square
 
-from classifier import Classifier
 from fem import FEM
+from network.classifier import Classifier
 
 
 @pytest.fixture

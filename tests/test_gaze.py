@@ -4,13 +4,13 @@ import csv
 
 import numpy as np
 import pytest
-from conftest import DATA
 from PIL import Image
+from planted import DATA
 
-import dataset
 import gaze
 import utils
-from fixations import Fixations, read_fixations
+from data import dataset
+from data.fixations import Fixations, read_fixations
 
 
 def naive_density_map(fixations_by_observer, height, width, sigma):
@@ -141,8 +141,13 @@ def test_the_embedded_data_gives_its_official_maps_again(tmp_path, monkeypatch, 
         ours, theirs = (np.asarray(Image.open(path), dtype=int) for path in (sample.density_map_path, official))
         assert abs(ours - theirs).max() <= 2
     assert sorted(path.name for path in (tmp_path / "gaze_results").iterdir() if path.name[0] != ".") == [
-        "density_maps", "gaze.csv", "gaze.json", "gaze_grid.png", "gaze_summary.csv", "over_images",
-    ]  # fmt: skip
+        "density_maps",
+        "gaze.csv",
+        "gaze.json",
+        "gaze_grid.png",
+        "gaze_summary.csv",
+        "over_images",
+    ]
 
 
 @pytest.fixture
@@ -181,8 +186,16 @@ def test_what_is_wrong_with_the_fixations_is_counted_and_said(data, tmp_path, ca
 
 
 def test_sigma_follows_the_screen_that_is_named(data, tmp_path):
-    assert data("--screen_width_px=600", "--screen_height_px=400", "--screen_height_mm=400", "--distance_mm=100",
-                "--angle_deg=45") == 0  # fmt: skip
+    assert (
+        data(
+            "--screen_width_px=600",
+            "--screen_height_px=400",
+            "--screen_height_mm=400",
+            "--distance_mm=100",
+            "--angle_deg=45",
+        )
+        == 0
+    )
     with open(tmp_path / "out" / "gaze.csv", newline="") as file:
         assert float(next(csv.DictReader(file))["sigma_px"]) == pytest.approx(10)  # 100 px of a screen 10 x as large
 

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import GREEN, RED, assert_close, head, noise, planted_model, residual_backbone
 from keras import layers
+from planted import GREEN, RED, assert_close, head, noise, planted_model, residual_backbone
 
-from classifier import Classifier
 from gradcam import GradCAM
+from network.classifier import Classifier
 
 
 @pytest.fixture

@@ -12,22 +12,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import BLUE, COLOURS, GREEN, RED, planted_model, square
+from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
 from test_inat_loc import SPECIES, data  # noqa: F401
 
-import agreement
 import constants
 import hierarchy
-import hierarchy_figures
-import hierarchy_tables
-import map_spread
-import model_files
-from classifier import Classifier
+from comparison import levels_figures as hierarchy_figures
+from comparison import levels_tables as hierarchy_tables
+from data.taxonomy import Level
 from gradcam import GradCAM
-from taxonomy import Level
+from metrics import agreement, map_spread
+from network import model_files
+from network.classifier import Classifier
 
-ROOT = Path(hierarchy.__file__).parent
 COLOURS_CSV = "leaf,warmth\nred,warm\ngreen,warm\nblue,cold\n"
 QUICK = "--faithfulness=none"
 WARMTH = Level("warmth", ["warm", "cold"], np.array([0, 0, 1], np.int32))
@@ -102,15 +100,19 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--top_k=3", "--top_k belongs to main.py"), ("--baselines", "--baselines belongs to main.py"),
-        ("--fraction=0", "more than 0"), ("--taxonomy=none.csv", "there is no file 'none.csv'"),
+        ("--top_k=3", "--top_k belongs to main.py"),
+        ("--baselines", "--baselines belongs to main.py"),
+        ("--fraction=0", "more than 0"),
+        ("--taxonomy=none.csv", "there is no file 'none.csv'"),
         ("--explanation_method=CAM", "CAM: a class of label level 'leaf' has no weights of its own"),
         ("--explanation_method=FEM", "FEM: it explains no class: its map is the same on every level"),
-        ("--class_index=violet", "no class 'violet'"), ("--boxes=none.csv", "there is no file"),
-        ("--masks=none", "there is no folder"), ("--masks=images --boxes=boxes.csv", "not allowed with"),
+        ("--class_index=violet", "no class 'violet'"),
+        ("--boxes=none.csv", "there is no file"),
+        ("--masks=none", "there is no folder"),
+        ("--masks=images --boxes=boxes.csv", "not allowed with"),
         ("--coarse_models=none.keras", "no model file"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_flag_ends_the_run_in_one_line(colours, undrawn, capsys, flags, words):
     assert run(*flags.split()) == 2
     error = capsys.readouterr().err
@@ -125,7 +127,7 @@ def test_a_bad_flag_ends_the_run_in_one_line(colours, undrawn, capsys, flags, wo
         ("leaf,warmth\nred,warm\ngreen\nblue,cold\n", "line 3"),
         ("leaf,any\nred,all\ngreen,all\nblue,all\n", "two levels or more were wanted"),
     ],
-)  # fmt: skip
+)
 def test_a_taxonomy_that_does_not_fit_the_model_is_told_in_one_line(colours, undrawn, capsys, text, words):
     Path("colours.csv").write_text(text)
     assert run(QUICK) == 2
@@ -158,9 +160,13 @@ def test_every_level_is_a_run_of_its_own_on_the_node_over_the_label(colours, und
     assert run(QUICK) == 0
     explained = {(row["level"], row["image"]): row["explained"] for row in rows_of("levels_per_image")}
     assert explained == {
-        ("leaf", "red/0.png"): "red", ("leaf", "green/1.png"): "green", ("leaf", "blue/2.png"): "blue",
-        ("warmth", "red/0.png"): "warm", ("warmth", "green/1.png"): "warm", ("warmth", "blue/2.png"): "cold",
-    }  # fmt: skip
+        ("leaf", "red/0.png"): "red",
+        ("leaf", "green/1.png"): "green",
+        ("leaf", "blue/2.png"): "blue",
+        ("warmth", "red/0.png"): "warm",
+        ("warmth", "green/1.png"): "warm",
+        ("warmth", "blue/2.png"): "cold",
+    }
     classifier, _ = model_files.load_classifier(model_path=model_file)
     pixels = np.asarray(keras.utils.load_img("images/green/1.png"))
     view = classifier.at_level(WARMTH)

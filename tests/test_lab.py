@@ -5,21 +5,31 @@ import csv
 import io
 import re
 from base64 import b64decode
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
+from planted import ROOT
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "lab.ipynb"
 IMPORTED = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
 STEPS = {  # modules that the lab must call
-    "dataset", "model_files", "gradcam", "fem", "rise", "lime_explainer", "representations", "gaze", "evaluate",
-    "baselines", "main", "summary", "train",
-}  # fmt: skip
+    "dataset",
+    "model_files",
+    "gradcam",
+    "fem",
+    "rise",
+    "lime_explainer",
+    "representations",
+    "gaze",
+    "evaluate",
+    "baselines",
+    "main",
+    "summary",
+    "train",
+}
 
 
 @pytest.fixture(scope="module")

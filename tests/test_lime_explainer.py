@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import BLUE, GREEN, RED, SIDE, picture, square
 from lime.lime_image import LimeImageExplainer
+from planted import BLUE, GREEN, RED, SIDE, picture, square
 from skimage.segmentation import quickshift
 
 import constants
@@ -27,9 +27,15 @@ def test_coefficients_are_those_of_the_packages_own_loop(planted_classifier, ima
     )
     ours = explainer.get_lime_explanation(explainer.images[0], GREEN)
     theirs = LimeImageExplainer(random_state=np.random.RandomState(4)).explain_instance(
-        explainer.images[0], planted_classifier.predict, labels=(GREEN,), top_labels=None, hide_color=hide_color,
-        num_features=num_lime_features, num_samples=60, segmentation_fn=explainer.segment,
-    )  # fmt: skip
+        explainer.images[0],
+        planted_classifier.predict,
+        labels=(GREEN,),
+        top_labels=None,
+        hide_color=hide_color,
+        num_features=num_lime_features,
+        num_samples=60,
+        segmentation_fn=explainer.segment,
+    )
     expected = coefficients_of(theirs, GREEN)
     assert coefficients_of(ours, GREEN) == pytest.approx(expected, rel=1e-6, abs=1e-6)
     assert max(np.abs(list(expected.values()))) > 0.02 or hide_color is None
@@ -79,8 +85,14 @@ def test_one_seed_fixes_segmentation_and_sampling(planted_classifier, monkeypatc
 def test_samples_are_scored_in_whole_batches(planted_classifier, image, calls):
     sizes = calls(planted_classifier, lambda images: np.full((len(images), 3), 1 / 3, dtype=np.float32))
     progress = []
-    quick(planted_classifier, image, RED, num_samples=1000, batch_size=64,
-          progress=lambda *counts: progress.append(counts)).compute_saliency_map()  # fmt: skip
+    quick(
+        planted_classifier,
+        image,
+        RED,
+        num_samples=1000,
+        batch_size=64,
+        progress=lambda *counts: progress.append(counts),
+    ).compute_saliency_map()
     assert sizes == [1] + [64] * 15 + [40]  # the image itself, for its top labels, and the samples
     assert progress[-1] == (1000, 1000)
 
@@ -144,11 +156,11 @@ def test_top_labels_are_the_most_probable(planted_classifier, top_labels):
 
 
 def test_the_mask_holds_the_best_superpixels(planted_classifier, image):
-    (_, positive), = quick(planted_classifier, image, RED, num_superpixels=1).explain_with_lime()
-    (_, negative), = quick(
+    ((_, positive),) = quick(planted_classifier, image, RED, num_superpixels=1).explain_with_lime()
+    ((_, negative),) = quick(
         planted_classifier, image, RED, num_superpixels=1, positive_only=False, negative_only=True
     ).explain_with_lime()
-    (_, both), = quick(planted_classifier, image, RED, num_superpixels=2, positive_only=False).explain_with_lime()
+    ((_, both),) = quick(planted_classifier, image, RED, num_superpixels=2, positive_only=False).explain_with_lime()
     assert positive.shape == (SIDE, SIDE)
     assert set(np.unique(positive)) == {0, 1}
     assert positive[square(RED)].mean() > 0.95
@@ -160,8 +172,8 @@ def test_the_mask_holds_the_best_superpixels(planted_classifier, image):
 
 
 def test_the_picture_hides_the_rest_only_if_told(planted_classifier, image):
-    (shown, mask), = quick(planted_classifier, image, RED, num_superpixels=1).explain_with_lime()
-    (hidden, _), = quick(planted_classifier, image, RED, num_superpixels=1, hide_rest=True).explain_with_lime()
+    ((shown, mask),) = quick(planted_classifier, image, RED, num_superpixels=1).explain_with_lime()
+    ((hidden, _),) = quick(planted_classifier, image, RED, num_superpixels=1, hide_rest=True).explain_with_lime()
     np.testing.assert_array_equal(shown, image)
     np.testing.assert_array_equal(hidden[mask == 1], image[mask == 1])
     assert (hidden[mask == 0] == 0).all()
@@ -194,14 +206,17 @@ def test_very_few_samples_still_give_a_map(planted_classifier, image, num_sample
     assert np.isfinite(quick(planted_classifier, image, RED, num_samples=num_samples).compute_saliency_map()).all()
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"num_samples": 0}, "should be 1 or more"),
-    ({"num_lime_features": 0}, "should be 1 or more"),
-    ({"num_superpixels": 0}, "should be 1 or more"),
-    ({"top_labels": -1}, "top_labels 0 or more"),
-    ({"positive_only": True, "negative_only": True}, "exclude each other"),
-    ({"hide_color": (1, 2)}, r"a grey value or an RGB colour, not \(1, 2\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_samples": 0}, "should be 1 or more"),
+        ({"num_lime_features": 0}, "should be 1 or more"),
+        ({"num_superpixels": 0}, "should be 1 or more"),
+        ({"top_labels": -1}, "top_labels 0 or more"),
+        ({"positive_only": True, "negative_only": True}, "exclude each other"),
+        ({"hide_color": (1, 2)}, r"a grey value or an RGB colour, not \(1, 2\)"),
+    ],
+)
 def test_options_out_of_range_are_refused(planted_classifier, image, options, words):
     with pytest.raises(ValueError, match=words):
         quick(planted_classifier, image, RED, **options)

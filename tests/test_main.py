@@ -16,28 +16,43 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import BLUE, COLOURS, GREEN, RED, picture, planted_model, square
 from PIL import Image
+from planted import BLUE, COLOURS, GREEN, RED, ROOT, picture, planted_model, square
 
 import constants
-import display
 import main
-import model_files
+from explainers.registry import BASELINES, METHODS
 from gradcam import GradCAM
-from methods import BASELINES, METHODS
-from metrics import DENSITY, POINTS, names_against
+from metrics.catalogue import DENSITY, POINTS, names_against
+from network import model_files
+from pipeline import run_figures as display
 from rise import RISE
 
-ROOT = Path(main.__file__).parent
 CHEAP = ("--rise_n_masks=40", "--lime_num_samples=30")
 LAB_FLAGS = (
-    "test_images_folder_path", "test_gdfm_folder_path", "test_gfdm_folder_path", "explanation_method", "model_name",
+    "test_images_folder_path",
+    "test_gdfm_folder_path",
+    "test_gfdm_folder_path",
+    "explanation_method",
+    "model_name",
     "display_type",
-)  # fmt: skip
+)
 ADDED_FLAGS = (
-    "model_path", "class_names", "class_index", "layer_name", "limit", "batch_size", "seed", "precision", "colormap",
-    "alpha", "fidelity_protocol", "output_folder_path", "show", "overwrite",
-)  # fmt: skip
+    "model_path",
+    "class_names",
+    "class_index",
+    "layer_name",
+    "limit",
+    "batch_size",
+    "seed",
+    "precision",
+    "colormap",
+    "alpha",
+    "fidelity_protocol",
+    "output_folder_path",
+    "show",
+    "overwrite",
+)
 
 
 @pytest.fixture(scope="session")
@@ -172,24 +187,35 @@ def test_a_flag_that_belongs_to_no_chosen_method_is_refused(method, work, capsys
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--limit=0", "--limit: "), ("--limit=-1", "--limit: "), ("--limit=many", "--limit: "),
-        ("--batch_size=0", "--batch_size: "), ("--seed=-1", "--seed: "), ("--alpha=2", "--alpha: "),
-        ("--alpha=nan", "--alpha: "), ("--colormap=nonsense", "unknown colormap 'nonsense'"),
+        ("--limit=0", "--limit: "),
+        ("--limit=-1", "--limit: "),
+        ("--limit=many", "--limit: "),
+        ("--batch_size=0", "--batch_size: "),
+        ("--seed=-1", "--seed: "),
+        ("--alpha=2", "--alpha: "),
+        ("--alpha=nan", "--alpha: "),
+        ("--colormap=nonsense", "unknown colormap 'nonsense'"),
         ("--class_index=nonsense", "no class 'nonsense'; choose from: red, green, blue"),
-        ("--class_index=3", "not among the model's 3 classes"), ("--layer_name=nonsense", "choose among 1: colours"),
-        ("--precision=float64", "invalid choice"), ("--fidelity_protocol=mine", "invalid choice"),
-        ("--display_type=both", "invalid choice"), ("--explanation_method=FOO", "choose from: GRADCAM, FEM"),
-        ("--explanation_method=", "choose from: GRADCAM"), ("--explanation_method=,", "choose from: GRADCAM"),
+        ("--class_index=3", "not among the model's 3 classes"),
+        ("--layer_name=nonsense", "choose among 1: colours"),
+        ("--precision=float64", "invalid choice"),
+        ("--fidelity_protocol=mine", "invalid choice"),
+        ("--display_type=both", "invalid choice"),
+        ("--explanation_method=FOO", "choose from: GRADCAM, FEM"),
+        ("--explanation_method=", "choose from: GRADCAM"),
+        ("--explanation_method=,", "choose from: GRADCAM"),
         ("--class_names=a,b", "should hold the model's 3 classes; 2 were given"),
-        ("--class_names=a,b,a", "twice"), ("--class_names=missing.txt", "cannot read"),
-        ("--model_path=missing.keras", "no model file 'missing.keras'"), ("--model_name=Nope", "unknown model_name"),
+        ("--class_names=a,b,a", "twice"),
+        ("--class_names=missing.txt", "cannot read"),
+        ("--model_path=missing.keras", "no model file 'missing.keras'"),
+        ("--model_name=Nope", "unknown model_name"),
         ("--test_gdfm_folder_path=missing", "there is no folder 'missing'"),
         ("--explanation_method=RISE --rise_n_masks=0", "RISE: n_masks and mask_size should be 1 or more"),
         ("--explanation_method=LIME --lime_positive_only=maybe", "true or false is wanted, not 'maybe'"),
         ("--explanation_method=LIME --lime_hide_color=1,2", "R,G,B of 0-255 is wanted"),
         ("--explanation_method=FEM --fem_k=two", "invalid float value: 'two'"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_flag_ends_the_run_before_anything_is_done(work, capsys, flags, words):
     assert run(*flags.split()) == 2
     error = capsys.readouterr().err
@@ -257,12 +283,14 @@ def test_a_missing_library_is_told_with_where_to_read_on(work, monkeypatch, caps
 @pytest.mark.parametrize(
     "flags, wanted",
     [
-        ([], (None, None)), (["--model_name=ResNet"], ("ResNet", None)), (["--model_path=m.h5"], (None, "m.h5")),
+        ([], (None, None)),
+        (["--model_name=ResNet"], ("ResNet", None)),
+        (["--model_path=m.h5"], (None, "m.h5")),
         (["--test_images_folder_path=images"], ("ResNet", None)),
         (["--test_images_folder_path=images", "--model_name=VGG16"], ("VGG16", None)),
         (["--model_path=m.h5", "--model_name=VGG16"], ("VGG16", "m.h5")),
     ],
-)  # fmt: skip
+)
 def test_the_model_is_the_one_asked_for(monkeypatch, flags, wanted):
     asked = []
 
@@ -384,9 +412,17 @@ def test_baselines_people_and_a_report_stand_beside_the_method(work):
 def test_singles_are_written_one_by_one(work):
     assert run("--test_gdfm_folder_path=gaze", "--display_type=singles", "--limit=1", "--colormap=turbo") == 0
     wanted = {
-        "saliency_map", "heatmap", "overlay", "density_map", "curves", "top_classes", "isolines",
-        "isolines_superimposed", "hard_selection", "soft_selection",
-    }  # fmt: skip
+        "saliency_map",
+        "heatmap",
+        "overlay",
+        "density_map",
+        "curves",
+        "top_classes",
+        "isolines",
+        "isolines_superimposed",
+        "hard_selection",
+        "soft_selection",
+    }
     assert {path.name for path in Path("results/figures/GRADCAM").iterdir()} == {f"2_{what}.png" for what in wanted}
     assert not list(Path("results/figures").glob("*.png"))
 
@@ -401,10 +437,13 @@ def test_show_opens_what_was_drawn(work, monkeypatch):
 @pytest.mark.parametrize(
     "rule, classes",
     [
-        (None, ["blue", "green", "red", "blue"]), ("label", ["blue", "green", "red", None]),
-        ("predicted", ["blue", "green", "red", "blue"]), ("1", ["green"] * 4), ("RED", ["red"] * 4),
+        (None, ["blue", "green", "red", "blue"]),
+        ("label", ["blue", "green", "red", None]),
+        ("predicted", ["blue", "green", "red", "blue"]),
+        ("1", ["green"] * 4),
+        ("RED", ["red"] * 4),
     ],
-)  # fmt: skip
+)
 def test_the_class_explained_is_the_one_asked_for(work, undrawn, capsys, rule, classes):
     save("images/sky/3.png", picture(BLUE))  # a label that the model does not have
     assert run(*([f"--class_index={rule}"] if rule else [])) == (1 if None in classes else 0)
@@ -496,9 +535,11 @@ def bad_images(work):
     Path("images/red/text.jpg").write_text("not an image")
     save("images/red/huge.png", Image.new("1", (10_000, 10_000)))
     return {
-        "red/truncated.png": "damaged or not readable", "red/empty.png": "the file is empty",
-        "red/text.jpg": "not an image file", "red/huge.png": "more than the 50000000 pixels allowed",
-    }  # fmt: skip
+        "red/truncated.png": "damaged or not readable",
+        "red/empty.png": "the file is empty",
+        "red/text.jpg": "not an image file",
+        "red/huge.png": "more than the 50000000 pixels allowed",
+    }
 
 
 def test_a_bad_image_is_reported_recorded_and_left_out(bad_images, capsys):
@@ -600,10 +641,15 @@ def test_a_map_that_was_deleted_is_computed_again(work, undrawn, counted):
 @pytest.mark.parametrize(
     "flags",
     [
-        "--seed=1", "--class_index=predicted", "--fidelity_protocol=lab", "--gradcam_variant=lab",
-        "--precision=bfloat16", "--test_gdfm_folder_path=gaze", "--class_names=blue,green,red",
+        "--seed=1",
+        "--class_index=predicted",
+        "--fidelity_protocol=lab",
+        "--gradcam_variant=lab",
+        "--precision=bfloat16",
+        "--test_gdfm_folder_path=gaze",
+        "--class_names=blue,green,red",
     ],
-)  # fmt: skip
+)
 def test_a_run_with_other_settings_is_not_mixed_in(work, undrawn, capsys, flags):
     run()
     before = Path("results/records.csv").read_bytes()

@@ -11,23 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BLUE, COLOURS, DATA, GREEN, RED, picture, planted_model, square
 from PIL import Image
+from planted import BLUE, COLOURS, DATA, GREEN, RED, ROOT, picture, planted_model, square
 
-import model_files
 import network_dissection
-from classifier import Classifier
-
-ROOT = Path(network_dissection.__file__).parent
+from network import model_files
+from network.classifier import Classifier
 
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """The planted classifier as `train.py` would leave it."""
     settings = {"class_names": list(COLOURS), "preprocessing": "none", "input_size": [96, 96]}
-    return model_files.save_model(
-        planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings
-    )
+    return model_files.save_model(planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings)
 
 
 @pytest.fixture
@@ -78,15 +74,14 @@ def test_units_are_described_in_the_files_of_a_run(run, capsys):
     assert run(*MASKS, "--n_figures=3") == 0
     rows = {row["unit"]: (row["layer"], row["concept"], row["iou"]) for row in rows_of("descriptions")}
     assert rows == {  # 24 x 24 of 36 x 36 pixels, and of 30 x 30: see test_dissection.py
-        "0": ("colours", "square_red", "0.444444"), "1": ("colours", "square_green", "0.444444"),
+        "0": ("colours", "square_red", "0.444444"),
+        "1": ("colours", "square_green", "0.444444"),
         "2": ("colours", "square_blue", "0.640000"),
-    }  # fmt: skip
+    }
     assert rows_of("layers")[0] | {"units": "3", "detectors": "3", "concepts": "3"} == rows_of("layers")[0]
     assert rows_of("detectors")[0] == {"concept": "square_blue", "colours": "1"}
     pictures = sorted(path.relative_to("dissection").as_posix() for path in Path("dissection").rglob("*.png"))
-    assert pictures == [
-        "histogram.png", "units/01_colours_2.png", "units/02_colours_0.png", "units/03_colours_1.png",
-    ]  # fmt: skip
+    assert pictures == ["histogram.png", "units/01_colours_2.png", "units/02_colours_0.png", "units/03_colours_1.png"]
     said = capsys.readouterr().out
     assert "3 in 'concepts', masks of 3 images" in said and "a detector's IoU exceeds 0.04" in said
 
@@ -101,20 +96,22 @@ def test_a_second_run_with_other_concepts_makes_no_forward_pass(run, monkeypatch
     monkeypatch.setattr(Classifier, "features_by_layer", None)
     assert run("--activation_share=0.34", "--min_iou=0.5") == 0
     assert {(row["unit"], row["concept"]) for row in rows_of("descriptions")} == {
-        ("0", "red"), ("1", "green"), ("2", "blue"),
-    }  # fmt: skip
+        ("0", "red"),
+        ("1", "green"),
+        ("2", "blue"),
+    }
 
 
 def test_of_labels_the_levels_are_those_of_chance(run, capsys):
     for number in range(3, 12):
         write(f"images/{COLOURS[number % 3]}/{number}.png", picture(number % 3, seed=number))
     assert run() == 0
-    assert (
-        "0.333 of activations; a detector's IoU exceeds 0.6" in capsys.readouterr().out
-    )  # see test_concepts.py
+    assert "0.333 of activations; a detector's IoU exceeds 0.6" in capsys.readouterr().out  # see test_concepts.py
     assert {(row["concept"], row["iou"]) for row in rows_of("descriptions")} == {
-        ("red", "1.000000"), ("green", "1.000000"), ("blue", "1.000000"),
-    }  # fmt: skip
+        ("red", "1.000000"),
+        ("green", "1.000000"),
+        ("blue", "1.000000"),
+    }
 
 
 def test_the_random_twin_is_dissected_beside_it_and_compared(run, capsys):
@@ -148,19 +145,14 @@ def test_what_cannot_be_read_is_named_and_the_exit_code_tells(run, capsys):
 def test_a_concept_that_no_unit_can_detect_is_named(run, capsys):
     write("concepts/all/0.png", np.full((96, 96), 255, np.uint8))
     assert run("--concepts=concepts", "--activation_share=0.01") == 0
-    assert (
-        "too large for a detector at --activation_share=0.01: all (33.3% of the pixels"
-        in capsys.readouterr().out
-    )
+    assert "too large for a detector at --activation_share=0.01: all (33.3% of the pixels" in capsys.readouterr().out
 
 
 def test_a_folder_of_another_model_is_refused_until_it_is_overwritten(run, model_file, tmp_path, capsys):
     assert run(*MASKS) == 0
     settings = model_files.read_settings(model_file)
     model = planted_model()
-    model.get_layer("colours").set_weights(
-        [2 * weight for weight in model.get_layer("colours").get_weights()]
-    )
+    model.get_layer("colours").set_weights([2 * weight for weight in model.get_layer("colours").get_weights()])
     other = model_files.save_model(model, tmp_path / "other.keras", settings)
     assert run(*MASKS, f"--model_path={other}") == 2
     assert "holds a run with other settings (weights: " in capsys.readouterr().err
@@ -202,9 +194,12 @@ def test_a_slip_is_told_in_one_line(run, capsys, flags, words):
 @pytest.mark.data
 def test_a_trained_network_detects_classes_that_its_random_twin_does_not(tmp_path):
     flags = [
-        f"--model_path={DATA / 'models/resnet8_cifar10.keras'}", f"--test_images_folder_path={DATA / 'cifar10_sample'}",
-        "--random_twin", "--n_figures=0", f"--output_folder_path={tmp_path}",
-    ]  # fmt: skip
+        f"--model_path={DATA / 'models/resnet8_cifar10.keras'}",
+        f"--test_images_folder_path={DATA / 'cifar10_sample'}",
+        "--random_twin",
+        "--n_figures=0",
+        f"--output_folder_path={tmp_path}",
+    ]
     assert network_dissection.main(flags) == 0
     detectors, of_twin = (
         int(rows_of("layers", folder)[0]["detectors"]) for folder in (tmp_path, tmp_path / "random_twin")

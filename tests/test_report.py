@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 import report
-import report_content
-import report_html
-import report_tex
-from records import Record
-from report_content import Picture, Table
-from report_data import Report
-from results import Results
+from pipeline.records import Record
+from pipeline.results import Results
+from reporting import content as report_content
+from reporting import render as report_html
+from reporting import report_tex
+from reporting.content import Picture, Table
+from reporting.runs import Report
 
 EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
 
@@ -29,8 +29,18 @@ def write_run(folder, images, methods=("GRADCAM", "RISE", "PEOPLE"), n=4, **flag
     for row, method in enumerate(methods):
         for number, name in enumerate(sorted(path.name for path in Path(images).iterdir())[:n]):
             value = 0.9 - 0.2 * row - number / 50
-            record = Record(method, name, f"image_{number}", label="ab"[number % 2], pcc=value, nss=2 * value,
-                            insertion_auc=value / 2, deletion_auc=0.1, seconds=0.5, passes=1.0)  # fmt: skip
+            record = Record(
+                method,
+                name,
+                f"image_{number}",
+                label="ab"[number % 2],
+                pcc=value,
+                nss=2 * value,
+                insertion_auc=value / 2,
+                deletion_auc=0.1,
+                seconds=0.5,
+                passes=1.0,
+            )
             fractions = np.linspace(0, 1, 5)
             curves = np.stack([fractions, fractions * value, 1 - fractions], axis=1)
             results.add(record, np.outer(np.arange(6), np.arange(8)).astype(np.float32), curves)

@@ -5,7 +5,7 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
-from conftest import GREEN, RED, SIDE, assert_close, square
+from planted import GREEN, RED, SIDE, assert_close, square
 
 from rise import RISE, interpolation_matrix
 
@@ -166,16 +166,31 @@ def test_memory_does_not_grow_with_the_number_of_masks(planted_classifier, image
 def test_every_mask_is_scored_once_for_each_image(planted_classifier, images, calls):
     sizes = calls(planted_classifier, lambda images: np.ones((len(images), 3), dtype=np.float32))
     progress = []
-    RISE(planted_classifier, None, images, RED, n_masks=70, batch_size=32,
-         progress=lambda *counts: progress.append(counts)).compute_saliency_map()  # fmt: skip
+    RISE(
+        planted_classifier,
+        None,
+        images,
+        RED,
+        n_masks=70,
+        batch_size=32,
+        progress=lambda *counts: progress.append(counts),
+    ).compute_saliency_map()
     assert sizes == [32, 32, 6] * 3
     assert progress == [(32, 70), (64, 70), (70, 70)] * 3
 
 
-@pytest.mark.parametrize("options", [
-    {"n_masks": 0}, {"mask_size": 0}, {"variant": "x"},
-    {"threshold": 0}, {"threshold": 1.1}, {"threshold": float("nan")},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_masks": 0},
+        {"mask_size": 0},
+        {"variant": "x"},
+        {"threshold": 0},
+        {"threshold": 1.1},
+        {"threshold": float("nan")},
+    ],
+    ids=str,
+)
 def test_options_out_of_range_are_refused(planted_classifier, image, options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}.* should .*, not|lie in"):
         RISE(planted_classifier, None, image, RED, **options)

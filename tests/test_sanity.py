@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BLUE, GREEN, RED, picture, planted_model
 from PIL import Image
+from planted import BLUE, GREEN, RED, picture, planted_model
 
 import sanity
-import sanity_tables
-from explaining import Examiner
-from sanity_tables import compare_with_trained, summarise_stage
+from comparison import sanity_check as sanity_tables
+from comparison.sanity_check import compare_with_trained, summarise_stage
+from pipeline.explain import Examiner
 
 
 @pytest.fixture

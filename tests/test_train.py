@@ -6,17 +6,16 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import head, noise, residual_backbone
 from PIL import Image
+from planted import head, noise, residual_backbone
 
-import model_files
-import stages
 import train
-import training
-import training_report
-import transfer
 import utils
-from classifier import Classifier
+from network import model_files, transfer
+from network.classifier import Classifier
+from training import loop as training
+from training import report as training_report
+from training import stages
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -89,9 +88,7 @@ def test_the_head_is_cut_off_however_the_model_names_its_input(names, recwarn):
 
 @pytest.mark.parametrize("include_top", [True, False])
 def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
-    model = model_files.zoo_model(
-        "MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3)
-    )
+    model = model_files.zoo_model("MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3))
     model.save_weights(tmp_path / "mobilenet.weights.h5")
     backbone = transfer.load_backbone("MobileNet", str(tmp_path / "mobilenet.weights.h5"))
     assert backbone.model.layers[-1].name == "conv_pw_13_relu"
@@ -259,9 +256,13 @@ def spoil(folders, how):
 
 @pytest.mark.parametrize(
     "how, words",
-    [("a class of its own in val", "blue"), ("one class", "red"), ("an empty class", "blue"),
-     ("a class of damaged images", "green")],
-)  # fmt: skip
+    [
+        ("a class of its own in val", "blue"),
+        ("one class", "red"),
+        ("an empty class", "blue"),
+        ("a class of damaged images", "green"),
+    ],
+)
 def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folders, saved_model, capsys):
     spoil(folders, how)
     assert run() == 2
@@ -297,7 +298,7 @@ def test_images_that_cannot_be_read_are_named_and_left_out(folders, saved_model,
 
 
 def test_the_label_of_a_mexculture_name_is_its_style_or_its_monument(tmp_path):
-    import labelled_images
+    from data import labelled_images
 
     for name in ("Colonial_A_Puebla_N_1", "Colonial_B_Puebla_N_1", "Modern_C_Puebla_N_1"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")

@@ -5,14 +5,7 @@ import pytest
 from PIL import Image
 
 import constants
-from utils import (
-    find_class,
-    get_image_index,
-    get_last_layer_name,
-    parse_mexculture_name,
-    read_density_map,
-    read_image,
-)
+from utils import find_class, get_image_index, get_last_layer_name, parse_mexculture_name, read_density_map, read_image
 
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
 

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from conftest import draw_weights, head, residual_backbone
 from keras import layers
+from planted import draw_weights, head, residual_backbone
 
 SIX = np.arange(6).reshape(2, 3)  # superpixels of a grid of 2 x 3
 
@@ -35,7 +35,7 @@ def tiny_image():
 
 # --- networks of random weights --------------------------------------------------------------------------
 def residual_model(flat=False):
-    """`conftest.residual_backbone` with logits of 3 classes behind a mean over positions, or behind all of them."""
+    """`planted.residual_backbone` with logits of 3 classes behind a mean over positions, or behind all of them."""
     backbone = residual_backbone()
     if not flat:
         return keras.Model(backbone.input, head(activation=None)(backbone.output))
@@ -47,13 +47,15 @@ def residual_model(flat=False):
 
 def smooth_model(activation="tanh"):
     """4 x 4 pixels, two convolutions with a smooth activation, 3 logits."""
-    model = keras.Sequential([
-        keras.Input((4, 4, 3)),
-        layers.Conv2D(4, 3, padding="same", activation=activation),
-        layers.Conv2D(5, 3, padding="same", activation=activation),
-        layers.GlobalAveragePooling2D(),
-        layers.Dense(3),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            layers.Conv2D(4, 3, padding="same", activation=activation),
+            layers.Conv2D(5, 3, padding="same", activation=activation),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
     draw_weights(model, seed=3)
     return model
 

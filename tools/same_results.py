@@ -27,7 +27,7 @@ COMMANDS = {
     "hierarchy": "hierarchy.py --limit=3 --taxonomy={taxonomy}",
     "activations": "activations.py --limit=6",
     "dissection": "network_dissection.py --limit=12",
-    "visualization": "feature_visualization.py --class_index=0 --n_steps=6",
+    "visualization": "feature_visualization.py --class_index=0 --n_steps=6 --visualization_method=FOURIER",
 }
 TAXONOMY = "leaf,age\nColonial,old\nPrehispanic,old\nModern,new\n"
 SUFFIXES = (".npy", ".npz", ".csv", ".png")

@@ -1,0 +1,126 @@
+"""The figures of a run on several levels: the maps of all levels side by side, and each measure against granularity."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import constants
+from comparison import compare_figures
+from comparison.levels import Reading
+from comparison.levels_tables import SCORES, Measured
+from explainers.registry import METHODS
+from output.files import figure_saver, write_whole
+from pipeline import run_figures as display
+from plots import drawing
+from plots.drawing import GAP, LINE
+from plots.panels import ExplainedImage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL_WIDTH, PANEL_HEIGHT = 2.4, 1.6  # inches
+PANELS_IN_A_ROW = 3
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito; then from the first again
+
+
+def write_figures(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
+    """The paths of the pages of each method and of the curves, as they are written."""
+    run = measured.readings[0].run
+    style = {"colormap": colormap, "alpha": alpha, "density_note": run.density_note}
+    names = [f"{reading.name} ({reading.n_classes} classes)" for reading in measured.readings]
+    for method in run.names:
+        title = f"{method} on every level of labels, {run.description['model_name']}"
+        rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
+        rows = (row for row in rows if any(cell is not None for cell in row))
+        number = 0
+        while page := list(islice(rows, constants.ROWS_PER_PAGE)):
+            number += 1
+            figure = compare_figures.figure_side_by_side(page, names, title)
+            yield write_whole(_page_path(folder, method, number), figure_saver(figure))
+        while (stale := _page_path(folder, method, number + 1)).is_file():  # of an earlier run of more images
+            stale.unlink()
+            number += 1
+    yield write_whole(Path(folder) / "granularity.png", figure_saver(figure_granularity(measured.levels)))
+
+
+def _page_path(folder: str | Path, method: str, number: int) -> Path:
+    return Path(folder) / (f"side_by_side_{method}.png" if number == 1 else f"side_by_side_{method}_{number}.png")
+
+
+def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:
+    """One image on every level; None where it failed."""
+    return [_explain_level(measured, method, reading, place, style) for reading in measured.readings]
+
+
+def _explain_level(measured: Measured, method: str, reading: Reading, place: int, style: dict) -> ExplainedImage | None:
+    sample = reading.run.samples[place]
+    record = reading.run.record(method, sample)
+    if record.failed:
+        return None
+    look = {**style, "signed": METHODS[method].load().signed}
+    explained = display.explained_image(reading.run.results, sample, record, look)
+    row = measured.row_of[method, reading.name, sample.name]
+    numbers = [("probability", "p"), ("area", "area"), ("entropy", "entropy")]
+    note = ", ".join(f"{word} {row[name]:.2f}" for name, word in numbers if row[name] == row[name])
+    return replace(explained, target=record.class_name, note=note if record.status == "ok" else record.status)
+
+
+def figure_granularity(levels: Sequence[dict]) -> "Figure":
+    """Each measure against the number of classes, a line per method; a trained model's as a ring beside the line.
+
+    levels: the rows of levels.csv. A measure without a value is left out.
+    """
+    shown = [name for name in SCORES if any(row[f"{name}_n"] for row in levels)]
+    methods = list(dict.fromkeys(row["method"] for row in levels))
+    n_rows = -(-len(shown) // PANELS_IN_A_ROW)
+    step, head = PANEL_HEIGHT + 6 * LINE, 6 * LINE
+    width = GAP + PANELS_IN_A_ROW * (PANEL_WIDTH + 3 * GAP)
+    figure = drawing.new_figure(width, head + n_rows * step, "what a level of labels changes, by its number of classes")
+    for place, name in enumerate(shown):
+        row, column = divmod(place, PANELS_IN_A_ROW)
+        left = 3 * GAP + column * (PANEL_WIDTH + 3 * GAP)
+        axes = drawing.add_axes(figure, left, head + row * step, PANEL_WIDTH, PANEL_HEIGHT)
+        _draw_measure(axes, levels, methods, name)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    height = figure.get_size_inches()[1]
+    figure.legend(
+        handles,
+        labels,
+        loc="center",
+        bbox_to_anchor=(0.5, 1 - 3.2 * LINE / height),
+        ncols=6,
+        frameon=False,
+        fontsize=constants.FONT_SIZE,
+    )
+    return figure
+
+
+def _draw_measure(axes: "Axes", levels: Sequence[dict], methods: Sequence[str], name: str) -> None:
+    drawing.quieten(axes)
+    for place, method in enumerate(methods):
+        colour = COLOURS[place % len(COLOURS)]
+        rows = sorted((row for row in levels if row["method"] == method), key=lambda row: row["n_classes"])
+        for trained, marker, face in ((False, "o-", colour), (True, "o", "none")):
+            chosen = [row for row in rows if row["level"].endswith(", trained") == trained and row[f"{name}_n"]]
+            label = f"{method}, trained on the level" if trained else method
+            if chosen:
+                axes.plot(
+                    [row["n_classes"] for row in chosen],
+                    [row[f"{name}_mean"] for row in chosen],
+                    marker,
+                    color=colour,
+                    markerfacecolor=face,
+                    markersize=7 if trained else 4,
+                    linewidth=1.2,
+                    label=label,
+                )
+    sizes = {row["n_classes"]: row["level"].removesuffix(", trained") for row in levels}
+    axes.set_xscale("log")
+    axes.set_xticks(list(sizes), [f"{level}\n{size}" for size, level in sizes.items()], parse_math=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(min(sizes) / 1.3, max(sizes) * 1.3)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_title(SCORES[name], size=constants.FONT_SIZE, weight="bold", loc="left")

@@ -1,0 +1,162 @@
+"""The tables of a comparison: from the maps in a run's folder to agreement.csv, its summary, and the score board."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+import constants
+import utils
+from data.dataset import Sample
+from metrics import agreement, localisation
+from metrics.localisation import Box
+from output.files import write_rows, write_whole
+from pipeline.records import align
+from pipeline.run import Run
+
+HEADS = {
+    "iou": "IoU",
+    "spearman": "rank correlation",
+    "pcc": "PCC",
+    "pointing_game": "pointing game",
+    "energy_pointing_game": "energy pointing game",
+    "seconds": "seconds per image",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run of N images and M methods whose maps are compared.
+
+    fraction: of the pixels, that a threshold keeps. rank_by: the metric that ranks the images of a pair.
+    scores: metric -> (N, M, M), NaN where it is undefined. reasons: (method, image) -> why a map has no scores.
+    """
+
+    run: Run
+    fraction: float
+    rank_by: str
+    scores: dict[str, np.ndarray]
+    reasons: dict[tuple[str, str], str]
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every two methods, by their places among the chosen."""
+        return list(combinations(range(len(self.run.names)), 2))
+
+    def rank(self, one: int, other: int) -> list[int]:
+        """The images by decreasing agreement of two methods, those on which it is undefined last."""
+        return agreement.rank_images(self.scores[self.rank_by][:, one, other]).tolist()
+
+
+def compare(run: Run, fraction: float, rank_by: str) -> Comparison:
+    """The comparison of all maps of an examined run, one image at a time."""
+    found, reasons = [], {}
+    for sample in run.samples:
+        maps = {name: run.read_map(name, sample) for name in run.names}
+        found.append(agreement.compare_maps(list(maps.values()), fraction))
+        for name, saliency_map in maps.items():
+            if saliency_map is None:
+                reasons[name, sample.name] = run.record(name, sample).status
+            elif agreement.is_constant(saliency_map):
+                reasons[name, sample.name] = "constant map"
+    scores = {metric: np.stack([one[metric] for one in found]) for metric in agreement.METRICS}
+    return Comparison(run, fraction, rank_by, scores, reasons)
+
+
+def write_agreement(compared: Comparison) -> str:
+    """The table of the pairs, once agreement.csv and agreement_summary.csv are written."""
+    rows = [row for pair in compared.pairs for row in list_images(compared, *pair)]
+    write_table(compared.run.results.folder / "agreement.csv", rows)
+    summary = []
+    for one, other in compared.pairs:
+        scores = {metric: values[:, one, other] for metric, values in compared.scores.items()}
+        names = {"method_a": compared.run.names[one], "method_b": compared.run.names[other]}
+        summary.append({**names, **summarise(scores)})
+    write_table(compared.run.results.folder / "agreement_summary.csv", summary)
+    caption = f"agreement, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
+    undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
+    return "\n".join([caption, format_table(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
+
+
+def list_images(compared: Comparison, one: int, other: int) -> list[dict]:
+    """A row of agreement.csv per image, the images on which two methods agree most first."""
+    names, rows = (compared.run.names[one], compared.run.names[other]), []
+    for rank, index in enumerate(compared.rank(one, other), start=1):
+        sample = compared.run.samples[index]
+        reasons = {name: compared.reasons.get((name, sample.name)) for name in names}
+        undefined = "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+        rows.append(
+            {
+                "method_a": names[0],
+                "method_b": names[1],
+                "rank": "" if undefined else rank,
+                "image": sample.name,
+                **{metric: float(values[index, one, other]) for metric, values in compared.scores.items()},
+                "undefined": undefined,
+            }
+        )
+    return rows
+
+
+def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) -> str:
+    """The score board, once localisation.csv and score_board.csv are written."""
+    rows, shares = [], []
+    for sample in compared.run.samples:
+        if sample.name in boxes:
+            mask = localisation.read_mask(sample.path, boxes[sample.name])
+            shares.append(mask.mean())
+            rows += [score_image(compared, name, sample, mask) for name in compared.run.names]
+    write_table(compared.run.results.folder / "localisation.csv", rows)
+    metrics, board = (*localisation.METRICS, "seconds"), []
+    for name in compared.run.names:
+        scores = {metric: [row[metric] for row in rows if row["method"] == name] for metric in metrics}
+        board.append({"method": name, **summarise(scores)})
+    write_table(compared.run.results.folder / "score_board.csv", board)
+    best = np.mean([min(compared.fraction, share) / max(compared.fraction, share) for share in shares])
+    caption = (
+        f"score board, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with the boxes, "
+        f"which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; pointing game "
+        f"within {constants.POINTING_TOLERANCE} px:"
+    )
+    return f"{caption}\n{format_table(board, ('method',), metrics)}"
+
+
+def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarray) -> dict:
+    """The row of localisation.csv of one method and image; mask: where the boxes are, bool (h, w) of the image."""
+    saliency_map = compared.run.read_map(name, sample)
+    if saliency_map is None:
+        scores = dict.fromkeys((*localisation.METRICS, "seconds"), np.nan)
+    else:
+        scores = localisation.score_map(utils.resize_map(saliency_map, *mask.shape), mask, compared.fraction)
+        scores["seconds"] = compared.run.record(name, sample).seconds
+    return {"method": name, "image": sample.name, **scores}
+
+
+# --- rows ----------------------------------------------------------------------------------------------------
+def summarise(scores: Mapping[str, Sequence[float]]) -> dict:
+    """Images, how many are undefined, and of each metric its mean, deviation and count."""
+    row = {"images": len(scores["iou"]), "undefined": int(np.isnan(scores["iou"]).sum())}
+    for metric, values in scores.items():
+        mean, std, n = agreement.summarise(values)
+        row |= {f"{metric}_mean": float(mean), f"{metric}_std": float(std), f"{metric}_n": int(n)}
+    return row
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    """Writes rows as csv, an empty field for NaN."""
+    rows = [{key: "" if value != value else value for key, value in row.items()} for row in rows]
+    write_whole(path, lambda partial: write_rows(partial, list(rows[0]), rows))
+
+
+def format_table(rows: Sequence[dict], keys: Sequence[str], metrics: Sequence[str]) -> str:
+    """The rows as text: keys, images, undefined, and mean ± deviation of each metric, n where it is not all."""
+    lines = [[*(key.replace("_", " ") for key in keys), "images", *(HEADS[metric] for metric in metrics)]]
+    for row in rows:
+        cells = [*(row[key] for key in keys), str(row["images"])]
+        for metric in metrics:
+            mean, std, n = (row[f"{metric}_{what}"] for what in ("mean", "std", "n"))
+            cells.append(f"{mean:.3f} ± {std:.3f}{f' (n={n})' if n < row['images'] else ''}" if n else "-")
+        lines.append(cells)
+    return align(lines)

@@ -1,0 +1,131 @@
+"""Images that show several classes, or none: labels of 0 and 1 from a CSV file, and how well they are predicted.
+
+    file,dome,arch,glass
+    a.png,1,1,0             file: relative to the folder of training or of validation images
+
+    average precision of a class = sum over n of (R_n - R_{n-1}) P_n
+
+with P_n and R_n precision and recall among the n images that the class is most probable in (`sklearn.metrics.
+average_precision_score`, without interpolation). It asks for the order of the images alone, for no threshold; by
+chance it is the share of positives. It is undefined for a class without a positive or without a negative image.
+"""
+
+import csv
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+import constants
+from data.dataset import Sample
+from data.labelled_images import LabelledImages
+from output.files import open_text
+
+FILE_COLUMN = "file"
+LEAST_PROBABILITY = 1e-7  # in a logarithm; Keras's own
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What the CSV file says: its C classes in the order of their columns, and the labels of each file."""
+
+    path: Path
+    checksum: str  # of the file: a run goes on with the labels that it began with
+    class_names: list[str]
+    rows: dict[str, np.ndarray]  # file -> float32 (C,) of 0 and 1
+
+
+def read_labels(path: str | Path) -> LabelTable:
+    """The labels of a CSV file; ValueError names the line of what is missing, twice there, or neither 0 nor 1."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"multi_label: there is no file '{path}'")
+    with open_text(path) as file:
+        reader = csv.reader(file)
+        try:
+            head = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
+            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if any(row)]
+        except csv.Error as error:
+            raise ValueError(f"multi_label: cannot read '{path}' ({error})") from None
+    _check_head(path, head)
+    place, rows = head.index(FILE_COLUMN), {}
+    for line, values in lines:
+        where = f"line {line} of '{path}'"
+        if len(values) != len(head):
+            raise ValueError(f"multi_label: {where} has {len(values)} fields, the first line {len(head)}")
+        name = values.pop(place)
+        if not name:
+            raise ValueError(f"multi_label: {where} names no file")
+        wrong = [value for value in values if value not in ("0", "1")]
+        if wrong:
+            raise ValueError(f"multi_label: {where} should hold 0 or 1 for each class; got {wrong[0]!r}")
+        name = PurePosixPath(name).as_posix()
+        if name in rows:
+            raise ValueError(f"multi_label: {where} is the second row of the file '{name}'")
+        rows[name] = np.array(values, np.float32)
+    class_names = head[:place] + head[place + 1 :]
+    return LabelTable(path, f"{zlib.crc32(path.read_bytes()):08x}", class_names, rows)
+
+
+def _check_head(path: Path, head: Sequence[str]) -> None:
+    if FILE_COLUMN not in head:
+        found = ", ".join(head[:10]) or "nothing"
+        raise ValueError(f"multi_label: '{path}' should have a column '{FILE_COLUMN}'; its first line has {found}")
+    if len(head) < 2:
+        raise ValueError(f"multi_label: '{path}' should have a column per class beside '{FILE_COLUMN}'; it has none")
+    if "" in head:
+        raise ValueError(f"multi_label: column {head.index('') + 1} of '{path}' has no name")
+    twice = [name for place, name in enumerate(head) if name in head[:place]]
+    if twice:
+        raise ValueError(f"multi_label: '{path}' has two columns '{twice[0]}'")
+
+
+def match_labels(table: LabelTable, *parts: Sequence[Sample]) -> str:
+    """In words how many rows there are, and how many without an image; ValueError if an image has no row."""
+    names = [sample.name for part in parts for sample in part]
+    missing = [name for name in names if name not in table.rows]
+    if missing:
+        raise ValueError(
+            f"multi_label: {len(missing)} of {len(names)} images have no row in '{table.path}', as '{missing[0]}'"
+        )
+    return f"{len(table.rows)} rows, {len(table.rows.keys() - set(names))} without an image"
+
+
+def check_learnable(train: LabelledImages) -> None:
+    """Raises ValueError for a class that all training images have, or none: nothing tells it."""
+    for name, labels in zip(train.class_names, train.labels.T):
+        if labels.min() == labels.max():
+            value = f"{labels[0]:g}"
+            raise ValueError(f"multi_label: class '{name}' is {value} in all {len(train)} training images")
+
+
+# --- how well they are predicted: labels and probabilities are (N, C) ----------------------------------------
+def average_precision(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The average precision (C,) of each class, in [0, 1]; NaN where it is undefined."""
+    from sklearn.metrics import average_precision_score
+
+    return np.array(
+        [
+            average_precision_score(true, scores) if true.min() < true.max() else np.nan
+            for true, scores in zip(labels.T, probabilities.T)
+        ]
+    )
+
+
+def mean_defined(values: np.ndarray) -> float | None:
+    """The mean of the values that are defined; None if none is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else None
+
+
+def predicted_labels(probabilities: np.ndarray) -> np.ndarray:
+    """Which labels are predicted, bool (N, C)."""
+    return probabilities > constants.LABEL_THRESHOLD
+
+
+def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The binary cross-entropy (N,) of each image in nats, the mean over its classes: the loss of training."""
+    right = np.where(labels > 0, probabilities, 1 - probabilities)
+    return -np.log(np.clip(right, LEAST_PROBABILITY, 1)).mean(axis=1)

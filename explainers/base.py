@@ -1,0 +1,157 @@
+"""The contract of every explainer: one question - this model, these images, these classes - and its answer.
+
+    Explainer(model, model_name, img_array, class_index, **options).compute_saliency_map()
+
+This base class checks what it is given, brings the images to the model's input size and goes through them in
+batches; a subclass says in `explain_batch` only what is its own.
+"""
+
+import copy
+import functools
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+import constants
+import utils
+from network import model_reading
+from network.classifier import Classifier
+
+
+@functools.lru_cache(maxsize=2)
+def _classifier_of(model, model_name: str | None, fingerprint: str) -> Classifier:
+    return Classifier(model, model_name)
+
+
+def as_classifier(model, model_name: str | None) -> Classifier:
+    """The model's `Classifier`; one is kept for a Keras model until its weights change, as its graphs are costly."""
+    if isinstance(model, Classifier):
+        return model
+    return _classifier_of(model, model_name, model_reading.fingerprint(model))
+
+
+class Explainer:
+    """One explanation method on given images and classes.
+
+    model: a built Keras model or a `Classifier`; it is never changed.
+    model_name: name of constants.ZOO that fixes preprocessing and layer; None: raw pixels, layer found.
+    img_array: RGB 0-255, uint8 or float, (H, W, 3) or (N, H, W, 3), of any size.
+    class_index: an int for all images, or N ints; None only where no class enters.
+    batch_size: images per forward pass; seed: of everything drawn at random.
+    progress: called with (done, total) forward passes of one image by the methods that need many.
+    Raises ValueError naming what was wanted and what was given.
+    """
+
+    uses_class = True  # False: the map is the same for every class
+    signed = False  # True: negative values speak against the class
+    needs_gradients = False
+    uses_layer = False  # True: looks at the features of the chosen layer
+    perturbs = False  # True: scores many changed copies of each image
+
+    def __init__(
+        self,
+        model,
+        model_name: str | None,
+        img_array: np.ndarray,
+        class_index=None,
+        *,
+        batch_size: int | None = None,
+        seed: int = constants.SEED,
+        progress: Callable[[int, int], None] | None = None,
+    ):
+        self.model, self.model_name = model, model_name
+        self.classifier = as_classifier(model, model_name)
+        for view in self.classifier.views:
+            self.check_classifier(view)
+        self.img_array = np.asarray(img_array)
+        self.images = self._check_images(self.img_array)
+        self.class_index = class_index
+        self.class_indices = self._check_class_index(class_index, len(self.images))
+        self.batch_size = self.classifier.batch_size if batch_size is None else batch_size
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size should be 1 or more, not {batch_size}")
+        self.seed, self.progress = seed, progress
+
+    @classmethod
+    def check_classifier(cls, classifier: Classifier) -> None:
+        """Raises ValueError if this method cannot explain that classifier, saying why."""
+        if cls.uses_layer:
+            classifier.require_layer()
+
+    def compute_saliency_map(self) -> np.ndarray:
+        """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
+        if self.uses_layer and len(self.classifier.views) > 1:
+            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.views], axis=0)
+        maps = []
+        for start in range(0, len(self.images), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            maps += list(self.explain_batch(self.images[batch], self.class_indices[batch]))
+        return self.finish_maps(maps)
+
+    def _with(self, classifier: Classifier) -> "Explainer":
+        twin = copy.copy(self)
+        twin.classifier = classifier
+        return twin
+
+    def finish_maps(self, maps: Iterable[np.ndarray]) -> np.ndarray:
+        """One map of any size per image as `compute_saliency_map` returns them; ValueError if not finite."""
+        height, width = self.images.shape[1:3]
+        finished = np.stack([utils.resize_map(saliency_map, height, width) for saliency_map in maps])
+        if not np.isfinite(finished).all():
+            raise ValueError(f"{type(self).__name__} gave a map with NaN or infinite values")
+        return finished[0] if self.img_array.ndim == 3 else finished
+
+    def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterable[np.ndarray]:
+        """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""
+        raise NotImplementedError
+
+    def describe_maps(self, maps: np.ndarray) -> list[dict]:
+        """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""
+        return [{} for _ in self.images]
+
+    def compute_pictures(self) -> list[dict[str, np.ndarray]]:
+        """For each image, further pictures of the answer by name, uint8 RGB (H, W, 3); most methods have none."""
+        return [{} for _ in self.images]
+
+    def stream_probabilities(self, batches: Iterable[np.ndarray], perturb: Callable, total: int) -> Iterator[tuple]:
+        """Each batch with the probabilities (n, C) of the images `perturb(batch)`; made, scored and forgotten."""
+        done = 0
+        for batch in batches:
+            yield batch, self.classifier.predict(perturb(batch))
+            done += len(batch)
+            self.report(done, total)
+
+    def report(self, done: int, total: int) -> None:
+        """Tells `progress` how many of an image's forward passes are done."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def _check_images(self, img_array: np.ndarray) -> np.ndarray:
+        if img_array.ndim not in (3, 4) or img_array.shape[-1] != 3 or 0 in img_array.shape:
+            raise ValueError(f"img_array should be (H, W, 3) or (N, H, W, 3), not {img_array.shape}")
+        if not (img_array.dtype == np.uint8 or np.issubdtype(img_array.dtype, np.floating)):
+            raise ValueError(f"img_array should be uint8 or float, not {img_array.dtype}")
+        low, high = img_array.min(), img_array.max()
+        if not (low > -0.01 and high < 255.01):  # resizing may overshoot by a rounding error; NaN is refused too
+            raise ValueError(f"img_array should be RGB 0-255; it ranges from {low} to {high}")
+        if img_array.dtype != np.uint8 and 0 < high <= 1:
+            raise ValueError(f"img_array should be RGB 0-255; its largest value is {high}: multiply it by 255")
+        size = self.classifier.input_height, self.classifier.input_width
+        images = img_array if img_array.ndim == 4 else img_array[None]
+        resized = [utils.resize_image(image.astype(np.float32), *size) for image in images]
+        return np.clip(np.stack(resized), 0, 255)
+
+    def _check_class_index(self, class_index, n_images: int) -> np.ndarray:
+        if class_index is None:
+            if self.uses_class:
+                raise ValueError(f"{type(self).__name__} explains a class: give class_index, one int or one per image")
+            return np.zeros(n_images, dtype=np.int32)
+        indices = np.asarray(class_index)
+        if not np.issubdtype(indices.dtype, np.integer):
+            raise ValueError(f"class_index should be an int or one int per image, not {class_index!r}")
+        if indices.ndim > 1 or (indices.ndim == 1 and len(indices) != n_images):
+            raise ValueError(f"class_index should be one int or {n_images}, one per image; {indices.size} were given")
+        n_classes = self.classifier.n_classes
+        if indices.size and (indices.min() < 0 or indices.max() >= n_classes):
+            raise ValueError(f"class_index should lie in 0..{n_classes - 1}; given: {class_index}")
+        return np.broadcast_to(indices, n_images).astype(np.int32)

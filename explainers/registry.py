@@ -1,0 +1,168 @@
+"""The registry: where flags meet explainers.
+
+A new explainer is one entry here, and its module is imported only when it is asked for. An option `variant` of
+GRADCAM is the flag `--gradcam_variant` and the keyword argument `variant` of `GradCAM`.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import constants
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a method: keyword argument, default, what it means, and how its text is read."""
+
+    name: str
+    default: object
+    help: str
+    read: Callable = str
+    choices: tuple | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One explanation method: its name in a run, module, class, and options."""
+
+    name: str
+    module: str
+    class_name: str
+    options: tuple[Option, ...] = ()
+
+    def load(self) -> type:
+        """The explainer class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+
+def read_bool(text: str) -> bool:
+    """True or False of 'true'/'false', 'yes'/'no' or '1'/'0', any letter case."""
+    if text.lower() in ("true", "yes", "1"):
+        return True
+    if text.lower() in ("false", "no", "0"):
+        return False
+    raise ValueError(f"true or false is wanted, not {text!r}")
+
+
+def read_count(text: str) -> int | None:
+    """None of 'all' or 'auto', else a whole number."""
+    return None if text.lower() in ("all", "auto", "none") else int(text)
+
+
+def read_color(text: str) -> tuple[float, ...] | float | None:
+    """None of 'mean', a grey value of '0', an RGB colour of '127,127,127'; 0-255."""
+    if text.lower() in ("mean", "none"):
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) not in (1, 3) or not all(0 <= value <= 255 for value in values):
+        raise ValueError(f"'mean', a grey value or R,G,B of 0-255 is wanted, not {text!r}")
+    return values[0] if len(values) == 1 else values
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("GRADCAM", "gradcam", "GradCAM", (
+            Option("variant", constants.GRADCAM_VARIANT, "ReLU after (paper) or before (lab) the sum over channels",
+                   choices=constants.GRADCAM_VARIANTS),
+        )),
+        Method("FEM", "fem", "FEM", (
+            Option("k", constants.FEM_K, "deviations above its channel's mean at which an activation counts", float),
+        )),
+        Method("RISE", "rise", "RISE", (
+            Option("n_masks", constants.RISE_N_MASKS, "random masks per image", int),
+            Option("mask_size", constants.RISE_MASK_SIZE, "cells along a side of a mask", int),
+            Option("threshold", constants.RISE_THRESHOLD, "probability that a cell is kept", float),
+            Option("variant", constants.RISE_VARIANT, "divided by N p (paper) or by the sum of the scores (lab)",
+                   choices=constants.RISE_VARIANTS),
+        )),
+        Method("LIME", "lime_explainer", "LimeExplainer", (
+            Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
+            Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
+                   read_color),
+            Option("num_lime_features", constants.LIME_NUM_FEATURES, "superpixels kept in the linear model", int),
+            Option("num_samples", constants.LIME_NUM_SAMPLES, "perturbed images per image", int),
+            Option("positive_only", constants.LIME_POSITIVE_ONLY, "mask: superpixels for the class only", read_bool),
+            Option("negative_only", constants.LIME_NEGATIVE_ONLY, "mask: superpixels against it only", read_bool),
+            Option("num_superpixels", constants.LIME_NUM_SUPERPIXELS, "mask: how many of the best", int),
+            Option("hide_rest", constants.LIME_HIDE_REST, "mask: grey out what is not in it", read_bool),
+        )),
+        Method("CAM", "explainers.cam", "CAM"),
+        Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus"),
+        Method("HIRESCAM", "explainers.hirescam", "HiResCAM"),
+        Method("LAYERCAM", "explainers.layercam", "LayerCAM"),
+        Method("SCORECAM", "explainers.scorecam", "ScoreCAM", (
+            Option("variant", constants.SCORECAM_VARIANT, "softmax of the gains (paper) or probabilities (code)",
+                   choices=constants.SCORECAM_VARIANTS),
+            Option("max_n", constants.SCORECAM_MAX_N, "channels used, those of largest variance; all", read_count),
+        )),
+        Method("ABLATIONCAM", "explainers.ablationcam", "AblationCAM"),
+        Method("VANILLA_GRADIENT", "explainers.vanilla_gradient", "VanillaGradient"),
+        Method("GRADIENT_INPUT", "explainers.gradient_input", "GradientInput"),
+        Method("SMOOTHGRAD", "explainers.smoothgrad", "SmoothGrad", (
+            Option("over", constants.SMOOTHGRAD_OVER, "the gradient method that is smoothed", str.upper,
+                   choices=tuple(constants.SMOOTHGRAD_METHODS)),
+            Option("n_samples", constants.SMOOTHGRAD_N_SAMPLES, "noisy copies per image", int),
+            Option("noise", constants.SMOOTHGRAD_NOISE, "sigma as a share of the image's max - min", float),
+            Option("variant", constants.SMOOTHGRAD_VARIANT, "what is averaged: gradients, squares or magnitudes",
+                   choices=constants.SMOOTHGRAD_VARIANTS),
+        )),
+        Method("INTEGRATED_GRADIENTS", "explainers.integrated_gradients", "IntegratedGradients", (
+            Option("n_steps", constants.INTEGRATED_GRADIENTS_N_STEPS, "points on the way from black", int),
+        )),
+        Method("DECONVNET", "explainers.deconvnet", "DeconvNet"),
+        Method("GUIDED_BACKPROP", "explainers.guided_backprop", "GuidedBackprop"),
+        Method("GUIDED_GRADCAM", "explainers.guided_gradcam", "GuidedGradCAM"),
+        Method("OCCLUSION", "explainers.occlusion", "Occlusion", (
+            Option("patch", constants.OCCLUSION_PATCH, "side of the window in input pixels; a seventh of the input",
+                   read_count),
+            Option("stride", constants.OCCLUSION_STRIDE, "pixels from window to window; half a patch", read_count),
+            Option("fill", constants.OCCLUSION_FILL, "grey value of the cover, 0-255", float),
+        )),
+        Method("KERNEL_SHAP", "explainers.kernel_shap", "KernelSHAP", (
+            Option("num_samples", constants.KERNEL_SHAP_NUM_SAMPLES, "perturbed images per image", int),
+            Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
+                   read_color),
+        )),
+        Method("ATTENTION", "explainers.attention", "Attention"),
+    )
+}  # fmt: skip
+
+BASELINES = {  # rows of a table that no method makes: what a map is worth is how far it is above them
+    method.name: method
+    for method in (
+        Method("RANDOM", "explainers.baseline_maps", "RandomMap"),
+        Method("CENTRE", "explainers.baseline_maps", "CentreMap"),
+        Method("EDGES", "explainers.baseline_maps", "EdgeMap"),
+        Method("OTHERS", "explainers.baseline_maps", "GivenMap"),
+        Method("PEOPLE", "explainers.baseline_maps", "GivenMap"),
+    )
+}
+GAZE_ROWS = {"OTHERS": "other_density", "PEOPLE": "density_map"}  # baseline -> what of GazeTruth is its map
+
+
+def explains_class(name: str) -> bool:
+    """Whether a class enters the map of the method, or baseline, of that name."""
+    return {**METHODS, **BASELINES}[name].load().uses_class
+
+
+def means_all(text: str) -> bool:
+    """Whether ALL is among the names: then a method that does not fit the model is left out, not refused."""
+    return "ALL" in _read_names(text)
+
+
+def choose_methods(text: str) -> list[Method]:
+    """The methods of 'GRADCAM', 'gradcam,LIME' or 'ALL', in the order given; ValueError lists the choices."""
+    names = _read_names(text)
+    unknown = [name for name in names if name not in METHODS and name != "ALL"]
+    if unknown:
+        raise ValueError(f"unknown explanation_method {unknown[0]!r}; choose from: {', '.join(METHODS)}, ALL")
+    return list(METHODS.values()) if "ALL" in names else [METHODS[name] for name in dict.fromkeys(names)]
+
+
+def _read_names(text: str) -> list[str]:
+    return [name.strip().upper() for name in text.split(",")]

@@ -1,0 +1,114 @@
+"""One record per method and image: what it holds, and its row of records.csv."""
+
+import contextlib
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from metrics.catalogue import DENSITY, METRICS, POINTS, names_against
+from output.files import open_text
+
+JSON_FIELDS = ("undefined", "remarks", "top_classes")
+
+
+@dataclass
+class Record:
+    """What is known of one image under one method; a metric that is undefined or was not asked for is None.
+
+    checksum: of the image file.
+    status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
+    seconds, passes: of computing the map; a pass is one image sent forward through the network.
+    undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
+    top_classes: (name, probability) pairs.
+    """
+
+    method: str
+    image: str
+    stem: str
+    checksum: str = ""
+    label: str = ""
+    predicted: str = ""
+    probability: float | None = None
+    class_index: int | None = None
+    class_name: str = ""
+    status: str = "ok"
+    pcc: float | None = None
+    sim: float | None = None
+    kl: float | None = None
+    mae: float | None = None
+    mse: float | None = None
+    ssim: float | None = None
+    nss: float | None = None
+    auc_judd: float | None = None
+    auc_borji: float | None = None
+    sauc: float | None = None
+    information_gain: float | None = None
+    insertion_auc: float | None = None
+    deletion_auc: float | None = None
+    average_drop: float | None = None
+    increase: float | None = None
+    road: float | None = None
+    mufidelity: float | None = None
+    sensitivity: float | None = None
+    seconds: float | None = None
+    passes: float | None = None
+    undefined: dict[str, str] = field(default_factory=dict)
+    remarks: dict = field(default_factory=dict)
+    top_classes: list = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no map."""
+        return self.status.startswith("failed")
+
+    def forget_gaze(self) -> None:
+        """Drops every metric that was measured against gaze, and the reasons of those that have no value."""
+        for kind in (DENSITY, POINTS):
+            self.undefined.pop(kind.replace(" ", "_"), None)
+            for name in names_against(kind):
+                setattr(self, name, None)
+                self.undefined.pop(name, None)
+
+    def lacks(self, wanted: Iterable[str]) -> list[str]:
+        """Those of the wanted metrics that have neither a value nor a reason why there is none."""
+        return [metric for metric in wanted if getattr(self, metric) is None and metric not in self.undefined]
+
+
+def to_row(record: Record) -> dict:
+    row = asdict(record)
+    row.update({key: json.dumps(row[key], ensure_ascii=False) for key in JSON_FIELDS})
+    return {key: "" if value is None else value for key, value in row.items()}
+
+
+def from_row(row: dict) -> Record:
+    values = dict(row)
+    for key in JSON_FIELDS:
+        values[key] = json.loads(row[key])
+    for key in ("probability", "seconds", "passes", *METRICS):
+        values[key] = float(row[key]) if row[key] else None
+    values["class_index"] = int(row["class_index"]) if row["class_index"] else None
+    return Record(**values)
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a csv file, without a row torn at its end; [] if there is none. ValueError for other columns."""
+    if not path.is_file():
+        return []
+    names = [entry.name for entry in fields(Record)]
+    with open_text(path) as file:
+        head, *rows = [*csv.reader(file)] or [names]
+    if head != names:
+        raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
+    records = []
+    for row in rows:
+        with contextlib.suppress(ValueError):  # the row that was being written when the run was killed
+            records.append(from_row(dict(zip(names, row, strict=True))))
+    return records
+
+
+def align(lines: list[list[str]]) -> str:
+    """The cells of a table as text, those of a column below each other."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)

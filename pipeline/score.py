@@ -1,0 +1,154 @@
+"""One map before its judges: sets the metrics of its record, or why they have no value.
+
+Gaze is compared at the image's own size, the network asked at its input size. A metric that is settled, by a value or
+by a reason, is not measured again: a run that asks for more judges adds them to maps that are there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import constants
+import evaluate
+import utils
+from data.dataset import Sample
+from metrics import catalogue as metrics
+from metrics.catalogue import DENSITY, NETWORK, POINTS
+from network.classifier import Classifier
+from pipeline.gaze_truth import GazeTruth
+from pipeline.records import Record
+
+Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
+
+
+@dataclass
+class Subject:
+    """One image on its way through a run: as it is, at the model's input size, and what is asked about it."""
+
+    sample: Sample
+    image: np.ndarray  # uint8 (h, w, 3)
+    pixels: np.ndarray  # float32 (H, W, 3) at the input size
+    class_index: int
+    record: Record  # what the records of all methods have in common
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image as it is."""
+        return self.image.shape[:2]
+
+
+class Judge:
+    """Judges the maps of one run. faithfulness: keys of `metrics.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        gaze: GazeTruth,
+        *,
+        faithfulness: tuple[str, ...] = (),
+        protocol: str = "rise",
+        seed: int = constants.SEED,
+    ):
+        self.classifier, self.gaze = classifier, gaze
+        self.faithfulness, self.protocol, self.seed = faithfulness, protocol, seed
+
+    def wanted(self, sample: Sample) -> list[str]:
+        """The metrics that a map of this sample is asked for."""
+        against = [metric for kind in self.gaze.kinds(sample) for metric in metrics.names_against(kind)]
+        return against + [metric for name in self.faithfulness for metric in metrics.FAITHFULNESS[name]]
+
+    def judge(self, subject: Subject, saliency_map: np.ndarray, record: Record, explain: Explain) -> np.ndarray | None:
+        """Sets what the record lacks; the curves (n + 1, 3) of insertion and deletion if they were measured.
+
+        saliency_map: (H, W) at the input size. explain: the method that made it, of the same class.
+        """
+        lacking = record.lacks(self.wanted(subject.sample))
+        self._judge_gaze(subject, saliency_map, record, lacking)
+        lacking = [name for name in lacking if name in metrics.names_against(NETWORK)]
+        if lacking and record.status == "constant map":  # its order of pixels is that of their positions
+            record.undefined.update(dict.fromkeys(lacking, "saliency_map is constant"))
+            return None
+        curves = self._measure_curves(subject, saliency_map, record) if "insertion_auc" in lacking else None
+        asked = self.classifier.predict, subject.pixels, saliency_map, subject.class_index
+        options = {"seed": self.seed, "batch_size": self.classifier.batch_size}
+        if "average_drop" in lacking:
+            _set(record, ("average_drop", "increase"), lambda: evaluate.calculate_drop(*asked))
+        if "road" in lacking:
+            _set(record, ("road",), lambda: [evaluate.calculate_road(*asked, **options)[0]])
+        if "mufidelity" in lacking:
+            _set(record, ("mufidelity",), lambda: [evaluate.calculate_mufidelity(*asked, **options)])
+        if "sensitivity" in lacking:
+            _set(record, ("sensitivity",), lambda: [evaluate.calculate_sensitivity(explain, subject.pixels, **options)])
+        return curves
+
+    def _judge_gaze(self, subject: Subject, saliency_map: np.ndarray, record: Record, lacking: list[str]) -> None:
+        for kind, measure in ((DENSITY, self._measure_density), (POINTS, self._measure_points)):
+            names = [name for name in lacking if name in metrics.names_against(kind)]
+            if not names:
+                continue
+            try:
+                measure(subject, utils.resize_map(saliency_map, *subject.size), record, names)
+            except ValueError as error:  # of another shape, damaged: no use for any metric
+                record.undefined[kind.replace(" ", "_")] = str(error)
+                record.undefined.update(dict.fromkeys(names, str(error)))
+
+    def _measure_density(self, subject: Subject, saliency_map: np.ndarray, record: Record, names: list[str]) -> None:
+        if record.method == "PEOPLE":
+            pairs = list(self.gaze.halves(subject.sample, *subject.size))
+        else:
+            pairs = [(self.gaze.density_map(subject.sample, *subject.size), saliency_map)]
+        for name in names:
+            calculate = getattr(evaluate, f"calculate_{name}")
+            _set(record, [name], lambda calculate=calculate: [np.mean([calculate(*pair) for pair in pairs])])
+
+    def _measure_points(self, subject: Subject, saliency_map: np.ndarray, record: Record, names: list[str]) -> None:
+        sample, size = subject.sample, subject.size
+        if record.method == "PEOPLE":
+            pairs = [(points, density) for density, points in self.gaze.leave_one_out(sample, *size)]
+        else:
+            pairs = [(self.gaze.points(sample, *size), saliency_map)]
+        further = {
+            "auc_borji": lambda: {"seed": self.seed},
+            "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
+            "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
+        }
+        for name in names:
+            calculate = getattr(evaluate, f"calculate_{name}")
+
+            def measure(name=name, calculate=calculate):
+                options = further.get(name, dict)()
+                return [np.mean([calculate(*pair, **options) for pair in pairs])]
+
+            _set(record, [name], measure)
+
+    def _measure_curves(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
+        """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
+        n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
+        curves = {}
+
+        def measure(name: str, metric: Callable, options) -> list[float]:
+            auc, curves[name], curves["fraction"] = metric(
+                self.classifier.predict,
+                subject.pixels,
+                saliency_map,
+                subject.class_index,
+                batch_size=self.classifier.batch_size,
+                **dict(options),
+            )
+            return [auc]
+
+        _set(record, ["insertion_auc"], lambda: measure("insertion", evaluate.insertion, [n_pixels, *blur]))
+        _set(record, ["deletion_auc"], lambda: measure("deletion", evaluate.deletion, [n_pixels]))
+        if len(curves) < 3:
+            return None
+        return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
+
+
+def _set(record: Record, names, measure: Callable) -> None:
+    """Sets metrics of the record to what is measured, or to why they have no value: that is a matter of this map."""
+    try:
+        for name, value in zip(names, measure()):
+            setattr(record, name, float(value))
+    except ValueError as reason:
+        record.undefined.update(dict.fromkeys(names, str(reason)))

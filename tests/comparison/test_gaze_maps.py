@@ -1,0 +1,74 @@
+"""One image of gaze.py: what is counted, compared and drawn."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from comparison import gaze_maps
+from data.dataset import Sample
+from data.fixations import Fixations
+
+
+def make_fixations(points, known=True, durations=None):
+    points = np.array(points, dtype=float).reshape(-1, 2)
+    return Fixations(points, np.zeros(len(points), dtype=int), durations, 1, known)
+
+
+def make_sample(tmp_path, name="a.png", size=(60, 40), **known):
+    Image.new("RGB", size, (20, 20, 20)).save(tmp_path / name)
+    return Sample(name, name[:-4], tmp_path / name, **known)
+
+
+def test_what_the_files_do_not_tell_is_left_empty():
+    counts = gaze_maps.count(make_fixations([[1, 2], [9, 9]], known=False), 5, 5)
+    assert counts == {"observers": "", "fixations": 2, "outside": 1, "repeated": 0, "without_duration": ""}
+
+
+def test_the_metrics_of_a_map_with_itself_and_with_its_mirror_image(tmp_path):
+    density_map = np.tile(np.linspace(0, 1, 60, dtype=np.float32), (40, 1))
+    Image.fromarray(np.rint(255 * density_map).astype(np.uint8)).save(tmp_path / "gdfm.png")
+    sample = make_sample(tmp_path, density_map_path=tmp_path / "gdfm.png")
+    same, mirrored = gaze_maps.compare(sample, density_map), gaze_maps.compare(sample, density_map[:, ::-1])
+    assert same == pytest.approx({"mae": 0, "mse": 0, "pcc": 1, "ssim": 1}, abs=2e-3)
+    # |2 t - 1| and its square, on average over t = 0, 1/59, ... 1
+    expected = {"mae": 60 / 118, "mse": 61 / 177, "pcc": -1}
+    assert {metric: mirrored[metric] for metric in expected} == pytest.approx(expected, abs=2e-3)
+
+
+def test_dots_stand_where_people_looked_and_nowhere_else():
+    image, density_map = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), np.float32)
+    picture = gaze_maps.draw_over(density_map, image, make_fixations([[350.0, 20.5], [401, 3]]), "gray")
+    rows, columns = np.nonzero(picture.min(axis=2) > 200)
+    assert (rows.mean(), columns.mean()) == pytest.approx((20.5, 350), abs=0.6)
+    assert 5 < len(rows) < 40
+
+
+def test_an_image_that_cannot_be_read_or_was_looked_past_has_a_reason_in_place_of_a_map(tmp_path):
+    def status(sample):
+        row = gaze_maps.make_map(sample, tmp_path / "out", "density_maps/a.png", "jet", 5, {})
+        assert row["density_map"] == "" and not (tmp_path / "out").exists()
+        return row["status"]
+
+    assert status(make_sample(tmp_path)) == "no fixations"
+    beside = make_fixations([[80, 10]])
+    assert "failed: no fixation inside the image of 60 x 40" in status(make_sample(tmp_path, fixations=beside))
+    sample = make_sample(tmp_path, fixations=beside)
+    sample.path.write_bytes(b"")
+    assert "the file is empty" in status(sample)
+
+
+def test_the_figure_has_a_row_per_image_the_worst_first(tmp_path):
+    samples, rows = [], []
+    for k, pcc in enumerate((0.9, 0.2, "", 0.5, 0.7)):
+        known = {"fixations": make_fixations([[9, 9]]), "density_map_path": tmp_path / "0.png"}
+        sample = make_sample(tmp_path, f"{k}.png", **known)
+        samples.append(sample)
+        rows.append(gaze_maps.make_map(sample, tmp_path, f"density_maps/{k}.png", "jet", 5, {}) | {"pcc": pcc})
+    figure = gaze_maps.draw_grid(samples, rows, tmp_path, ["5 images", "simulated gaze"])
+    assert figure.texts[0].get_text() == "Density maps of simulated gaze"
+    titles = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert [title for title in titles if title.endswith(".png")] == ["1.png", "3.png", "4.png", "0.png"]
+    assert len(figure.axes) == 16
+    assert gaze_maps.draw_grid(samples, [row | {"density_map": ""} for row in rows], tmp_path, []) is None
+    figure = gaze_maps.draw_grid(samples, [row | {"pcc": ""} for row in rows], tmp_path, [])
+    assert len(figure.axes) == 9  # three images, no official maps

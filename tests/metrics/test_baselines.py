@@ -1,0 +1,91 @@
+"""The baseline maps, by hand and against naive sums."""
+
+import numpy as np
+import pytest
+
+from metrics.baselines import DensityMean, centre_gaussian, edge_map, other_density, random_map
+from metrics.common import Undefined
+
+
+@pytest.fixture
+def densities():
+    rng = np.random.default_rng(0)
+    return [rng.random((20, 30)) ** 3 * scale for scale in (1, 0.2, 50)]
+
+
+def test_noise_is_uniform_and_repeats_with_the_seed():
+    noise = random_map(100, 120, seed=4)
+    assert noise.shape == (100, 120)
+    assert noise.dtype == np.float32
+    np.testing.assert_allclose(np.quantile(noise, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02)
+    np.testing.assert_array_equal(noise, random_map(100, 120, seed=4))
+    assert (noise != random_map(100, 120, seed=5)).any()
+
+
+def test_the_centre_is_one_and_a_sigma_away_exp_minus_a_half_along_either_side():
+    centre = centre_gaussian(101, 41, sigma=0.2)
+    assert centre.shape == (101, 41)
+    assert centre.argmax() == 50 * 41 + 20
+    assert centre[50, 20] == 1
+    # 0.2 of 101 rows is 20.2 rows; 0.2 of 41 columns 8.2 columns.
+    assert centre[70, 20] == pytest.approx(np.exp(-0.5 * (20 / 20.2) ** 2), rel=1e-5)
+    assert centre[50, 28] == pytest.approx(np.exp(-0.5 * (8 / 8.2) ** 2), rel=1e-5)
+    np.testing.assert_array_equal(centre, centre[::-1, ::-1])
+    with pytest.raises(ValueError, match="sigma"):
+        centre_gaussian(10, 10, sigma=0)
+
+
+def test_edges_are_the_sobel_magnitude_of_luminance():
+    from scipy import ndimage
+
+    image = np.random.default_rng(0).integers(0, 256, (15, 20, 3)).astype(np.uint8)
+    luminance = image @ [0.299, 0.587, 0.114]
+    expected = np.hypot(*(ndimage.sobel(luminance, axis, mode="mirror") for axis in (0, 1)))
+    np.testing.assert_allclose(edge_map(image), expected, rtol=1e-3, atol=0.05)
+
+
+def test_a_step_has_its_edge_where_it_is_and_a_flat_image_has_none():
+    image = np.zeros((10, 12, 3), np.uint8)
+    image[:, 6:] = 100
+    edges = edge_map(image)
+    assert edges[:, [5, 6]] == pytest.approx(400)
+    assert edges[:, :5].max() == edges[:, 7:].max() == 0
+    with pytest.raises(ValueError, match="RGB"):
+        edge_map(image[..., 0])
+
+
+def test_the_other_images_density_is_the_mean_of_the_others_each_summing_to_one(densities):
+    shares = [density / density.sum() for density in densities]
+    for index in range(3):
+        others = np.mean([share for other, share in enumerate(shares) if other != index], axis=0)
+        mean = other_density(densities, index)
+        np.testing.assert_allclose(mean, others, rtol=1e-4, atol=1e-9)
+        assert mean.sum() == pytest.approx(1, rel=1e-5)
+        assert mean.dtype == np.float32
+
+
+def test_images_of_several_sizes_are_brought_to_that_of_the_one_left_out():
+    wide, high = np.zeros((20, 40)), np.zeros((80, 40))
+    wide[:, :20] = 1
+    high[:40] = 1
+    assert other_density([wide, high], 0).shape == (20, 40)
+    mean = other_density([wide, high], 1)
+    assert mean.shape == (80, 40)
+    assert mean[:, :19].sum() == pytest.approx(1, abs=0.06)
+
+
+def test_the_streaming_mean_leaves_out_as_a_loop_would(densities):
+    mean = DensityMean(20, 30)
+    for density in densities:
+        mean.add(density)
+    for index, density in enumerate(densities):
+        np.testing.assert_allclose(mean.without(density), other_density(densities, index), rtol=1e-5, atol=1e-10)
+    assert mean.without(densities[0]).min() >= 0
+
+
+def test_an_only_image_has_no_others_and_a_map_that_is_no_density_is_refused():
+    with pytest.raises(Undefined, match="no other image"):
+        other_density([np.ones((5, 5))], 0)
+    for wrong in (np.zeros((5, 5)), -np.ones((5, 5)), np.full((5, 5), np.nan)):
+        with pytest.raises(ValueError, match="positive"):
+            DensityMean(5, 5).add(wrong)

@@ -1,0 +1,259 @@
+"""From samples to records: the class that is asked about, the judges, and failures that cost one image alone."""
+
+import io
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from planted import BLUE, COLOURS, GREEN, RED, picture, square
+
+import evaluate
+import utils
+from data import dataset
+from data.dataset import Sample
+from explainers.base import Explainer
+from explainers.registry import METHODS
+from metrics import catalogue as metrics
+from network.classifier import Classifier
+from pipeline import explain as explaining
+from pipeline.explain import Examiner, check_options, choose_class, find_misfits
+from pipeline.gaze_truth import GazeTruth
+from pipeline.results import Results
+from pipeline.score import Judge
+
+
+class Stub:
+    """Stands for a `methods.Method`; its maps are a square that is brightest where the image is red."""
+
+    name, options = "STUB", ()
+
+    def __init__(self, perturbs=False, refuses=()):
+        self.groups = groups = []
+
+        class StubExplainer(Explainer):
+            def explain_batch(self, images, class_index):
+                groups.append(len(images))
+                if any(abs(image.mean() - mean) < 1e-3 for image in images for mean in refuses):
+                    raise ValueError("no")
+                return [image[..., 0] for image in images]
+
+            def compute_pictures(self):
+                return [{"superpixels": np.zeros((4, 4, 3), np.uint8)} for _ in self.images]
+
+        StubExplainer.perturbs = perturbs
+        self.load = lambda: StubExplainer
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Five images of other sizes than the model's, labelled by the folder, each with a density map."""
+    for number, colour in enumerate((RED, GREEN, BLUE, RED, GREEN)):
+        name = f"{COLOURS[colour]}/{number}.png"
+        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
+        for folder, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).resize((120 + number, 60)).save(path)
+    return dataset.load_dataset(tmp_path / "images", tmp_path / "gaze", class_names=COLOURS)
+
+
+@pytest.fixture
+def examine(planted_classifier, tmp_path):
+    """`examine(samples, method)` -> the results."""
+
+    def run(samples, method, classifier=planted_classifier, class_rule="auto", faithfulness=("curves",), **options):
+        results = Results(tmp_path / "results", {"methods": {}}, {})
+        judge = Judge(classifier, GazeTruth(samples), faithfulness=faithfulness, **options)
+        examiner = Examiner(classifier, results, judge, class_rule=class_rule, stream=io.StringIO())
+        examiner.examine(samples, {method: {}})
+        return results
+
+    return run
+
+
+# --- which class -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "rule, label, class_index, chosen",
+    [
+        ("auto", "green", 1, 1),
+        ("auto", "dog", None, 2),
+        ("auto", None, None, 2),
+        ("label", "green", 1, 1),
+        ("label", "red", 0, 0),
+        ("predicted", "green", 1, 2),
+        ("predicted", None, None, 2),
+        ("1", "red", 0, 1),
+        ("0", None, None, 0),
+        ("Green", "red", 0, 1),
+    ],
+)
+def test_the_class_is_chosen_by_the_rule(planted_classifier, tmp_path, rule, label, class_index, chosen):
+    sample = Sample("a.png", "a", tmp_path / "a.png", label, class_index)
+    assert choose_class(rule, sample, 2, planted_classifier) == chosen
+
+
+@pytest.mark.parametrize("label, words", [("dog", "the model has no class 'dog'"), (None, "the data has no label")])
+def test_without_a_label_the_label_cannot_be_explained(planted_classifier, tmp_path, label, words):
+    sample = Sample("a.png", "a", tmp_path / "a.png", label)
+    with pytest.raises(ValueError, match=f"{words} for 'a.png'.*--class_index=predicted"):
+        choose_class("label", sample, 0, planted_classifier)
+
+
+# --- what is recorded --------------------------------------------------------------------------------------
+def test_a_record_says_what_was_asked_and_what_the_network_says(examine, samples, planted_classifier):
+    records = examine(samples, Stub(), class_rule="green").records
+    record = records["STUB", "red/0.png"]
+    pixels = utils.resize_image(samples[-2].read().astype(np.float32), 96, 96)
+    probabilities = planted_classifier.predict(pixels[None])[0]
+    assert (record.label, record.predicted, record.class_name, record.class_index) == ("red", "red", "green", GREEN)
+    assert record.probability == pytest.approx(probabilities[RED], rel=1e-5)
+    assert [name for name, _ in record.top_classes] == [COLOURS[index] for index in np.argsort(-probabilities)]
+    assert [share for _, share in record.top_classes] == pytest.approx(sorted(probabilities)[::-1], abs=1e-6)
+    assert record.status == "ok" and record.undefined == {}
+    assert all(record.seconds > 0 for record in records.values()) and len(records) == 5
+
+
+@pytest.mark.parametrize("protocol, n_pixels, kernel", [("rise", 96, (11, 5.0)), ("lab", 500, (127, 0.0))])
+def test_fidelity_is_what_the_judge_says_at_the_input_size(
+    examine, samples, planted_classifier, protocol, n_pixels, kernel
+):
+    results = examine(samples[:1], Stub(), protocol=protocol)
+    [record] = results.records.values()
+    pixels = utils.resize_image(samples[0].read().astype(np.float32), 96, 96)
+    asked = planted_classifier.predict, pixels, results.read_map(record), record.class_index
+    inserted, scores, fractions = evaluate.insertion(*asked, n_pixels=n_pixels, kernel_size=kernel[0], sigma=kernel[1])
+    deleted, deletion_scores, _ = evaluate.deletion(*asked, n_pixels=n_pixels)
+    assert record.insertion_auc == pytest.approx(inserted, rel=1e-6)
+    assert record.deletion_auc == pytest.approx(deleted, rel=1e-6)
+    curves = results.read_curves(record)
+    np.testing.assert_allclose(curves, [fractions, scores, deletion_scores], rtol=1e-5, atol=1e-9)
+
+
+def test_likeness_is_measured_at_the_images_own_size(examine, samples):
+    results = examine(samples, Stub())
+    for sample in samples:
+        record = results.records["STUB", sample.name]
+        height, width = sample.read().shape[:2]
+        density_map = dataset.load_density_map(sample, height, width)
+        own_size = utils.resize_map(results.read_map(record), height, width)
+        for metric in metrics.names_against(metrics.DENSITY):
+            assert getattr(record, metric) == getattr(evaluate, f"calculate_{metric}")(density_map, own_size)
+
+
+def test_without_a_density_map_there_is_no_likeness_and_no_complaint(examine, samples):
+    [record] = examine([replace(samples[0], density_map_path=None)], Stub()).records.values()
+    assert record.pcc is None and record.undefined == {} and list(explaining.failures([record])) == []
+
+
+def test_an_undefined_metric_says_why(examine, samples, tmp_path):
+    Image.new("L", (120, 60), 7).save(tmp_path / "flat.png")
+    [record] = examine([replace(samples[-2], density_map_path=tmp_path / "flat.png")], Stub()).records.values()
+    assert record.pcc is None and record.undefined["pcc"] == "ground_truth is constant"
+    assert set(record.undefined) == set(metrics.names_against(metrics.DENSITY)) and record.insertion_auc is not None
+
+
+def test_a_constant_map_is_called_so(examine, samples, tmp_path):
+    Image.new("RGB", (50, 50), (9, 9, 9)).save(tmp_path / "grey.png")
+    sample = Sample("grey.png", "grey", tmp_path / "grey.png", density_map_path=samples[0].density_map_path)
+    Image.new("L", (60, 60), 7).save(tmp_path / "flat.png")
+    [record] = examine([replace(sample, density_map_path=tmp_path / "flat.png")], Stub()).records.values()
+    assert record.status == "constant map" and not record.failed and record.undefined["pcc"]
+
+
+def test_a_density_map_of_another_shape_is_a_failure_of_that_image_but_its_map_stays(examine, samples, tmp_path):
+    Image.new("L", (60, 120), 7).save(tmp_path / "turned.png")
+    results = examine([replace(samples[0], density_map_path=tmp_path / "turned.png")], Stub())
+    [record] = explaining.failures(results.records.values())
+    assert "not the same shape" in record.undefined["density_map"] and not record.failed
+    assert results.find("STUB", samples[0]) and record.insertion_auc is not None
+
+
+# --- groups and failures -----------------------------------------------------------------------------------
+def test_cheap_methods_explain_several_images_at_once_and_costly_ones_one_by_one(examine, samples):
+    cheap, costly = Stub(), Stub(perturbs=True)
+    costly.name = "COSTLY"
+    examine(samples, cheap)
+    examine(samples, costly)
+    assert cheap.groups == [5] and costly.groups == [1] * 5
+
+
+def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, planted_classifier):
+    pixels = utils.resize_image(samples[1].read().astype(np.float32), 96, 96)
+    results = examine(samples, Stub(refuses=[pixels.mean()]))
+    assert [r.status for r in results.records.values() if r.failed] == ["failed: no"]
+    assert [r.image for r in explaining.failures(results.records.values())] == [samples[1].name]
+    assert sum(results.find("STUB", sample) is not None for sample in samples) == 4
+    assert sum(record.insertion_auc is not None for record in results.records.values()) == 4
+
+
+def test_an_image_that_cannot_be_read_costs_itself_alone(examine, samples):
+    samples[2].path.write_bytes(samples[2].path.read_bytes()[:100])
+    results = examine(samples, Stub())
+    failed = results.records["STUB", samples[2].name]
+    assert failed.status.startswith("failed: cannot read") and failed.label == samples[2].label
+    assert sum(record.status == "ok" for record in results.records.values()) == 4
+
+
+def test_an_image_for_which_the_model_gives_nan_costs_itself_alone(examine, samples, planted):
+    pixels = utils.resize_image(samples[0].read().astype(np.float32), 96, 96)
+    classifier = Classifier(planted, class_names=COLOURS)
+    predict = classifier.predict
+
+    def sometimes_nan(images):
+        probabilities = predict(images)
+        probabilities[[np.array_equal(image, pixels) for image in images]] = np.nan
+        return probabilities
+
+    classifier.predict = sometimes_nan
+    results = examine(samples, Stub(), classifier)
+    assert "NaN" in results.records["STUB", samples[0].name].status
+    assert sum(record.status == "ok" for record in results.records.values()) == 4
+
+
+def test_what_is_there_is_not_computed_again(examine, samples):
+    examine(samples[:3], Stub())
+    again = Stub()
+    results = examine(samples, again)
+    assert again.groups == [2] and len(results.records) == 5
+    assert [record.image for record in results.records.values()] == [sample.name for sample in samples]
+
+
+def test_a_map_that_is_there_is_only_judged_when_more_judges_are_asked(examine, samples):
+    examine(samples[:3], Stub(), faithfulness=())
+    again = Stub()
+    results = examine(samples[:3], again)
+    assert again.groups == [], "nothing is explained again"
+    assert all(record.insertion_auc is not None and record.pcc is not None for record in results.records.values())
+    plain = {name: replace(record) for name, record in results.records.items()}
+    assert examine(samples[:3], again).records == plain, "what is settled is not judged again"
+
+
+def test_further_pictures_are_kept(examine, samples):
+    results = examine(samples[:1], Stub())
+    [record] = results.records.values()
+    assert results.picture_path(record, "superpixels").is_file()
+
+
+# --- before anything is done -------------------------------------------------------------------------------
+def test_a_model_without_a_feature_map_is_refused_by_the_methods_that_look_at_one():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    classifier = Classifier(model)
+    misfits = find_misfits(classifier, [METHODS[name] for name in ("RISE", "GRADCAM", "VANILLA_GRADIENT", "FEM")])
+    assert [method.name for method in misfits] == ["GRADCAM", "FEM"]
+    assert all(reason.startswith("a layer with a feature map") for reason in misfits.values())
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("RISE", {"n_masks": 0}),
+        ("RISE", {"threshold": 0.0}),
+        ("LIME", {"num_samples": 0}),
+        ("LIME", {"positive_only": True, "negative_only": True}),
+    ],
+)
+def test_options_that_no_image_can_be_explained_with_are_refused(planted_classifier, name, options):
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        check_options(planted_classifier, {METHODS[name]: options})

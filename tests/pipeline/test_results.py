@@ -1,0 +1,299 @@
+"""The files of a run: records that round-trip, whole files or none, torn rows, summaries, other runs, other files."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from planted import ROOT
+
+from output.files import write_whole
+from pipeline import results
+from pipeline.records import Record
+from pipeline.results import Results
+
+SETTINGS = {"seed": 0, "methods": {"GRADCAM": {"variant": "paper"}}}
+PLAIN = Record("GRADCAM", "a.png", "a", predicted="red", probability=0.5, class_index=0, pcc=0.25, seconds=0.1)
+NASTY = Record(
+    method="RISE",
+    image='cats/a, "b"\nc\r\u00e9\U0001f408.png',
+    stem="cats_a",
+    label="chat, \u00e9l\u00e9gant",
+    predicted="\u795e;'x'",
+    probability=1 / 3,
+    class_index=0,
+    class_name="\u795e",
+    status="constant map",
+    sim=1e-17,
+    mae=-0.0,
+    insertion_auc=0.1 + 0.2,
+    deletion_auc=5e-324,
+    seconds=1e22 / 3,
+    undefined={"pcc": 'saliency_map is "constant", all\n0'},
+    top_classes=[["\u795e,\n", 0.1], ['"', 2 / 3]],
+)
+
+
+def open_run(folder, settings=SETTINGS, **options):
+    return Results(folder, settings, {"flags": {}}, **options)
+
+
+def sample_of(record):
+    return SimpleNamespace(name=record.image, stem=record.stem, checksum=record.checksum)
+
+
+def add(run, record, value=1.0):
+    run.add(record, np.full((2, 3), value, np.float32), np.array([[0, 0.5, 0.25], [1, 0.75, 0.125]]))
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- one record, one row -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("record", [PLAIN, NASTY, Record("FEM", "x", "x")], ids=["plain", "nasty", "empty"])
+def test_a_record_comes_back_exactly(tmp_path, record):
+    add(open_run(tmp_path), record)
+    assert list(open_run(tmp_path).records.values()) == [record]
+
+
+def test_any_csv_reader_reads_the_records(tmp_path):
+    run = open_run(tmp_path)
+    add(run, NASTY)
+    add(run, PLAIN)
+    with (tmp_path / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == [NASTY.image, PLAIN.image]
+    assert float(rows[0]["insertion_auc"]) == NASTY.insertion_auc
+    assert rows[0]["pcc"] == "" and json.loads(rows[0]["undefined"]) == NASTY.undefined
+
+
+def test_a_file_name_that_is_no_utf8_is_kept(tmp_path):
+    record = replace(PLAIN, image=b"caf\xe9.png".decode("utf-8", "surrogateescape"))
+    settings = {**SETTINGS, "test_images_folder_path": record.image}
+    add(open_run(tmp_path, settings), record)
+    assert list(open_run(tmp_path, settings).records.values()) == [record]
+
+
+def test_maps_and_curves_come_back(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN, 0.1)
+    saliency_map = run.read_map(PLAIN)
+    assert saliency_map.dtype == np.float32
+    np.testing.assert_array_equal(saliency_map, np.full((2, 3), 0.1, np.float32))
+    np.testing.assert_array_equal(run.read_curves(PLAIN), [[0, 1], [0.5, 0.75], [0.25, 0.125]])
+    assert run.read_curves(NASTY) is None
+
+
+# --- whole or not at all -----------------------------------------------------------------------------------
+def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    assert write_whole(path, lambda partial: partial.write_text("old")) == path
+
+    def fail(partial):
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, fail)
+    assert files_of(tmp_path) == {str(Path("new", "file.txt")): b"old"}
+
+
+def test_a_row_torn_at_any_byte_is_dropped_and_the_others_stay(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    path = tmp_path / "records.csv"
+    whole = len(path.read_bytes())
+    add(run, NASTY)
+    content = path.read_bytes()
+    del run
+    for length in range(whole, len(content)):
+        path.write_bytes(content[:length])
+        found = list(open_run(tmp_path).records.values())
+        # Only the quote or the line's end is missing: the row has been written, and says what it should.
+        assert found == [PLAIN] or (found == [PLAIN, NASTY] and length >= len(content) - 3), length
+    add(open_run(tmp_path), NASTY)
+    assert list(open_run(tmp_path).records.values()) == [PLAIN, NASTY]
+
+
+def test_an_image_is_found_when_its_record_and_its_map_are_there(tmp_path):
+    run = open_run(tmp_path)
+    assert run.find("GRADCAM", sample_of(PLAIN)) is None
+    add(run, PLAIN)
+    assert run.find("GRADCAM", sample_of(PLAIN)) == PLAIN
+    assert run.find("RISE", sample_of(PLAIN)) is None
+    for reason, now in {
+        "its files have another name now": sample_of(replace(PLAIN, stem="a_png")),
+        "another image has that stem now": sample_of(replace(PLAIN, image="a.jpg")),
+        "another picture lies under that name now": sample_of(replace(PLAIN, checksum="0a1b2c3d")),
+    }.items():
+        assert run.find("GRADCAM", now) is None, reason
+    run.map_path("GRADCAM", "a").unlink()
+    assert run.find("GRADCAM", sample_of(PLAIN)) is None
+
+
+def test_an_image_done_again_has_one_record(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    add(run, replace(PLAIN, pcc=0.75))
+    assert [record.pcc for record in open_run(tmp_path).records.values()] == [0.75]
+
+
+def test_a_failed_image_is_recorded_and_tried_again_by_the_next_run(tmp_path):
+    run = open_run(tmp_path)
+    run.add(Record("GRADCAM", "bad.png", "bad", status="failed: damaged"))
+    assert "failed: damaged" in (tmp_path / "records.csv").read_text()
+    assert open_run(tmp_path).records == {}
+
+
+# --- reading -------------------------------------------------------------------------------------------------
+def test_a_damaged_map_or_curve_is_told_in_one_line(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    run.map_path("GRADCAM", "a").write_bytes(b"")
+    run.curves_path(PLAIN).write_text("fraction,insertion,deletion\n1,2\n")
+    with pytest.raises(ValueError, match="cannot read the map .*a.npy"):
+        run.read_map(PLAIN)
+    with pytest.raises(ValueError, match="cannot read the curves .*a.csv"):
+        run.read_curves(PLAIN)
+
+
+def test_of_another_gaze_all_that_is_known_of_gaze_is_forgotten_and_the_maps_stay(tmp_path):
+    run = open_run(tmp_path)
+    run.accept_gaze("first")
+    record = replace(PLAIN, nss=1.5, insertion_auc=0.5, undefined={"kl": "a reason", "increase": "another"})
+    add(run, record)
+    add(run, replace(PLAIN, method="OTHERS"))
+    open_run(tmp_path).accept_gaze("first")
+    assert open_run(tmp_path).records["GRADCAM", "a.png"] == record
+    again = open_run(tmp_path)
+    again.accept_gaze("second")
+    kept = open_run(tmp_path).records
+    assert list(kept) == [("GRADCAM", "a.png")]
+    assert kept["GRADCAM", "a.png"] == replace(record, pcc=None, nss=None, undefined={"increase": "another"})
+    assert open_run(tmp_path).find("GRADCAM", sample_of(PLAIN)) is not None
+
+
+# --- other settings, other runs ------------------------------------------------------------------------------
+def test_a_method_that_is_added_keeps_the_settings_and_records_of_the_first(tmp_path):
+    add(open_run(tmp_path), PLAIN)
+    run = open_run(tmp_path, {"seed": 0, "methods": {"FEM": {"k": 2.0}}})
+    add(run, replace(PLAIN, method="FEM"))
+    assert [record.method for record in run.records.values()] == ["GRADCAM", "FEM"]
+    settings = json.loads((tmp_path / "run.json").read_text())["settings"]
+    assert settings["methods"] == {"GRADCAM": {"variant": "paper"}, "FEM": {"k": 2.0}}
+    assert open_run(tmp_path, {**SETTINGS, "methods": {}}).find("GRADCAM", sample_of(PLAIN)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({**SETTINGS, "seed": 1}, "seed: 0, now 1"),
+        ({**SETTINGS, "methods": {"GRADCAM": {"variant": "lab"}}}, "GRADCAM: .*paper.*, now .*lab"),
+        ({**SETTINGS, "new": "x"}, "new: None, now 'x'"),
+    ],
+)
+def test_other_settings_are_refused_and_named(tmp_path, settings, words):
+    add(open_run(tmp_path), PLAIN)
+    before = files_of(tmp_path)
+    with pytest.raises(ValueError, match=f"other settings .*{words}.*--overwrite"):
+        open_run(tmp_path, settings)
+    assert files_of(tmp_path) == before
+
+
+def test_a_tuple_among_the_options_is_the_same_setting_when_read_back(tmp_path):
+    settings = {"methods": {"LIME": {"hide_color": (0.0, 0.0, 0.0)}}}
+    open_run(tmp_path, settings)
+    open_run(tmp_path, settings)
+
+
+def test_overwriting_removes_the_files_of_the_run_and_no_other(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    run.write_table("summary.csv", [{"method": "GRADCAM"}])
+    for name in ("GRADCAM_grid.png", "GRADCAM_grid_12.png", "GRADCAM/a_overlay.png", "GRADCAM/.partial_a_curves.png"):
+        write_whole(tmp_path / "figures" / name, lambda path: path.write_text("ours"))
+    theirs = {
+        "notes.txt",
+        "figures/GRADCAM_grid_best.png",
+        "figures/GRADCAM/b_overlay.png",
+        "figures/mine.png",
+        "maps/GRADCAM/b.npy",
+        "maps/RISE/a.npy",
+        "curves/mine.csv",
+    }
+    for name in theirs:
+        write_whole(tmp_path / name, lambda path: path.write_text("theirs"))
+    open_run(tmp_path, {**SETTINGS, "seed": 1}, overwrite=True)
+    assert {Path(name).as_posix() for name in files_of(tmp_path)} == {*theirs, "run.json", "records.csv", ".lock"}
+    assert open_run(tmp_path, {**SETTINGS, "seed": 1}).records == {}
+
+
+def test_overwriting_a_folder_without_a_run_removes_nothing(tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "mine.npy").write_text("mine")
+    open_run(tmp_path, overwrite=True)
+    assert (tmp_path / "maps" / "mine.npy").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("run.json", "{}"),
+        ("run.json", "[1]"),
+        ("run.json", "not JSON"),
+        ("run.json", '{"settings": {"methods": 3}}'),
+        ("records.csv", "their,own\n1,2\n"),
+    ],
+)
+def test_a_file_of_somebody_else_under_our_name_is_left_alone(tmp_path, name, content, overwrite):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=f"{name}.*choose another --output_folder_path"):
+        open_run(tmp_path, overwrite=overwrite)
+    assert (tmp_path / name).read_text() == content
+
+
+def test_records_of_another_version_are_refused(tmp_path):
+    open_run(tmp_path)
+    (tmp_path / "records.csv").write_text("method,image\nGRADCAM,a.png\n")
+    with pytest.raises(ValueError, match="other columns"):
+        open_run(tmp_path)
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="is a file; a folder is wanted"):
+        open_run(tmp_path / "file")
+
+
+def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
+    pytest.importorskip("fcntl")
+    code = (
+        "import sys; from pipeline import results\n"
+        f"run = results.Results(sys.argv[1], {SETTINGS}, {{}}); print('in', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "in\n"
+        with pytest.raises(ValueError, match="another run is writing into"):
+            open_run(tmp_path)
+        other.kill()
+    open_run(tmp_path)  # what is killed lets go
+
+
+def test_a_library_installed_under_another_name_does_not_stop_a_run(monkeypatch):
+    def version(name):
+        if name == "opencv-python":
+            raise metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = results.versions()
+    assert found["opencv-python"] == "not installed under this name" and found["numpy"] == "1.0"

@@ -1,0 +1,188 @@
+"""The pictures of a run: pages and single files, drawn from what the run has written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from planted import RED, picture
+
+import constants
+from data.dataset import Sample
+from explainers.registry import METHODS
+from pipeline import run_figures as display
+from pipeline.records import Record
+from pipeline.results import Results
+from plots import pages as figures
+from plots import panels
+
+MODEL = {"model_name": "planted", "layer": "colours"}
+LAB_3 = {"overlay", "isolines", "isolines_superimposed", "hard_selection", "soft_selection"}
+PANELS = {"saliency_map", "heatmap", "top_classes", "curves", "density_map"}
+CURVES = np.array([[0, 0.1, 0.9], [0.5, 0.6, 0.2], [1, 0.9, 0.1]])
+
+
+@pytest.fixture
+def explained(tmp_path):
+    """`explained(n)` -> the results of a run on n images, and its samples; every second has a density map."""
+
+    def run(n, **changes):
+        results, samples = Results(tmp_path / "results", {"methods": {}}, {}), []
+        Image.new("L", (60, 40), 9).save(tmp_path / "gaze.png")
+        for number in range(n):
+            path = tmp_path / f"{number}.png"
+            Image.fromarray(picture(RED, seed=number)).resize((60, 40)).save(path)
+            density_map_path = tmp_path / "gaze.png" if number % 2 == 0 else None
+            samples.append(Sample(path.name, path.stem, path, "red", 0, density_map_path))
+            record = Record(
+                "GRADCAM",
+                path.name,
+                path.stem,
+                samples[-1].checksum,
+                "red",
+                "red",
+                0.9,
+                0,
+                "red",
+                insertion_auc=0.5,
+                deletion_auc=0.3,
+                top_classes=[["red", 0.9], ["green", 0.1]],
+            )
+            results.add(replace(record, **changes), np.random.default_rng(number).random((8, 8), np.float32), CURVES)
+        return results, samples
+
+    return run
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """The rows of every page that is drawn, and the pages' titles; drawing itself is left out."""
+    drawn = []
+
+    def figure_grid(explained, title):
+        drawn.append((title, explained))
+        return type("Figure", (), {"savefig": lambda self, path, format: path.write_bytes(b"page")})()
+
+    monkeypatch.setattr(figures, "figure_grid", figure_grid)
+    return drawn
+
+
+def draw(results, samples, display_type="grid", style=display.Style(), methods=("GRADCAM",)):  # noqa: B008
+    chosen = [METHODS[name] for name in methods]
+    return display.write_figures(results, samples, chosen, display_type, style, MODEL)
+
+
+def test_a_page_is_a_picture(explained):
+    [path] = draw(*explained(2))
+    with Image.open(path) as page:
+        assert page.format == "PNG" and min(page.size) > 400
+
+
+def test_pages_follow_each_other(explained, rows):
+    n = 2 * constants.ROWS_PER_PAGE + 1
+    paths = draw(*explained(n))
+    assert [path.name for path in paths] == ["GRADCAM_grid.png", "GRADCAM_grid_2.png", "GRADCAM_grid_3.png"]
+    assert [len(page) for _, page in rows] == [constants.ROWS_PER_PAGE] * 2 + [1]
+    assert [row.name for _, page in rows for row in page] == [f"{number}.png" for number in range(n)]
+
+
+def test_pages_of_a_longer_run_do_not_stay(explained, rows):
+    results, samples = explained(2 * constants.ROWS_PER_PAGE + 1)
+    draw(results, samples)
+    draw(results, samples[:2])
+    assert [path.name for path in (results.folder / "figures").iterdir()] == ["GRADCAM_grid.png"]
+
+
+def test_a_page_says_method_model_and_layer_where_the_method_looks_at_one(explained, rows):
+    results, samples = explained(1)
+    results.add(replace(results.records["GRADCAM", "0.png"], method="RISE"), np.eye(4, dtype=np.float32))
+    draw(results, samples, methods=["GRADCAM", "RISE"])
+    assert [title for title, _ in rows] == ["GRADCAM, planted, layer colours", "RISE, planted"]
+
+
+def test_a_row_shows_what_was_recorded(explained, rows):
+    results, samples = explained(2, pcc=0.25, status="constant map", undefined={"sim": "a reason"})
+    draw(results, samples, style=display.Style("turbo", 0.25, "simulated gaze"))
+    [(_, [first, second])] = rows
+    assert (first.label, first.target, first.top_classes[0]) == ("red", "red", ["red", 0.9])
+    assert (first.colormap, first.alpha, first.density_note, first.signed) == ("turbo", 0.25, "simulated gaze", False)
+    assert first.note == "constant map; sim undefined: a reason" and first.pcc == 0.25
+    assert first.image.shape == (40, 60, 3) and first.density_map.shape == (40, 60) and second.density_map is None
+    np.testing.assert_array_equal(first.saliency_map, results.read_map(results.records["GRADCAM", "0.png"]))
+    for curve, auc, column in ((first.insertion, 0.5, 1), (first.deletion, 0.3, 2)):
+        assert curve[0] == auc
+        np.testing.assert_array_equal(curve[1:], [CURVES[:, column], CURVES[:, 0]])
+
+
+@pytest.mark.parametrize("display_type", ["grid", "singles"])
+def test_a_name_that_is_no_utf8_can_be_drawn(explained, display_type):
+    results, [sample] = explained(1)
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    results.add(replace(results.records["GRADCAM", "0.png"], image=name, label=name), np.eye(4, dtype=np.float32))
+    assert draw(results, [replace(sample, name=name)], display_type)
+
+
+def test_an_image_without_a_map_is_left_out(explained, rows):
+    results, samples = explained(3)
+    results.add(Record("GRADCAM", "1.png", "1", status="failed: damaged"))
+    draw(results, samples)
+    assert [row.name for _, page in rows for row in page] == ["0.png", "2.png"]
+
+
+def test_where_nothing_could_be_explained_nothing_is_drawn(explained, rows):
+    results, samples = explained(0)
+    assert draw(results, samples) == draw(results, samples, "singles") == [] and not rows
+
+
+def test_a_density_map_that_could_not_be_used_is_not_drawn(explained, rows):
+    results, samples = explained(1, undefined={"density_map": "not the same shape"})
+    draw(results, samples)
+    assert rows[0][1][0].density_map is None and "not the same shape" in rows[0][1][0].note
+
+
+def test_without_curves_there_is_no_panel_of_them(explained, rows):
+    results, samples = explained(1)
+    results.curves_path(results.records["GRADCAM", "0.png"]).unlink()
+    draw(results, samples)
+    assert (rows[0][1][0].insertion, rows[0][1][0].deletion) == (None, None)
+
+
+def test_singles_are_one_file_per_picture(explained):
+    results, samples = explained(2)
+    paths = draw(results, samples, "singles")
+    names = {path.relative_to(results.folder).as_posix() for path in paths}
+    assert names == {
+        *(f"figures/GRADCAM/0_{what}.png" for what in LAB_3 | PANELS),
+        *(f"figures/GRADCAM/1_{what}.png" for what in LAB_3 | PANELS - {"density_map"}),
+    }
+    for path in paths:
+        with Image.open(path) as image:
+            own_size = path.stem[2:] in LAB_3 - {"isolines"}
+            assert (image.size == (60, 40)) == own_size or path.stem.endswith("isolines")
+
+
+@pytest.mark.parametrize(
+    "size, display_type",
+    [
+        ((1, 1), "grid"),
+        ((1, 1), "singles"),
+        ((1, 300), "grid"),
+        ((2000, 3), "grid"),
+        ((2000, 3), "singles"),
+        ((1, 300), "singles"),
+    ],
+)
+def test_images_of_any_shape_can_be_drawn(explained, size, display_type):
+    results, [sample] = explained(1)
+    Image.new("RGB", size, (200, 10, 10)).save(sample.path)
+    sample = replace(sample, density_map_path=None)
+    for path in draw(results, [sample], display_type):
+        assert path.stat().st_size > 0
+
+
+def test_every_panel_of_a_single_is_one_of_the_pages(explained):
+    # The headings are names of columns; one that is not there would be told only at the end of a long run.
+    results, [sample] = explained(1)
+    look = {"signed": False}
+    row = display.explained_image(results, sample, results.records["GRADCAM", "0.png"], look)
+    assert isinstance(row, panels.ExplainedImage) and set(display._single_pictures(row)) == LAB_3 | PANELS

@@ -1,0 +1,109 @@
+"""The stages of transfer learning: the head alone, the last block with it, or all layers from the start.
+
+    head          the backbone sees each image once; a dense layer is trained on its pooled features
+    fine_tuning   the layers from the last block on, slowly, on augmented images; the others stay bit for bit
+    all_layers    everything, batch norms too, on augmented images, with a cost for features that are not silent
+
+The cost of the last stage, SPARSITY times the mean feature: without it one class becomes what is left where no other
+is seen, and a map for it shows the background.
+
+Each function trains the model it is given and returns the history (`training.run_stage`).
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import constants
+from data.labelled_images import LabelledImages
+from network import transfer
+from network.classifier import preprocess
+from training.augmentation import augment
+from training.loop import Data, Epoch, History, Stage, run_stage
+
+
+def train_stages(
+    model: keras.Model,
+    backbone: transfer.Backbone,
+    train: LabelledImages,
+    val: LabelledImages,
+    stages: Sequence[Stage],
+    first_layer: str | None,
+    folder: Path,
+    report: Callable,
+) -> dict[str, History]:
+    """{stage: history} of all stages in their order, each with its checkpoint in `folder`.
+
+    first_layer: from which 'fine_tuning' starts. report(stage, history) is called after every epoch.
+    """
+    histories = {}
+    for stage in stages:
+        rest = (train, val, backbone.preprocessing, stage, folder / f"{stage.name}.npz", report)
+        if stage.name == "head":
+            histories[stage.name] = train_head(model, *rest)
+        else:
+            from_scratch = stage.name == "all_layers"
+            transfer.set_trained_layers(model, None if from_scratch else first_layer)
+            transfer.set_sparsity(model, constants.SPARSITY if from_scratch else 0.0)
+            histories[stage.name] = train_layers(model, *rest)
+    transfer.set_trained_layers(model, None)  # whoever trains the saved model further starts from Keras's default
+    transfer.set_sparsity(model, 0.0)
+    return histories
+
+
+def train_head(
+    model: keras.Model,
+    train: LabelledImages,
+    val: LabelledImages,
+    preprocessing: str,
+    stage: Stage,
+    checkpoint_path: Path,
+    report: Callable,
+) -> History:
+    """Trains the head of the model on pooled features, which are computed once and without augmentation."""
+    head = transfer.build_head(model, stage.seed)
+    data = [
+        Data(pool_features(model, part.images, preprocessing, stage.batch_size), part.labels) for part in (train, val)
+    ]
+    history = run_stage(head, stage, *data, checkpoint_path, report)
+    model.get_layer(transfer.HEAD_LAYER).set_weights(head.get_weights())
+    return history
+
+
+def train_layers(
+    model: keras.Model,
+    train: LabelledImages,
+    val: LabelledImages,
+    preprocessing: str,
+    stage: Stage,
+    checkpoint_path: Path,
+    report: Callable,
+) -> History:
+    """Trains the trainable layers of the model on augmented images; validation images are shown as they are."""
+    data = [
+        Data(part.images, part.labels, make_preparation(part.images, preprocessing, augmented))
+        for part, augmented in ((train, True), (val, False))
+    ]
+    return run_stage(model, stage, *data, checkpoint_path, report)
+
+
+def pool_features(model: keras.Model, images: np.ndarray, preprocessing: str, batch_size: int) -> np.ndarray:
+    """The features (N, K) that the head is given, the mean over positions, of images (N, H, W, 3), 0-255."""
+    pooled = keras.Model(model.input, model.get_layer(transfer.POOLING_LAYER).output)
+    data = Data(images, np.zeros(len(images), int), make_preparation(images, preprocessing, augmented=False))
+    return pooled.predict(Epoch(data, batch_size), verbose=0)
+
+
+def make_preparation(images: np.ndarray, preprocessing: str, augmented: bool) -> Callable:
+    """What makes a batch of such images ready for the network, as one compiled graph: see `training.Data`."""
+    specs = tf.TensorSpec([None, *images.shape[1:]], tf.as_dtype(images.dtype)), tf.TensorSpec([2], tf.int32)
+
+    @tf.function(input_signature=specs, autograph=False)
+    def prepare(batch, seed):
+        batch = augment(batch, seed) if augmented else tf.cast(batch, tf.float32)
+        return preprocess(batch, preprocessing)
+
+    return prepare

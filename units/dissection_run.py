@@ -1,0 +1,177 @@
+"""One model's dissection, from its classifier to its files, and two of them compared, for `network_dissection.py`."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import constants
+from data.dataset import Sample
+from network.classifier import Classifier
+from output.files import figure_saver, write_whole
+from output.folder import ScriptFolder
+from pipeline.records import align
+from pipeline.results import versions
+from pipeline.run import find_folder
+from plots import drawing
+from units import dissection_figures, dissection_tables
+from units.concepts import Concepts, chance_iou
+from units.dissection import Dissection, dissect
+from units.feature_store import FeatureStore
+from units.unit_tally import mark
+
+FILES = (
+    "descriptions.csv",
+    "layers.csv",
+    "detectors.csv",
+    "histogram.png",
+    "units/*.png",
+    "comparison.*",
+    "features/*/*.npy",
+)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of a dissected model: its name, rows of descriptions.csv, run.json, and what could not be read."""
+
+    name: str
+    rows: list[dict]
+    about: dict
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def choose_levels(args: argparse.Namespace, concepts: Concepts) -> None:
+    """Sets the share of activations and the IoU of a detector that were not asked for to those of these concepts."""
+    if args.activation_share is None:
+        args.activation_share = 1 / len(concepts.names) if concepts.of_images else constants.DISSECTION_SHARE
+    if args.min_iou is None:
+        by_chance = chance_iou(concepts, args.activation_share) if concepts.of_images else 0.0
+        args.min_iou = max(constants.DISSECTION_MIN_IOU, by_chance)
+
+
+def run_model(
+    args: argparse.Namespace,
+    folder: Path,
+    classifier: Classifier,
+    name: str,
+    samples: Sequence[Sample],
+    concepts: Concepts,
+) -> Described:
+    """Dissects a model into a folder, which may hold features of an earlier run of it; says what was found.
+
+    Raises ValueError if the folder holds the features of another model, or of other images.
+    """
+    model = classifier.describe()
+    about = {"name": name, "flags": vars(args), "model": model, "concepts": concepts.names, "versions": versions()}
+    settings = {  # what changes the features; all else may be asked anew of them
+        "images": find_folder(args, "test_images_folder_path"),
+        "weights": classifier.fingerprint,
+        **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
+    }
+    _held = ScriptFolder(folder, settings, about, FILES, args.overwrite)  # as long as this runs
+    for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
+        stale.unlink()
+    store = FeatureStore(folder, [view.layer_name for view in classifier.views])
+    dissected = dissect(classifier, samples, concepts, store, share=args.activation_share)
+    rows = dissection_tables.describe_units(dissected, concepts.names)
+    _write_tables(folder, rows, args.min_iou)
+    tally = next(iter(dissected.tallies.values()))
+    for note in dissection_tables.find_ceilings(tally, concepts.names, args.activation_share, args.min_iou):
+        print(f"too large for a detector at --activation_share={args.activation_share:.3g}: {note}")
+    for reason in dissected.failed.values():
+        print(reason)
+    _write_figures(folder, args, name, rows, dissected, concepts, store)
+    return Described(name, rows, {**about, "settings": settings}, dissected.failed)
+
+
+def _read_about(folder: Path) -> dict:
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8", errors="surrogateescape"))
+        return dict(about)
+    except (OSError, ValueError, TypeError):
+        raise ValueError(f"'{folder}' holds no run.json of a dissection") from None
+
+
+def read_other(folder: str | Path) -> Described:
+    """A finished run of another model; ValueError for a folder that holds none."""
+    rows, about = dissection_tables.read_descriptions(folder), _read_about(Path(folder))
+    return Described(about.get("name", Path(folder).name), rows, about)
+
+
+# --- files ---------------------------------------------------------------------------------------------------
+def _write_tables(folder: Path, rows: list[dict], min_iou: float) -> None:
+    dissection_tables.write_descriptions(folder, rows)
+    layers = dissection_tables.tabulate_layers(rows, min_iou)
+    dissection_tables.write_table(folder / "layers.csv", layers, list(layers[0]))
+    by_concept = dissection_tables.tabulate_concepts(rows, min_iou)
+    columns = ["concept", *(row["layer"] for row in layers)]
+    dissection_tables.write_table(folder / "detectors.csv", by_concept, columns)
+    print(f"\n{dissection_tables.format_rows(layers)}\n")
+    if by_concept:
+        print(f"{dissection_tables.format_rows(by_concept)}\n")
+
+
+def _write_figures(folder, args, name: str, rows, dissected: Dissection, concepts: Concepts, store) -> None:
+    counts = dissection_tables.count_detectors(rows, args.min_iou)
+    title = f"detectors of {name}: IoU over {args.min_iou:.3g}, {len(dissected.samples)} images"
+    figure = dissection_figures.figure_histogram(counts, title)
+    print(write_whole(folder / "histogram.png", figure_saver(figure)))
+    best = dissection_tables.find_detectors(rows, args.min_iou)[: args.n_figures]
+    for rank, row in enumerate(best, start=1):
+        layer = row["layer"].replace("/", ".")
+        path = folder / "units" / f"{rank:02d}_{layer}_{row['unit']}.png"
+        write_whole(path, figure_saver(draw_unit(row, dissected, concepts, store)))
+    if best:
+        print(f"{len(best)} units in {folder / 'units'}", flush=True)
+
+
+def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: FeatureStore):
+    """The figure of a unit: the images it is most active in, as `dissection_figures.figure_unit` shows them."""
+    layer, unit, concept = row["layer"], row["unit"], concepts.names.index(row["concept"])
+    tally, pictures, titles = dissected.tallies[layer], [], []
+    for number in tally.top_images[unit]:
+        if number < 0:  # fewer images than places
+            continue
+        sample = dissected.samples[number]
+        image = drawing.shrink(sample.read())
+        maps = store.read(layer, sample)[None, ..., unit]
+        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2])[0]
+        masks, _ = concepts.read(sample, *image.shape[:2])
+        pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
+        titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")
+    return dissection_figures.figure_unit(row, pictures, titles, not concepts.of_images)
+
+
+def write_comparison(folder: Path, first: Described, other: Described, min_iou: float) -> str:
+    """Two models side by side in words, once comparison.csv and comparison.png are written."""
+    rows = dissection_tables.compare(first.rows, other.rows, min_iou)
+    names = (first.name, other.name if other.name != first.name else f"{other.name} (2)")
+    dissection_tables.write_table(folder / "comparison.csv", rows, ["concept", "first", "second", "found_in"])
+    title = f"concepts with a detector, IoU over {min_iou:.3g}"
+    figure = dissection_figures.figure_comparison(rows, names, title)
+    path = write_whole(folder / "comparison.png", figure_saver(figure))
+    lines = [["model", "units", "detectors", "concepts", "mean IoU"]]
+    for name, each in zip(names, (first, other)):
+        detectors = dissection_tables.find_detectors(each.rows, min_iou)
+        found = {row["concept"] for row in detectors}
+        mean = np.mean([row["iou"] for row in each.rows])
+        lines.append([name, str(len(each.rows)), str(len(detectors)), str(len(found)), f"{mean:.4f}"])
+    notes = [
+        f"the second run had another {what}: the two are not quite comparable" for what in _differences(first, other)
+    ]
+    return "\n".join([align(lines), *notes, str(path)])
+
+
+def _differences(first: Described, other: Described) -> list[str]:
+    """What two runs should have in common and have not."""
+    asked = {
+        "set of concepts": [each.about.get("concepts") for each in (first, other)],
+        "folder of images": [each.about.get("settings", {}).get("images") for each in (first, other)],
+        "activation_share": [each.about.get("flags", {}).get("activation_share") for each in (first, other)],
+        "limit": [each.about.get("flags", {}).get("limit") for each in (first, other)],
+    }
+    return [what for what, (one, two) in asked.items() if one != two]

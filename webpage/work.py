@@ -1,0 +1,97 @@
+"""Work that goes on behind the page: it can be watched while it runs, and stopped.
+
+A computation is given a `Watch` in the place of a run's `Progress`. What reports its forward passes there ends with
+`Stopped` at its next report: the work itself ends, not only the waiting for it.
+"""
+
+import copy
+import io
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, wait
+from typing import TYPE_CHECKING
+
+from output.progress import Progress
+
+if TYPE_CHECKING:
+    from network.classifier import Classifier
+
+
+class Stopped(Exception):
+    """The visitor pressed stop, asked something else, or left."""
+
+
+class Watch(Progress):
+    """The progress of a computation, read from another thread instead of written on a screen.
+
+    counts: as for `Progress`, what is to be done and how often.
+    """
+
+    def __init__(self, counts: dict[str, int]):
+        super().__init__(counts, io.StringIO())
+        self.stopped = threading.Event()
+        self.step, self.fraction, self.passes = "", 0.0, 0
+
+    def check(self) -> None:
+        """Raises `Stopped` once the work is to stop."""
+        if self.stopped.is_set():
+            raise Stopped
+
+    def begin(self, method: str, image: str) -> None:
+        """A step is begun."""
+        self.check()
+        self.step, self.fraction, self.passes = method, 0.0, 0
+        super().begin(method, image)
+
+    def within(self, done: int, total: int) -> None:
+        """So many of the forward passes of this step are done."""
+        self.check()
+        self.fraction = done / total
+
+    def seconds_left(self) -> float | None:
+        """Seconds until all steps are done; None before anything is known."""
+        if not self.step:
+            return None
+        left = self.time_left(self.fraction, time.monotonic() - self._since)
+        return None if left is None else max(left, 0.0)
+
+    def share(self) -> float:
+        """How much of all steps is done, 0-1."""
+        return min((self.total - self.left.total() + self.fraction) / max(self.total, 1), 1.0)
+
+
+class Work:
+    """`compute(watch)`, run by an executor.
+
+    Its result, or the exception that ended it, is that of `future`.
+    """
+
+    def __init__(self, executor: Executor, compute: Callable[[Watch], object], counts: dict[str, int]):
+        self.watch = Watch(counts)
+        self.future = executor.submit(self._run, compute)
+
+    def _run(self, compute: Callable[[Watch], object]) -> object:
+        self.watch.check()  # it may have been stopped while it waited for its turn
+        return compute(self.watch)
+
+    def stop(self) -> None:
+        """Ends the work at its next report."""
+        self.watch.stopped.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the work has ended, after so many seconds at most."""
+        return bool(wait([self.future], timeout=seconds).done)
+
+
+def watched(classifier: "Classifier", watch: Watch, total: int) -> "Classifier":
+    """The classifier, its predictions reported to `watch` as parts of a step of `total` images."""
+    twin = copy.copy(classifier)
+
+    def predict(images):
+        watch.within(min(watch.passes, total), total)
+        watch.passes += len(images)
+        return classifier.predict(images)
+
+    twin.predict = predict
+    return twin
