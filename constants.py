@@ -88,17 +88,6 @@ PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each
 
 # --- the embedded data (demo.py) -------------------------------------------------------------------------
 DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
-DEMO_OBSERVERS = 12
-DEMO_SPLITS = {"train": 1, "val": 2}  # split -> the view of each monument that it holds
-DEMO_SIZES = ((320, 240), (240, 320), (360, 240), (288, 288))  # width x height in pixels
-DEMO_PARTS = {  # the parts that tell a style, and nothing else in a picture does
-    "Colonial": ("dome", "arch", "tower"),
-    "Modern": ("glass", "slab"),
-    "Prehispanic": ("platform", "stair"),
-}
-DEMO_PART_AREA = (0.11, 0.22)  # of the picture, aimed at before anything stands in front of the parts
-DEMO_SUPERSAMPLING = 2  # pixels drawn for one pixel kept, along each axis
-DEMO_GAZE_SHARES = (0.7, 0.15, 0.15)  # simulated fixations on a part, at the centre, anywhere
 
 # --- data and judges (dataset.py, evaluate.py) -----------------------------------------------------------
 LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of

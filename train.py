@@ -114,13 +114,13 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
         return folders
     if any(folders):
         raise ValueError("train_images_folder_path and val_images_folder_path must be given together")
-    import demo
+    from scenes import demo_data
 
     def progress(done: int, total: int) -> None:
         print(f"\rdrawing the embedded data: {done} of {total}", end="\n" * (done == total), file=sys.stderr)
 
-    is_drawn = (Path(constants.DEMO_FOLDER) / "images_val" / demo.demo_names("val")[-1]).is_file()
-    folder = demo.write_demo(constants.DEMO_FOLDER, progress=None if is_drawn else progress)
+    is_drawn = (Path(constants.DEMO_FOLDER) / "images_val" / demo_data.demo_names("val")[-1]).is_file()
+    folder = demo_data.write_demo(constants.DEMO_FOLDER, progress=None if is_drawn else progress)
     return folder / "images_train", folder / "images_val"
 
 

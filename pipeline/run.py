@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import demo
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method, means_all
@@ -26,6 +25,7 @@ from pipeline.records import Record
 from pipeline.results import Results, versions
 from pipeline.score import Judge
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
         **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed", "sigma_px")},
-        **{key: find_folder(args, key) for key in demo.FOLDERS},
+        **{key: find_folder(args, key) for key in demo_data.FOLDERS},
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
@@ -156,22 +156,22 @@ def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list
 def list_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
     """All samples there are, whatever the limit, and a note on where their gaze comes from; of the embedded data at
     least those that a run without flags explains."""
-    folders, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, None
+    folders, wanted = {flag: getattr(args, flag) for flag in demo_data.FOLDERS}, None
     if args.test_images_folder_path is None:
-        embedded, wanted = demo.open_demo(args.limit)
+        embedded, wanted = demo_data.open_demo(args.limit)
         folders = {flag: folders[flag] or embedded[flag] for flag in folders}
     images, density_maps, fixations = folders.values()
     samples = dataset.load_dataset(
         images, density_maps, fixations=fixations, class_names=classifier.class_names, class_ids=classifier.class_ids
     )
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
-    return samples, "simulated gaze" if demo.is_demo(images) else ""
+    return samples, "simulated gaze" if demo_data.is_demo(images) else ""
 
 
 def choose_samples(args: argparse.Namespace, samples: Sequence[Sample]) -> list[Sample]:
     """Those of all samples that the limit lets through."""
     if args.test_images_folder_path is None:
-        wanted = demo.demo_names("val")[: args.limit or constants.DEMO_LIMIT]
+        wanted = demo_data.demo_names("val")[: args.limit or constants.DEMO_LIMIT]
         return [sample for sample in samples if sample.name in wanted]
     return dataset.take_in_turn(samples, args.limit)
 

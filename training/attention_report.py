@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import demo
 import utils
 from comparison import compare_figures
 from data import dataset
@@ -25,6 +24,7 @@ from metrics import localisation
 from network.classifier import Classifier
 from output.files import figure_saver, write_rows, write_whole
 from plots.panels import ExplainedImage
+from scenes import demo_data
 
 COMPARED = ("ATTENTION", "GRADCAM")
 
@@ -39,7 +39,7 @@ def write_report(classifier: Classifier, images_folder: str | Path, folder: Path
     title = f"attention and Grad-CAM, {classifier.describe()['model_name']}"
     figure = compare_figures.figure_side_by_side(rows, COMPARED, title)
     paths = [write_whole(folder / "attention.png", figure_saver(figure))]
-    if not demo.is_demo(images_folder):
+    if not demo_data.is_demo(images_folder):
         return paths, ""
     table = measure_parts(classifier, samples, Path(images_folder).parent / "part_masks")
     paths.append(write_whole(folder / "part_energy.csv", lambda path: write_rows(path, list(table[0]), table)))
