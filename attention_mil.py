@@ -5,9 +5,9 @@
                             --val_images_folder_path=images_val
     python main.py --explanation_method=ATTENTION,GRADCAM --model_path=models/ResNetDemo_attention_mil.keras
 
-An image is a bag of patches and its label belongs to the bag (attention_layers.py; Ilse, Tomczak and Welling, ICML
-2018). Takes the flags of train.py, of which it is the twin: backbone, stages, early stopping, augmentation, the files
-beside the model and what a run does that was stopped are the same. Beside the model stands further
+An image is a bag of patches and its label belongs to the bag (network/attention_layers.py; Ilse, Tomczak and Welling,
+ICML 2018). Takes the flags of train.py, of which it is the twin: backbone, stages, early stopping, augmentation, the
+files beside the model and what a run does that was stopped are the same. Beside the model stands further
 
     <model>_training/attention.png      attention next to Grad-CAM of the same model, validation images of each class
     <model>_training/part_energy.csv    for the embedded data: both measured on the masks of the style's parts
@@ -18,24 +18,24 @@ Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import constants
-import train
 from pipeline.flags import forgive_names, in_range, run_script
+from training.training_settings import add_training_flags, read_training_settings
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags: those of train.py and, before them, those of the bags."""
+    """The flags: those of train.py and those of the bags."""
     parser = argparse.ArgumentParser(
-        description="Train a classifier of bags of patches with attention; further flags are those of train.py.",
-        parents=[train.build_parser()],
-        add_help=False,
-        allow_abbrev=False,
-        conflict_handler="resolve",
+        description="Train a classifier of bags of patches with attention.", allow_abbrev=False
     )
+    add_training_flags(parser, default_path="models/<model_name>_attention_mil.keras")
     bags = parser.add_argument_group("bags")
-    bags.add_argument("--gated", action="store_true", help="attention with a gate: tanh(V h) times sigmoid(U h)")
+    bags.add_argument(
+        "--gated",
+        action="store_true",
+        help="attention with a gate, tanh(V h) times sigmoid(U h) (default: without, tanh(V h))",
+    )
     bags.add_argument(
         "--patch_size",
         type=in_range(int, 1),
@@ -53,41 +53,25 @@ def build_parser() -> argparse.ArgumentParser:
         default=constants.MIL_ATTENTION_UNITS,
         help="rows of V and U (default: %(default)s)",
     )
-    output = parser.add_argument_group("model file")
-    output.add_argument(
-        "--model_path", help="the .keras file to write (default: models/<model_name>_attention_mil.keras)"
-    )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """One run from flags to a model and its figure; the exit code."""
+    settings = read_training_settings(args)
+
     import utils
 
     utils.silence_tensorflow()
 
     from network.attention_layers import Bags
+    from training import attention_report, command
 
-    model_name, weights = train.choose_model(args)
-    path = train.find_model_path(args, model_name, weights)
-    if args.model_path is None:
-        path = path.with_name(f"{path.stem}_attention_mil.keras")
-    args = argparse.Namespace(**{**vars(args), "model_path": str(path)})
-    code = train.run(args, Bags(args.patch_size, args.patch_stride, args.gated, args.attention_units))
-    if code == 0:
-        show_attention(path, train.find_folders(args)[1])
-    return code
-
-
-def show_attention(model_path: Path, val_folder: str | Path) -> None:
-    """Writes attention next to Grad-CAM beside the model, and says where and what was measured."""
-    from network import model_files
-    from training import attention_report
-
-    classifier, _ = model_files.load_classifier(model_path=model_path)
-    folder = model_path.with_name(f"{model_path.stem}_training")
-    paths, measured = attention_report.write_report(classifier, val_folder, folder)
+    bags = Bags(args.patch_size, args.patch_stride, args.gated, args.attention_units)
+    model_path = command.train_model(settings, bags)
+    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings)[1])
     print(*filter(None, [measured, *paths]), sep="\n")
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

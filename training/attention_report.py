@@ -21,12 +21,19 @@ from data.dataset import Sample
 from evaluate import Undefined
 from explainers.registry import METHODS
 from metrics import localisation
+from network import model_files
 from network.classifier import Classifier
 from output.files import figure_saver, write_rows, write_whole
 from plots.panels import ExplainedImage
 from scenes import demo_data
 
 COMPARED = ("ATTENTION", "GRADCAM")
+
+
+def report_attention(model_path: Path, images_folder: str | Path) -> tuple[list[Path], str]:
+    """As `write_report`, for the model of that file, beside it."""
+    classifier, _ = model_files.load_classifier(model_path=model_path)
+    return write_report(classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"))
 
 
 def write_report(classifier: Classifier, images_folder: str | Path, folder: Path) -> tuple[list[Path], str]:
