@@ -18,17 +18,27 @@ Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import constants
-from pipeline.flags import forgive_names, in_range, run_script
-from training.training_settings import add_training_flags, read_training_settings
+from pipeline import flags
+from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """What attention_mil.py was asked for: the training, and the fields of `network.attention_layers.Bags`."""
+
+    training: TrainingSettings
+    patch_size: int | None
+    patch_stride: int | None
+    gated: bool
+    units: int
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of train.py and those of the bags."""
-    parser = argparse.ArgumentParser(
-        description="Train a classifier of bags of patches with attention.", allow_abbrev=False
-    )
+    parser = flags.CommandParser("Train a classifier of bags of patches with attention.")
     add_training_flags(parser, default_path="models/<model_name>_attention_mil.keras")
     bags = parser.add_argument_group("bags")
     bags.add_argument(
@@ -38,28 +48,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bags.add_argument(
         "--patch_size",
-        type=in_range(int, 1),
-        help=f"side of a patch in pixels of the input (default: {constants.MIL_POSITIONS} positions of the backbone's "
-        "last map)",
+        type=flags.in_range(int, 1),
+        metavar="PIXELS",
+        help=f"side of a patch, of the input (default: {constants.MIL_POSITIONS} positions of the backbone's last map)",
     )
     bags.add_argument(
         "--patch_stride",
-        type=in_range(int, 1),
-        help="pixels from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
+        type=flags.in_range(int, 1),
+        metavar="PIXELS",
+        help="from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
     )
     bags.add_argument(
         "--attention_units",
-        type=in_range(int, 1),
+        type=flags.in_range(int, 1),
         default=constants.MIL_ATTENTION_UNITS,
+        metavar="N",
         help="rows of V and U (default: %(default)s)",
     )
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to a model and its figure; the exit code."""
-    settings = read_training_settings(args)
+def read_settings(args: argparse.Namespace) -> AttentionSettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
+    training = read_training_settings(args)
+    return AttentionSettings(training, args.patch_size, args.patch_stride, args.gated, args.attention_units)
 
+
+def run(settings: AttentionSettings) -> int:
+    """One run from settings to a model and its figure; the exit code."""
     import utils
 
     utils.silence_tensorflow()
@@ -67,18 +83,17 @@ def run(args: argparse.Namespace) -> int:
     from network.attention_layers import Bags
     from training import attention_report, command
 
-    bags = Bags(args.patch_size, args.patch_stride, args.gated, args.attention_units)
-    model_path = command.train_model(settings, bags)
-    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings)[1])
+    bags = Bags(settings.patch_size, settings.patch_stride, settings.gated, settings.units)
+    model_path = command.train_model(settings.training, bags)
+    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings.training)[1])
     print(*filter(None, [measured, *paths]), sep="\n")
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("attention_mil.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -10,19 +10,32 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline import flags
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = argparse.ArgumentParser(description="Draw the embedded data set.", allow_abbrev=False)
+    parser = flags.CommandParser("Draw the embedded data set.")
     parser.add_argument(
-        "--output_folder_path", default=constants.DEMO_FOLDER, help="where it is drawn (default: %(default)s)"
+        "--output_folder_path",
+        type=flags.path,
+        default=constants.DEMO_FOLDER,
+        metavar="PATH",
+        help="where it is drawn (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=in_range(int, 0), default=constants.SEED, help="of all that is random (default: %(default)s)"
+        "--seed",
+        type=flags.SEED,
+        default=constants.SEED,
+        metavar="N",
+        help="of all that is random (default: %(default)s)",
     )
-    parser.add_argument("--limit", type=in_range(int, 1), help="images of each split (default: all 142)")
+    parser.add_argument(
+        "--limit",
+        type=flags.in_range(int, 1),
+        metavar="N",
+        help=f"images of each split (default: all {constants.DEMO_MONUMENTS})",
+    )
     return parser
 
 
@@ -40,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("demo.py", run, build_parser().parse_args(argv))
+    parser = build_parser()
+    return flags.run_script(parser.prog, run, parser.parse_args(argv))
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

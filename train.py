@@ -4,7 +4,7 @@
     python train.py --model_name=ResNet --train_images_folder_path=images_train --val_images_folder_path=images_val
     python train.py --output_model_path=network/demo_resnet.keras --overwrite   how the repository's network was made
     python train.py ... --multi_label=labels.csv                several classes an image, or none (data/multi_labels.py)
-    python train.py ... --taxonomy=animals.csv --label_level=group   on coarser labels than the data's (data/taxonomy.py)
+    python train.py ... --taxonomy=animals.csv --label_level=group   on coarser labels (data/taxonomy.py)
 
     images -> backbone without its head -> pooled features, computed once -> stage 'head': one dense layer
            -> stage 'fine_tuning': the last block too, augmented images, a low learning rate
@@ -18,23 +18,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipeline.flags import forgive_names, run_script
-from training.training_settings import add_training_flags, read_training_settings
+from pipeline import flags
+from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; None stands for a default that depends on other flags, which the help says."""
-    parser = argparse.ArgumentParser(
-        description="Train an image classifier for main.py to explain.", allow_abbrev=False
-    )
+    parser = flags.CommandParser("Train an image classifier for main.py to explain.")
     add_training_flags(parser, default_path="models/<model_name>.keras")
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to a model; the exit code."""
-    settings = read_training_settings(args)
-
+def run(settings: TrainingSettings) -> int:
+    """One run from settings to a model; the exit code."""
     import utils
 
     utils.silence_tensorflow()
@@ -47,9 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("train.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_training_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""One training run, from its settings to a model file and what lies beside it: what `train.py` and `attention_mil.py` do.
+"""One training run, from its settings to a model file and what lies beside it, for `train.py` and `attention_mil.py`.
 
     images -> backbone without its head -> stages (stages.py) -> the model file -> its predictions of the validation
            images -> curves, tables, figures (report.py)
@@ -104,7 +104,10 @@ def find_folders(settings: TrainingSettings) -> tuple[str | Path, str | Path]:
 
 
 def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tuple:
-    """The samples of each folder, the class names, and for several classes an image the table and, in words, its rows."""
+    """The samples of each folder, the class names and, for several classes an image, the table and, in words, its rows.
+
+    Raises ValueError for images without a class, or classes that cannot be learnt.
+    """
     if settings.multi_label is None:
         samples = [labelled_images.list_labelled(folder, settings.label_level, settings.taxonomy) for folder in folders]
         return samples, labelled_images.list_classes(*samples), None, None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
-from pipeline.flags import in_range
+from pipeline import flags
 
 if TYPE_CHECKING:
     from data.taxonomy import Taxonomy
@@ -62,20 +62,24 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     """The flags of images, network, training and output; default_path: of the model, in words."""
     data = parser.add_argument_group("images")
     kinds = "images named as in MexCulture142, or class folders (default: the embedded data)"
-    data.add_argument("--train_images_folder_path", help=f"training: {kinds}")
-    data.add_argument("--val_images_folder_path", help=f"validation: {kinds}")
+    data.add_argument("--train_images_folder_path", type=flags.path, metavar="PATH", help=f"training: {kinds}")
+    data.add_argument("--val_images_folder_path", type=flags.path, metavar="PATH", help=f"validation: {kinds}")
     data.add_argument(
         "--label_level",
+        metavar="NAME",
         help=f"{' or '.join(constants.LABEL_LEVELS)} of a MexCulture142 name, or a level of --taxonomy "
         f"(default: {constants.LABEL_LEVELS[0]}, or the taxonomy's leaves)",
     )
     data.add_argument(
         "--taxonomy",
+        type=flags.path,
+        metavar="PATH",
         help="labels on several levels: a csv file with the columns leaf, or index and leaf, and one per "
         "level up; or iNatLoc500's metadata folder (default: none)",
     )
     data.add_argument(
         "--multi_label",
+        type=flags.path,
         metavar="CSV",
         help="several classes an image, or none: a file with the columns file, then one of 0 and 1 per class, for the "
         "images of both folders; outputs are sigmoids, measured by average precision (default: one class an image)",
@@ -83,45 +87,59 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     model = parser.add_argument_group("model")
     demo = constants.MODEL_NAME_DEMO
     names = ", ".join([*constants.ZOO, demo])
-    model.add_argument("--model_name", help=f"one of {names} (default: ResNet; {demo} for the embedded data)")
+    model.add_argument(
+        "--model_name", metavar="NAME", help=f"one of {names} (default: ResNet; {demo} for the embedded data)"
+    )
     model.add_argument(
         "--weights",
+        type=flags.path,
+        metavar="WEIGHTS",
         help="imagenet; none, to train all layers from the start; a weights file; or a saved model, whose head is "
         f"cut off (default: imagenet; none for {demo})",
     )
-    model.add_argument("--fine_tune_from", help="first layer to fine-tune (default: that of the last block)")
+    model.add_argument(
+        "--fine_tune_from", metavar="LAYER", help="first layer to fine-tune (default: that of the last block)"
+    )
     training = parser.add_argument_group("training")
     scratch = STAGES["all_layers"]
     for stage, alone in (("head", ""), ("fine_tuning", "; {} with --weights=none, for all layers")):
         epochs, rate, _ = STAGES[stage]
         training.add_argument(
             f"--epochs_{stage}",
-            type=in_range(int, 0),
+            type=flags.in_range(int, 0),
+            metavar="N",
             help=f"epochs of the stage at most (default: {epochs}{alone.format(scratch[0])})",
         )
         training.add_argument(
             f"--learning_rate_{stage}",
-            type=in_range(float, 0, 10),
+            type=flags.in_range(float, 0, 10),
+            metavar="RATE",
             help=f"the highest of the stage (default: {rate}{alone.format(scratch[1])})",
         )
     usual = ", ".join(f"{patience} in {stage}" for stage, (_, _, patience) in STAGES.items())
     training.add_argument(
         "--patience",
-        type=in_range(int, 1),
+        type=flags.in_range(int, 1),
+        metavar="N",
         help=f"epochs without a lower validation loss that end a stage (default: {usual})",
     )
     training.add_argument(
-        "--batch_size", type=in_range(int, 1), default=BATCH_SIZE, help="images per step (default: %(default)s)"
+        "--batch_size", type=flags.in_range(int, 1), default=BATCH_SIZE, help="images per step (default: %(default)s)"
     )
     training.add_argument(
         "--seed",
-        type=in_range(int, 0, 2**31 - 1),
+        type=flags.in_range(int, 0, 2**31 - 1),
+        metavar="N",
         default=constants.SEED,
         help="of all that is random (default: %(default)s)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
-        "--output_model_path", "--model_path", help=f"the .keras file to write (default: {default_path})"
+        "--output_model_path",
+        "--model_path",
+        type=flags.path,
+        metavar="PATH",
+        help=f"the .keras file to write (default: {default_path})",
     )
     output.add_argument(
         "--overwrite", action="store_true", help="train from the start, replacing what is there (default: no)"

@@ -92,7 +92,8 @@ def dissect_model(
         "weights": classifier.fingerprint,
         **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
     }
-    _held = ScriptFolder(folder, of_features, {**about, "versions": versions()}, FILES, settings.overwrite)  # as long as this runs
+    about["versions"] = versions()
+    _held = ScriptFolder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.views])

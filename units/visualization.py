@@ -13,7 +13,7 @@ import csv
 import re
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import constants
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
+from pipeline.records import align
 from units.maximisation import Maximiser, State
 
 FILES = ("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png")
@@ -109,6 +110,21 @@ def _check_place(classifier: Classifier, layer: str, channels: Sequence[int], po
     rows, columns = tuple(shape[1:-1]) or (1, 1)
     if position and (position[0] >= rows or position[1] >= columns):
         raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")
+
+
+def choose_work(targets: Sequence[Target], methods: Sequence[str] | None) -> dict[str, list[Target]]:
+    """Method -> its targets: all of them, or, where no method was asked for, those whose default it is."""
+    work = {}
+    for target in targets:
+        for method in methods or ["CLASS_IMPRESSION" if target.kind == "class" else "FOURIER"]:
+            work.setdefault(method, []).append(target)
+    return work
+
+
+def choose_method_settings(methods: Iterable[str], n_steps: int | None) -> dict[str, dict]:
+    """Method -> its settings; n_steps: of all of them, None: each one's own."""
+    steps = {"n_steps": n_steps} if n_steps else {}
+    return {name: {**constants.VISUALIZATION_METHODS[name], **steps} for name in methods}
 
 
 # --- images and files ------------------------------------------------------------------------------------
@@ -217,6 +233,23 @@ class Visualizer:
             "target_probability": f"{probabilities[target.index]:.6f}" if is_class else "",
             "is_sure": ("yes" if sure else "no") if is_class else "",
         }
+
+
+def describe_doubt(row: dict) -> str:
+    """Why an image is no impression of its class."""
+    if (row["verdict"], row["probability"]) == (row["target"], row["target_probability"]):
+        found = f"classified as it, but with {float(row['probability']):.3f} only"
+    else:
+        found = f"classified as {row['verdict']!r} with {row['probability']}, it has {row['target_probability']}"
+    wanted = f"over {SURE_PROBABILITY} is wanted, more --n_steps may help"
+    return f"not an impression of {row['target']!r}: {found}; {wanted}"
+
+
+def format_rows(rows: Sequence[dict]) -> str:
+    """The rows of results.csv as a table."""
+    head = ["target", "method", "classified as", "probability", "score from", "to", "steps", "seconds"]
+    names = ("target", "method", "verdict", "probability", "score_start", "score_end", "steps", "seconds")
+    return align([head, *([str(row[name]) for name in names] for row in rows)])
 
 
 def write_state(path: Path, state: State) -> None:

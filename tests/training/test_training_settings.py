@@ -1,4 +1,4 @@
-"""What the flags of training mean: network, weights, stages and labels, chosen and checked before TensorFlow is loaded."""
+"""What the flags of training mean: network, weights, stages and labels, checked before TensorFlow is loaded."""
 
 import argparse
 import subprocess
