@@ -88,9 +88,9 @@ def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy:
         ]
         described = {"source": column.source, **view.describe()}
         about = {"flags": settings.flags, "model": described, "versions": versions()}
-        settings = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
+        kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
         folder = settings.output_folder / "levels" / stems.choose_stems([column.name])[0]
-        results = Results(folder, settings, about, settings.overwrite)
+        results = Results(folder, kept, about, settings.overwrite)
         run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
         opened.append(Reading(column, position, run))
     return opened
