@@ -115,9 +115,11 @@ def write_demo(
     split: 'train', 'val' or None for both. limit: so many images of each split. progress(done, total) is called
     after each image. An image that is there already is left alone with all that belongs to it: every file is
     written whole or not at all, and the image last, so that where an image is, its gaze and masks are too.
-    Raises ValueError for a folder that was drawn with another seed: the two would mix.
+    Raises ValueError for a file in the folder's place, or a folder that was drawn with another seed: the two would mix.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"output_folder_path: '{folder}' is a file; a folder is wanted")
     splits = [split] if split else list(SPLITS)
     wanted = [(part, name) for part in splits for name in demo_names(part)[:limit]]
     readme, about = folder / "README.txt", README.format(seed=seed)

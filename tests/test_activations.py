@@ -104,12 +104,13 @@ def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
         (["--channel=3"], "3 channels, 0 to 2; given: 3"),
         (["--channel=3-1"], "0-15,151"),
         (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
+        (["--test_fixations_path=scanpaths"], "unrecognized arguments: --test_fixations_path"),
     ],
 )
-def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
+def test_what_is_wrong_is_said_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert words in told and "Traceback" not in told
+    said = capsys.readouterr().err.strip().splitlines()[0]
+    assert words in said and "Traceback" not in said
 
 
 def test_other_settings_want_another_folder(work, capsys):

@@ -129,7 +129,7 @@ def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, w
         (["--weights=nowhere.keras"], "nowhere.keras"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]

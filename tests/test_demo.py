@@ -46,7 +46,7 @@ def test_a_folder_of_another_seed_or_a_file_in_its_place_is_refused(tmp_path, ca
     assert "choose another folder" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert run(f"--output_folder_path={tmp_path / 'file'}", "--limit=1") == 2
-    assert "demo.py: error: " in capsys.readouterr().err
+    assert "is a file; a folder is wanted" in capsys.readouterr().err
 
 
 def test_help_waits_for_no_library():

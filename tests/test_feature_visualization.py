@@ -142,10 +142,10 @@ def test_the_seed_decides_and_repeats_exactly(work):
         (["--position=1"], "row,column"),
     ],
 )
-def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
+def test_what_is_wrong_is_said_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert words in told and "Traceback" not in told
+    said = capsys.readouterr().err.strip().splitlines()[0]
+    assert words in said and "Traceback" not in said
     assert not Path("out").exists(), "told before the first step of the first target"
 
 

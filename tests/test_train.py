@@ -287,7 +287,7 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--weights=none", "--fine_tune_from=block_2"], "--fine_tune_from has no effect with --weights=none"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
