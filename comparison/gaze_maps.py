@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import constants
-import demo
 import evaluate
 import gaze
 import representations
@@ -19,6 +18,7 @@ from data import dataset
 from data.dataset import Sample
 from data.fixations import Fixations, read_fixations
 from output.files import picture_saver, write_whole
+from scenes import demo_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,16 +34,16 @@ METRICS = {
 
 def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dict]:
     """The samples with their fixations, what to say of them, and what they come from."""
-    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
+    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo_data.FOLDERS}, args.limit, None
     if args.test_images_folder_path is None:
-        embedded, _ = demo.open_demo(limit)
-        wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
+        embedded, _ = demo_data.open_demo(limit)
+        wanted = demo_data.demo_names("val")[: limit or constants.DEMO_LIMIT]
         folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
     images, official, fixations = folders.values()
     read = read_fixations(fixations)
     samples = dataset.load_dataset(images, official, fixations=read, limit=limit)
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
-    notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(images)
+    notes = [f"{len(samples)} images"] + [SIMULATED] * demo_data.is_demo(images)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
     if others := dataset.count_unmatched(read, samples):

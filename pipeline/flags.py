@@ -93,6 +93,17 @@ def path(text: str) -> str:
     return os.path.expanduser(text)
 
 
+def read_channels(text: str) -> list[int]:
+    """The numbers of a list such as '0-3,151', each once, as given."""
+    channels = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
+            raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
+        channels += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(channels))
+
+
 SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
 
 

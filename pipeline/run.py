@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import constants
-import demo
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
@@ -28,6 +27,7 @@ from pipeline.results import Results, versions
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,17 @@ def load_dataset(settings: DataSettings, names) -> Images:
     """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
     images, density_maps, fixations = settings.images, settings.density_maps, settings.fixations
     if settings.is_embedded:
-        embedded, drawn = demo.open_demo(settings.limit)
+        embedded, drawn = demo_data.open_demo(settings.limit)
         images, density_maps, fixations = (
-            given or embedded[flag] for given, flag in zip((images, density_maps, fixations), demo.FOLDERS)
+            given or embedded[flag] for given, flag in zip((images, density_maps, fixations), demo_data.FOLDERS)
         )
     found = dataset.load_dataset(
         images, density_maps, fixations=fixations, class_names=names.class_names, class_ids=names.class_ids
     )
-    note = "simulated gaze" if demo.is_demo(images) else ""
+    note = "simulated gaze" if demo_data.is_demo(images) else ""
     if not settings.is_embedded:
         return Images(dataset.take_in_turn(found, settings.limit), found, note)
-    wanted = demo.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+    wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
     found = [sample for sample in found if sample.name in drawn]  # whatever else was drawn before
     return Images([sample for sample in found if sample.name in wanted], found, note)
 
