@@ -168,9 +168,9 @@ def run(args: argparse.Namespace) -> int:
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, args.seed)
     if args.report:
-        import report
+        from reporting.report import write_report
 
-        print(*report.write_report([opened.results.folder], opened.results.folder, report.TITLE), sep="\n")
+        print(*write_report([opened.results.folder], opened.results.folder), sep="\n")
     print_paths(paths, args.show)
     return 1 if failed else 0
 

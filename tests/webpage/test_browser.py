@@ -317,7 +317,7 @@ def test_bad_inputs_are_told_in_a_line_and_another_visitor_notices_nothing(visit
     broken, huge, heavy = (tmp_path / name for name in ("broken.png", "huge.png", "heavy.png"))
     broken.write_bytes(scene.read_bytes()[:3000])
     Image.new("1", (10_000, 10_000)).save(huge)
-    heavy.write_bytes(scene.read_bytes() + bytes(constants.APP_MAX_UPLOAD))
+    heavy.write_bytes(scene.read_bytes() + bytes(constants.PAGE_MAX_UPLOAD))
     for path, message in ((broken, "cannot read 'broken.png': damaged"), (huge, "more than the 50000000 pixels")):
         drop(page, path)
         page.get_by_role("alert").get_by_text(message).wait_for()
