@@ -1,7 +1,9 @@
 """What the server answers to whom."""
 
 import asyncio
+import base64
 import json
+import time
 
 import pytest
 
@@ -13,13 +15,14 @@ SENT = "/served/hash/photograph.png"
 REQUESTS = Requests({2: [True, False, False], 3: []}, lambda name: name == SENT)
 
 
-def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", **headers):
-    """The guard before an application that answers 200: the status of a request, its headers, the body passed on."""
+def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", password=None, **headers):
+    """The guard before an application that answers 200 and the headers it was sent: the status of a request, the
+    headers of the answer, the body passed on."""
     sent, passed = [], []
 
     async def application(scope, receive, send):
         passed.append((await receive())["body"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": 200, "headers": scope["headers"]})
         await send({"type": "http.response.body", "body": b""})
 
     async def receive():
@@ -30,7 +33,7 @@ def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", **head
 
     headers = {"host": host, "content-length": str(len(body))} | headers
     headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    with_visitors = Guard(application, REQUESTS, Visitors("."), bound)
+    with_visitors = Guard(application, REQUESTS, Visitors("."), bound, password)
     asyncio.run(with_visitors({"type": "http", "path": path, "headers": headers}, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"]), passed
 
@@ -83,6 +86,92 @@ def test_the_browser_is_told_to_stay_on_this_machine():
 def test_a_private_page_answers_to_the_names_of_this_machine_alone(host, status):
     assert answer_of("/", host=host)[0] == status
     assert answer_of("/", host=host, bound="0.0.0.0")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "origin, status",
+    [
+        ("http://127.0.0.1:7860", 200),
+        ("HTTP://127.0.0.1:7860", 200),
+        ("https://127.0.0.1:7860", 200),  # behind a proxy that encrypts
+        ("http://127.0.0.1:8888", 403),  # another page of this machine
+        ("http://localhost:7860", 403),
+        ("http://127.0.0.1", 403),
+        ("https://evil.example", 403),
+        ("http://127.0.0.1:7860.evil.example", 403),
+        ("http://evil.example@127.0.0.1:7860", 403),
+        ("null", 403),  # a sandboxed frame, a file
+        ("", 403),
+        ("http://[", 403),
+    ],
+)
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+def test_a_request_from_a_page_of_another_origin_is_refused(origin, status, bound):
+    for path in ("/", "/config", "/gradio_api/upload", "/gradio_api/cancel", "/gradio_api/queue/data"):
+        assert answer_of(path, origin=origin, bound=bound)[0] == status
+    assert answer_of("/gradio_api/queue/join", ask_for(), origin=origin, bound=bound)[0] == status
+
+
+def test_a_picture_or_script_of_another_site_is_refused_but_not_a_link_to_the_page():
+    path = "/gradio_api/heartbeat/abc"
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        assert answer_of(path, sec_fetch_site=site, sec_fetch_mode="no-cors")[0] == status
+        assert answer_of("/", sec_fetch_site=site, sec_fetch_mode="navigate")[0] == 200
+
+
+def test_what_a_proxy_says_is_not_passed_on():
+    names = ("x_forwarded_host", "x_forwarded_proto", "x_forwarded_for", "x_forwarded_prefix", "forwarded")
+    headers = answer_of("/", accept="text/html", **dict.fromkeys(names, "evil.example"))[1]
+    assert headers[b"accept"] == b"text/html" and b"evil.example" not in headers.values()
+
+
+def test_with_a_password_nothing_is_answered_without_it(monkeypatch):
+    monkeypatch.setattr("webpage.guard.WRONG_PASSWORD", 0.05)
+
+    def ask(given, path="/", kind="Basic"):
+        authorization = f"{kind} {base64.b64encode(given.encode()).decode()}"
+        return answer_of(path, bound="0.0.0.0", password="schlüssel:1", authorization=authorization)[0]
+
+    for path in ("/", "/config", "/assets/index.js", "/gradio_api/upload", "/monitoring"):
+        status, headers, passed = answer_of(path, bound="0.0.0.0", password="schlüssel:1")
+        assert status == 401 and passed == [] and headers[b"www-authenticate"].startswith(b"Basic realm=")
+    assert ask("anyone:schlüssel:1") == ask(":schlüssel:1") == ask("a:schlüssel:1", kind="basic") == 200
+    begin = time.monotonic()
+    for wrong in ("anyone:", "anyone:schlüssel", "schlüssel:1", "anyone:SCHLÜSSEL:1", ""):
+        assert ask(wrong) == 401
+    assert time.monotonic() - begin >= 5 * 0.05, "a wrong one costs time"
+    assert ask("anyone:schlüssel:1", kind="Bearer") == 401
+    for text in ("Basic", "Basic %%%", "", "Basic é"):
+        assert answer_of("/", password="schlüssel:1", authorization=text)[0] == 401
+
+
+def test_nothing_is_answered_by_a_web_socket():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Guard(None, REQUESTS, Visitors("."), "127.0.0.1")({"type": "websocket", "path": "/"}, None, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_a_visitor_is_connected_while_a_heartbeat_or_their_answers_are_open(tmp_path):
+    visitors, during = Visitors(tmp_path), []
+
+    async def application(scope, receive, send):
+        during.append(visitors.connections["abc"])
+
+    def ask(path, query=b""):
+        guard = Guard(application, REQUESTS, visitors, "127.0.0.1")
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "path": path, "headers": headers, "query_string": query}
+        asyncio.run(guard(scope, None, None))
+
+    ask("/gradio_api/heartbeat/abc")
+    ask("/gradio_api/queue/data", b"session_hash=abc")
+    ask("/gradio_api/queue/data", b"session_hash=other")
+    ask("/config", b"session_hash=abc")
+    assert during == [1, 1, 0, 0] and not visitors.connections
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 from planted import ROOT
 
-from webpage.visitors import KEEP_UNCLAIMED
+from webpage.visitors import KEEP_UNCLAIMED, KEEP_WORK
 from webpage.work import Stopped
 
 
@@ -63,6 +63,28 @@ def test_what_nobody_claims_goes_after_a_while_and_so_does_a_visitor_whose_page_
     visitors.of("shown").seen -= age
     visitors.sweep()
     assert not kept.exists()
+
+
+def test_work_that_no_open_page_waits_for_is_stopped_after_some_seconds(visitors):
+    ends = threading.Event()
+
+    def compute(watch):
+        while not ends.wait(0.01):
+            watch.check()
+
+    try:
+        works = {session: visitors.of(session).begin(compute, {}) for session in ("shown", "gone", "just left")}
+        for session in works:
+            visitors.of(session).seen -= KEEP_WORK + 1
+        with visitors.connected("shown"):
+            with visitors.connected("just left"):
+                visitors.sweep()
+                assert not works["just left"].wait(0.1)
+            visitors.sweep()
+            assert works["gone"].wait(10) and isinstance(works["gone"].future.exception(), Stopped)
+            assert not works["shown"].wait(0.1) and not works["just left"].wait(0.1)
+    finally:
+        ends.set()
 
 
 def test_who_comes_when_all_places_are_taken_has_the_place_of_the_idle(visitors, monkeypatch):
