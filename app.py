@@ -13,17 +13,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import constants
-from pipeline.flags import add_model_flags, forgive_names, in_range, run_script
+from pipeline.flags import CommandParser, add_model_flags, in_range, run_command
+from pipeline.settings import read_model_settings
+from webpage.server import PageSettings, serve
 
 SHORTEST_PASSWORD = 8  # letters
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of the model, and where the page is."""
-    parser = argparse.ArgumentParser(description="Explain photographs on a page in the browser.", allow_abbrev=False)
+    parser = CommandParser("Explain photographs on a page in the browser.")
     add_model_flags(parser)
     page = parser.add_argument_group("page")
     page.add_argument(
@@ -43,20 +44,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def read_settings(args: argparse.Namespace) -> PageSettings:
+    """The settings of these flags; ValueError for a password that is too short."""
+    return PageSettings(read_model_settings(args), args.host, args.port, read_password(args.password))
+
+
+def run(settings: PageSettings) -> int:
     """Shows the page until it is interrupted; the exit code."""
-    from webpage.server import PageSettings, serve
-
-    def load_classifier():
-        from pipeline.run import open_classifier
-
-        # The page has no folder of images: without a model it shows the embedded network, as main.py does.
-        classifier, source = open_classifier(argparse.Namespace(**vars(args), test_images_folder_path=None))
-        if args.model_path:  # where it lies on this machine is no business of the visitors
-            source = source.replace(args.model_path, Path(args.model_path).name)
-        return classifier, source
-
-    serve(PageSettings(args.host, args.port, read_password(args.password)), load_classifier)
+    serve(settings)
     return 0
 
 
@@ -70,11 +65,10 @@ def read_password(given: str | None) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("app.py", run, build_parser().parse_args(argv))
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the files go then, too
     exit_code = main()
     sys.stdout.flush()

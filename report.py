@@ -12,35 +12,51 @@ Exit code: 0; 2 for a folder that holds no run.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import constants
 from output.progress import printable
-from pipeline.flags import forgive_names, run_script
+from pipeline.flags import CommandParser, path, run_command
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Of which runs, where to, and its title."""
+
+    folders: Sequence[str]
+    output_folder: str
+    title: str
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The folders, and where to."""
-    parser = argparse.ArgumentParser(description="Turn runs of main.py into a report.", allow_abbrev=False)
-    parser.add_argument("results", nargs="+", help="output folders of main.py")
-    parser.add_argument("--output_folder_path", help="where the report is written (default: the first of them)")
+    parser = CommandParser("Turn runs of main.py into a report.")
+    parser.add_argument("results", nargs="+", type=path, help="output folders of main.py")
+    parser.add_argument(
+        "--output_folder_path", type=path, help="where the report is written (default: the first of them)"
+    )
     parser.add_argument("--title", default=constants.TITLE, help="of the report (default: %(default)s)")
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One report; the exit code."""
-    from reporting.report import write_report
+def read_settings(args: argparse.Namespace) -> ReportSettings:
+    """The settings of these flags."""
+    return ReportSettings(args.results, args.output_folder_path or args.results[0], args.title)
 
-    paths = write_report(args.results, args.output_folder_path or args.results[0], args.title)
-    print(*(printable(str(path)) for path in paths), sep="\n")
+
+def run(settings: ReportSettings) -> int:
+    """One report; the exit code."""
+    from reporting.document import write_report
+
+    for written in write_report(settings.folders, settings.output_folder, settings.title):
+        print(printable(str(written)))
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a report with these arguments."""
-    return run_script("report.py", run, build_parser().parse_args(argv))
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -1,6 +1,5 @@
 """The figures of a sanity check: the curves of all methods, and one image's maps from stage to stage."""
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +21,12 @@ LINES = ("-", "--", ":", "-.")
 
 
 def write_figures(
-    run: Run, methods: Sequence[Method], stages: Sequence[str], scores: dict[str, np.ndarray], args: Namespace
+    run: Run,
+    methods: Sequence[Method],
+    stages: Sequence[str],
+    scores: dict[str, np.ndarray],
+    colormap: str,
+    alpha: float,
 ) -> Iterator[Path]:
     """The paths of the curves and the strips, as they are written."""
     names = [method.name for method in methods]
@@ -30,7 +34,7 @@ def write_figures(
     explained = [s for s in run.samples if any(run.results.find(method.name, s) for method in methods)]
     for page, sample in enumerate(explained[:STRIPS], start=1):
         name = "sanity_strip.png" if page == 1 else f"sanity_strip_{page}.png"
-        figure = figure_strip(run, methods, stages, sample, args.colormap, args.alpha)
+        figure = figure_strip(run, methods, stages, sample, colormap, alpha)
         yield write_whole(run.results.folder / name, figure_saver(figure))
 
 

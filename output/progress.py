@@ -7,20 +7,20 @@ import unicodedata
 from collections import Counter
 from typing import TextIO
 
-LONGEST = 2000  # letters of a text on the screen
+LONGEST = 4000  # letters of one text on the screen
 
 
 def printable(text: str) -> str:
     r"""The text as one line that a screen can show: whatever is no letter, sign or space becomes its escape, as \x1b.
 
     For names of files and classes, which come from others: an escape sequence would drive the terminal, a newline would
-    forge a line of output, U+202E would turn the text round. A text longer than `LONGEST` is cut, and says so.
+    forge a line of output, U+202E would turn the text round. What would be longer than `LONGEST` is cut, and says so.
     """
-    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
-    return "".join(
+    shown = "".join(
         letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else ascii(letter)[1:-1]
-        for letter in shown
+        for letter in text[: LONGEST + 1]
     )
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}… ({len(text)} characters)"
 
 
 class Progress:

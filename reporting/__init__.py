@@ -4,7 +4,7 @@ runs            the records of one run or several, with the files behind them
 content         what the report says: sections of text, tables and pictures
 report_figures  its pictures
 render          the sections as an HTML page or a LaTeX document
-report          the files
+document        the files
 
 Imports pipeline and what that stands on; is imported by report.py and main.py alone.
 """

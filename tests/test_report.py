@@ -14,8 +14,8 @@ import report
 from pipeline.records import Record
 from pipeline.results import Results
 from reporting.content import Picture, Section, Table, compose
+from reporting.document import write_report
 from reporting.render import _tex_text, render_html, render_tex
-from reporting.report import write_report
 from reporting.runs import Report
 
 EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over

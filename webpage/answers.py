@@ -15,10 +15,10 @@ import numpy as np
 from data.dataset import Sample
 from explainers.registry import Method
 from network.classifier import Classifier
-from pipeline.explain import Examiner
+from pipeline.explain import Runner, prepare_images
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.score import Judge, Subject
+from pipeline.score import PreparedImage, Scorer
 from webpage.work import Watch, WatchedPredictions
 
 
@@ -79,32 +79,18 @@ class Answers:
         )
 
 
-class _WatchedExaminer(Examiner):
-    """The examiner of a run, for one photograph that is prepared already; it reports to a watch."""
-
-    def __init__(self, classifier: Classifier, answers: Answers, judge: Judge, seed: int, watch: Watch):
-        super().__init__(classifier, answers, judge, seed=seed)
-        self.progress = watch
-
-    def explain(self, subject: Subject, chosen: dict[Method, dict]) -> None:
-        for method, options in chosen.items():
-            if not self.is_done(method, subject.sample):
-                self._run_method(method, options, [subject], [subject.sample])
-
-
-def prepare(sample: Sample, classifier: Classifier) -> Subject:
+def prepare(sample: Sample, classifier: Classifier) -> PreparedImage:
     """The sample with its image, its pixels at the input size, and its record; ValueError if it has no prediction."""
-    examiner = Examiner(classifier, Answers(sample.path.parent), _scorer(classifier, sample), class_rule="predicted")
-    subject = examiner.read_subjects([sample])[sample.stem]
-    if not isinstance(subject, Subject):
-        raise ValueError(subject)
-    return subject
+    image = prepare_images(classifier, [sample], "predicted")[sample.stem]
+    if isinstance(image, str):
+        raise ValueError(image)
+    return image
 
 
 def explain(
-    subject: Subject,
+    image: PreparedImage,
     class_index: int,
-    chosen: dict[Method, dict],
+    methods: dict[Method, dict],
     answers: Answers,
     classifier: Classifier,
     *,
@@ -118,12 +104,16 @@ def explain(
     stopped; what was finished before is kept.
     """
     name = classifier.class_names[class_index]
-    record = replace(subject.record, class_index=class_index, class_name=name)
-    subject = replace(subject, class_index=class_index, record=record)
+    image = replace(
+        image, class_index=class_index, record=replace(image.record, class_index=class_index, class_name=name)
+    )
     n_images = 2 * (classifier.input_height + 1)  # of two curves: a row's worth of pixels a step
-    scorer = _scorer(WatchedPredictions(classifier, watch, n_images), subject.sample, faithfulness)
-    _WatchedExaminer(classifier, answers, scorer, seed, watch).explain(subject, chosen)
+    scorer = _scorer(WatchedPredictions(classifier, watch, n_images), image.sample, faithfulness)
+    runner = Runner(classifier, answers, scorer, seed=seed, open_progress=lambda counts: watch)
+    for method, options in methods.items():
+        if not runner.is_done(method, image.sample):
+            runner.run_method(method, options, [image.sample], {image.sample.stem: image})
 
 
-def _scorer(classifier: Classifier | WatchedPredictions, sample: Sample, faithfulness: tuple[str, ...] = ()) -> Judge:
-    return Judge(classifier, GazeTruth([sample]), faithfulness=faithfulness)
+def _scorer(classifier: Classifier | WatchedPredictions, sample: Sample, faithfulness: tuple[str, ...] = ()) -> Scorer:
+    return Scorer(classifier, GazeTruth([sample]), faithfulness=faithfulness)

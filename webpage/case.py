@@ -70,11 +70,11 @@ class Case:
     def __init__(self, path: Path, classifier: Classifier, folder: Path, density_map_path: Path | None = None):
         with _without_folder(path):
             image = read_image(path)
-        subject = prepare(Photograph(path.name, choose_stems([path.name])[0], path, image=image), classifier)
-        probabilities = classifier.predict(subject.pixels[None])[0]
+        prepared = prepare(Photograph(path.name, choose_stems([path.name])[0], path, image=image), classifier)
+        probabilities = classifier.predict(prepared.pixels[None])[0]
         top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
         self.top_classes = {int(index): float(probabilities[index]) for index in top}  # the most probable first
-        self.subject, self.classifier, self.folder = subject, classifier, folder
+        self.prepared, self.classifier, self.folder = prepared, classifier, folder
         self.density_map_path, self.simulated = density_map_path, density_map_path is not None
         self.answers: dict[int, Answers] = {}  # by class
         self.shown: dict[tuple[int, str], dict] = {}  # class and method of the maps on the screen -> its options
@@ -83,7 +83,7 @@ class Case:
     @property
     def sample(self) -> Sample:
         """The photograph with the density map it has at present."""
-        return replace(self.subject.sample, density_map_path=self.density_map_path)
+        return replace(self.prepared.sample, density_map_path=self.density_map_path)
 
     def records(self) -> list[tuple[int, Record]]:
         """Class and record of what is shown, as far as it is known."""
@@ -116,9 +116,9 @@ class Case:
 
     def answer(self, question: Question, watch: Watch) -> None:
         """Makes and scores the maps that the question asks for; raises `Stopped` once the watch is stopped."""
-        subject = replace(self.subject, sample=self.sample)
+        prepared = replace(self.prepared, sample=self.sample)
         for class_index, chosen in question.asked.items():
-            asked = subject, class_index, chosen, self.answers[class_index], self.classifier
+            asked = prepared, class_index, chosen, self.answers[class_index], self.classifier
             explain(*asked, faithfulness=question.faithfulness, seed=question.seed, watch=watch)
 
     def compare_with(self, density_map_path: Path | None) -> None:
@@ -126,7 +126,7 @@ class Case:
         sample = replace(self.sample, density_map_path=density_map_path)
         if density_map_path is not None:
             with _without_folder(density_map_path):
-                load_density_map(sample, *self.subject.size)
+                load_density_map(sample, *self.prepared.size)
         self.density_map_path, self.simulated = density_map_path, False
         for answers in self.answers.values():
             answers.forget_gaze()

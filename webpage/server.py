@@ -3,13 +3,13 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
+from pipeline.settings import ModelSettings
 from webpage.guard import LOOPBACK
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ PASSWORD = "They are asked for the password; any user name will do."
 
 @dataclass(frozen=True)
 class PageSettings:
-    """Where the page answers, and the password it asks of every visitor; None: of nobody."""
+    """What the page shows, where it answers, and the password it asks of every visitor; None: of nobody."""
 
-    host: str
-    port: int
+    model: ModelSettings = ModelSettings()
+    host: str = constants.PAGE_HOST
+    port: int = constants.PAGE_PORT
     password: str | None = None
 
 
-def serve(settings: PageSettings, load_classifier: Callable[[], tuple["Classifier", str]]) -> None:
+def serve(settings: PageSettings) -> None:
     """Shows the page until it is interrupted; its files are gone then, and what it still computes is not waited for.
 
-    load_classifier: gives the classifier, and where it came from in words. Raises what that raises, and ValueError for
-    an address that cannot be had.
+    ValueError for an address that cannot be had, or a model that cannot be explained.
     """
     with tempfile.TemporaryDirectory(prefix="where_it_looks_", ignore_cleanup_errors=True) as folder:
         page = None
@@ -49,7 +49,7 @@ def serve(settings: PageSettings, load_classifier: Callable[[], tuple["Classifie
             if settings.host not in LOOPBACK:
                 print(describe_openness(settings), flush=True)
             # Not in this thread: it sleeps, so that Ctrl-C is heard at once on every system.
-            loading = ThreadPoolExecutor(1).submit(_load, load_classifier, page.samples[0])
+            loading = ThreadPoolExecutor(1).submit(_load, settings.model, page.samples[0])
             while True:
                 time.sleep(TICK)
                 if loading is not None and loading.done():
@@ -121,7 +121,7 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
     return page, address
 
 
-def _load(load_classifier: Callable[[], tuple["Classifier", str]], example: "Sample") -> tuple:
+def _load(settings: ModelSettings, example: "Sample") -> tuple["Classifier", str, dict]:
     """The classifier, where it came from, and the methods that do not fit it; it has explained an example already."""
     import utils
 
@@ -129,8 +129,11 @@ def _load(load_classifier: Callable[[], tuple["Classifier", str]], example: "Sam
 
     from explainers.registry import METHODS
     from pipeline.explain import find_misfits
+    from pipeline.run import load_classifier
 
-    classifier, source = load_classifier()
+    classifier, source = load_classifier(settings)
+    if settings.model_path:  # where it lies on this machine is no business of the visitors
+        source = source.replace(settings.model_path, Path(settings.model_path).name)
     misfits = find_misfits(classifier, METHODS.values())
     _warm_up(classifier, {METHODS["GRADCAM"]: {}} if METHODS["GRADCAM"] not in misfits else {}, example)
     return classifier, source, misfits

@@ -8,6 +8,7 @@ from planted import SIDE
 import main
 from explainers.registry import METHODS
 from pipeline.run_figures import Style
+from pipeline.settings import read_methods as read_methods_of_main
 from webpage.choices import (
     FAST,
     MAX_CELLS,
@@ -44,7 +45,7 @@ def test_options_are_read_as_the_flags_of_main():
         ["--explanation_method=LIME", "--lime_hide_color=10,20,30", "--lime_hide_rest=yes", "--lime_num_samples=7"]
     )
     texts = {"hide_color": "10,20,30", "hide_rest": "yes", "num_samples": "7"}
-    assert read_options(LIME, texts) == main.choose_options(args)[LIME]
+    assert read_options(LIME, texts) == read_methods_of_main(args)[LIME]
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ def test_the_page_is_on_this_machine_unless_told_otherwise():
 
 
 def test_a_page_for_others_says_what_that_means_and_offers_a_password():
-    said = describe_openness(PageSettings("0.0.0.0", 7861))
+    said = describe_openness(PageSettings(host="0.0.0.0", port=7861))
     assert "port 7861" in said and "not asked for a password" in said and "--password" in said
-    assert "asked for the password" in describe_openness(PageSettings("0.0.0.0", 7861, "long enough"))
+    assert "asked for the password" in describe_openness(PageSettings(host="0.0.0.0", password="long enough"))
 
 
 def test_a_password_is_given_or_typed_and_no_shorter_than_eight_letters(monkeypatch, capsys):
