@@ -233,30 +233,11 @@ BOX_IOU = 0.5  # with the object's box, from which on a box is right
 INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500
 INAT_SPLITS = ("train", "val", "test")
 
-# --- the page (app.py) -------------------------------------------------------------------------------------
-APP_HOST = "127.0.0.1"  # this machine only
-APP_PORT = 7860
-APP_MAX_UPLOAD = 20 * 2**20  # bytes of a file
-APP_MAX_QUESTION = 2**18  # bytes of any other request
-APP_KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
-APP_KEEP_UNCLAIMED = 180  # seconds after which a file goes that no visitor claims, and a visitor without a page
-APP_VISITORS = 100  # at the same time; one more takes the place of who did nothing for longest
-APP_AT_ONCE = 4  # explanations computed at the same time, for all visitors
-APP_EXAMPLES = 6  # scenes of the embedded data to pick from
-APP_EXAMPLE_SIDE = 200  # pixels of the longer side of its picture
-APP_PICTURE_SIDE = 560  # pixels of the longer side of a picture on the page
-APP_MAX_NUMBER = 5000  # of masks, samples, steps that a visitor may ask for
-APP_MAX_CELLS = 2**22  # of all masks of RISE together: n_masks * mask_size^2
-APP_MAX_SEED = 2**32 - 1
-APP_COLORMAPS = ("jet", "turbo", "viridis", "inferno", "gray", "RdBu_r", "coolwarm")
-APP_FAST = {  # method -> the options it has on the page at first: seconds instead of minutes
-    "RISE": {"n_masks": 500},
-    "LIME": {"num_samples": 200},
-    "KERNEL_SHAP": {"num_samples": 200},
-    "SCORECAM": {"max_n": 64},
-    "SMOOTHGRAD": {"n_samples": 10},
-    "INTEGRATED_GRADIENTS": {"n_steps": 20},
-}
+# --- the page (app.py) and the report (report.py) ------------------------------------------------------------
+TITLE = "Where does the network look?"
+PAGE_HOST = "127.0.0.1"  # this machine only
+PAGE_PORT = 7860
+PAGE_MAX_UPLOAD = 20 * 2**20  # bytes of a file
 
 # --- network dissection (network_dissection.py) ------------------------------------------------------------
 DISSECTION_SHARE = 0.005  # of the positions of all images, at which a unit is active: P(a_k > T_k)

@@ -118,9 +118,9 @@ def run(settings: MainSettings) -> int:
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed)
     if settings.writes_report:
-        import report
+        from reporting.document import write_report
 
-        print(*report.write_report([opened.results.folder], opened.results.folder, report.TITLE), sep="\n")
+        runs.print_paths(write_report([opened.results.folder], opened.results.folder), show=False)
     runs.print_paths(paths, settings.run.show)
     return 1 if failed else 0
 

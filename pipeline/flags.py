@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
+from output.progress import printable
 from pipeline.settings import LIME_PRESETS
 
 HELP_WIDTH = 120  # letters of a line of help
@@ -36,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
         unknown = words[0].split("=")[0] if message.startswith("unrecognized") else ""
         close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1)
         advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
-        self.exit(2, f"{self.prog}: error: {message}\n{advice}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n{advice}\n")
 
 
 class _Version(argparse.Action):
@@ -341,7 +342,7 @@ def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argpar
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{name}: error: {message}", file=sys.stderr)
+    print(f"{name}: error: {printable(message)}", file=sys.stderr)
     return 2
 
 

@@ -20,6 +20,7 @@ from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
+from output.progress import printable
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -205,22 +206,23 @@ def print_choices(description: dict, samples: Sequence[Sample]) -> None:
 def print_table(values: dict) -> None:
     """Names and values, a line each."""
     for name, value in values.items():
-        print(f"{name.replace('_', ' '):>14}: {value}", flush=True)
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
 
 
 def print_failures(failed: Sequence[Record]) -> None:
     """Says why records have no map, or no use for their gaze."""
     for record in failed:
         reason = record.undefined.get("density_map") or record.undefined.get("fixations") or record.status
-        print(f"{record.method} {record.image}: {reason}")
+        print(printable(f"{record.method} {record.image}: {reason}"))
 
 
 def print_paths(paths: Sequence, show: bool) -> None:
     """Says where the figures are, and opens them if asked to."""
     for path in paths[: constants.PATHS_SHOWN]:
-        print(path)
+        print(printable(str(path)))
     if len(paths) > constants.PATHS_SHOWN:
-        print(f"... {len(paths)} figures in {os.path.commonpath([path.parent for path in paths])}")
+        folder = os.path.commonpath([path.parent for path in paths])
+        print(f"... {len(paths)} figures in {printable(folder)}")
     if show:
         from PIL import Image
 
