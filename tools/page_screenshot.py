@@ -1,6 +1,6 @@
-"""The picture of the page that stands in README.md.
+"""The picture of the page that stands in docs/page.md and README.md.
 
-    python app_screenshot.py docs/images/app.jpg
+    python -m tools.page_screenshot docs/images/app.jpg
 
 Opens the page of the embedded network in a Chromium without a window, picks two methods and an example, and saves what
 is seen. Needs `playwright` (requirements-dev.txt) and a Chromium: `apt-get install chromium`.
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("app_screenshot.py", run, build_parser().parse_args(argv))
+    return run_script("page_screenshot", run, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":
