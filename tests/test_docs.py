@@ -1,5 +1,6 @@
-"""README and the pages of docs/ keep up with the program: links, files, methods, flags."""
+"""README, the pages of docs/ and the docstrings of folders keep up with the program: links, commands, flags, methods."""
 
+import ast
 import importlib
 import re
 
@@ -42,6 +43,12 @@ def test_every_command_that_is_shown_takes_its_flags(page):
         known = importlib.import_module(command).build_parser()._option_string_actions
         unknown = set(re.findall(r"--\w+", rest.split(" #")[0])) - set(known)
         assert not unknown, f"{command}.py {unknown}"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("*/__init__.py")), ids=lambda file: file.parent.name)
+def test_a_folder_says_what_is_in_it_and_who_may_import_it_and_imports_nothing(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    assert len(tree.body) == 1 and "import" in ast.get_docstring(tree)
 
 
 def test_every_command_stands_in_the_readme():
