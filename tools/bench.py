@@ -1,6 +1,6 @@
 """What each method costs, as a multiple of the network's own forward pass.
 
-    python bench.py [--model_name ResNet] [--rounds 7]
+    python -m tools.bench [--model_name ResNet] [--rounds 7]
 
 The yardstick F is a plain compiled forward pass of the same Keras model per image: `tf.function(model)`, a
 batch of 32, float32, random weights. Every round times F and each method one after the other in this process,

@@ -290,10 +290,10 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
 
 def test_a_library_installed_under_another_name_does_not_stop_a_run(monkeypatch):
     def version(name):
-        if name == "opencv-python":
+        if name == "opencv-python-headless":
             raise metadata.PackageNotFoundError(name)
         return "1.0"
 
     monkeypatch.setattr(metadata, "version", version)
     found = results.versions()
-    assert found["opencv-python"] == "not installed under this name" and found["numpy"] == "1.0"
+    assert found["opencv-python-headless"] == "not installed under this name" and found["numpy"] == "1.0"
