@@ -68,10 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
     utils.silence_tensorflow()
 
-    from output import files
-    from output.folder import ScriptFolder
+    from output.folder import open_folder
+    from output.tables import write_table
     from pipeline import run as runs
-    from pipeline.results import versions
     from units import activation_maps as activation_files
     from units import filters, top_images
 
@@ -89,8 +88,9 @@ def run(args: argparse.Namespace) -> int:
         "n_top_images": args.n_top_images,
         "images_folder": runs.find_folder(args, "test_images_folder_path"),
     }
-    about = {"flags": vars(args), "model": description, "versions": versions()}
-    folder = ScriptFolder(args.output_folder_path, settings, about, FILES, args.overwrite).path
+    about = {"flags": vars(args), "model": description}
+    opened = open_folder(args.output_folder_path, settings, about, FILES, args.overwrite)  # held as long as this runs
+    folder = opened.path
     print(*activation_files.write_filters(folder, classifier, args.channel), sep="\n")
     failed, rows = {}, []
     for view in classifier.views:
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         failed.update(top.unread.tolist())
         print(activation_files.write_top_images(folder, view, samples, top, args.channel))
         rows += activation_files.list_top_images(view.layer_name, samples, top)
-    print(files.write_whole(folder / "top_images.csv", lambda path: files.write_rows(path, list(rows[0]), rows)))
+    print(write_table(folder / "top_images.csv", rows))
     for name, reason in failed.items():
         print(f"{name}: {reason}")
     return 1 if failed else 0

@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    from comparison import methods_figures as compare_pages
     from comparison import methods_tables as compare_tables
+    from comparison.methods_figures import write_comparison_pages
     from metrics import localisation
     from pipeline import run as runs
 
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     if boxes is not None:
         print(f"{compare_tables.write_score_board(compared, boxes)}\n")
     runs.print_failures(failed)
-    main_script.print_paths(list(compare_pages.write_figures(compared, args.colormap, args.alpha)), args.show)
+    main_script.print_paths(list(write_comparison_pages(compared, args.colormap, args.alpha)), args.show)
     return 1 if failed else 0
 
 

@@ -120,9 +120,8 @@ def run(args: argparse.Namespace) -> int:
 
     utils.silence_tensorflow()
 
-    from output.folder import ScriptFolder
+    from output.folder import open_folder
     from pipeline import run as runs
-    from pipeline.results import versions
     from units.visualization import FILES, Visualizer
     from units.visualization_figures import write_figures
     from units.visualization_targets import choose_targets
@@ -142,8 +141,8 @@ def run(args: argparse.Namespace) -> int:
         "class_names": runs.tell_apart(classifier.class_names),
         **settings,
     }
-    about = {"flags": vars(args), "model": description, "versions": versions()}
-    folder = ScriptFolder(args.output_folder_path, kept, about, FILES, args.overwrite)
+    about = {"flags": vars(args), "model": description}
+    folder = open_folder(args.output_folder_path, kept, about, FILES, args.overwrite)
     visualizer = Visualizer(classifier, folder.path, settings, args.seed)
     visualizer.visualize(work)
     made = [(method, target.stem) for target in targets for method in work if target in work[method]]
@@ -171,7 +170,7 @@ def describe_doubt(row: dict) -> str:
 
 def format_rows(rows: Sequence[dict]) -> str:
     """The rows as a table."""
-    from pipeline.records import align
+    from output.tables import align
 
     head = ["target", "method", "classified as", "probability", "score from", "to", "steps", "seconds"]
     names = ("target", "method", "verdict", "probability", "score_start", "score_end", "steps", "seconds")

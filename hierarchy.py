@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     utils.silence_tensorflow()
 
     from comparison import levels as readings
-    from comparison import levels_figures as hierarchy_figures
     from comparison import levels_tables as hierarchy_tables
+    from comparison.levels_figures import write_level_pages
     from data import objects as object_truth
     from pipeline import run as runs
 
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     measured = hierarchy_tables.measure(opened, truth, args.fraction)
     print(f"\n{hierarchy_tables.write_tables(measured, args.output_folder_path)}\n")
     runs.print_failures(failed)
-    paths = hierarchy_figures.write_figures(measured, args.output_folder_path, args.colormap, args.alpha)
+    paths = write_level_pages(measured, args.output_folder_path, args.colormap, args.alpha)
     main_script.print_paths(list(paths), args.show)
     return 1 if failed else 0
 

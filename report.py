@@ -30,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def write_report(folders: Sequence[str | Path], output: str | Path, title: str) -> list[Path]:
     """The paths of report.html and report.tex; ValueError for a folder that holds no run."""
-    from output.files import figure_saver, write_rows, write_whole
+    from output.files import figure_saver, write_whole
+    from output.tables import write_table
     from reporting import content as report_content
     from reporting import render as report_html
     from reporting import report_tex
@@ -40,8 +41,7 @@ def write_report(folders: Sequence[str | Path], output: str | Path, title: str) 
     found = Report(folders)
     sections = report_content.compose(found)
     if found.differences:
-        names = list(found.differences[0])
-        write_whole(output / "report_differences.csv", lambda path: write_rows(path, names, found.differences))
+        write_table(output / "report_differences.csv", found.differences)
     for section in sections:
         for block in section.blocks:
             if isinstance(block, report_content.Picture):

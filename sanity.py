@@ -25,7 +25,6 @@ from dataclasses import replace
 
 import constants
 import main as main_script
-from explainers.registry import Method
 from pipeline.flags import forgive_names, in_range, run_script
 
 
@@ -45,11 +44,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def stage_method(method: Method, stage: int) -> Method:
-    """The method under the name it has in a stage; stage 0 is the method itself."""
-    return replace(method, name=f"{method.name}_stage_{stage}") if stage else method
-
-
 def run(args: argparse.Namespace) -> int:
     """One check from flags to figures; the exit code."""
     chosen = main_script.choose_options(args)
@@ -60,13 +54,14 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    from comparison import sanity_check as sanity_tables
-    from comparison import sanity_pages
+    from comparison import sanity_check
     from network import randomisation
     from pipeline import run as runs
 
     staged = {
-        stage_method(method, stage): options for stage in range(args.n_stages + 1) for method, options in chosen.items()
+        sanity_check.stage_method(method, stage): options
+        for stage in range(args.n_stages + 1)
+        for method, options in chosen.items()
     }
     opened = runs.open_run(args, staged)
     methods = {method: options for method, options in chosen.items() if method in opened.chosen}
@@ -78,31 +73,15 @@ def run(args: argparse.Namespace) -> int:
         for path, layer in group:
             randomisation.randomise(path, layer, args.seed)
         print(f"{f'stage {stage}':>14}: {group[0][0]} down to {group[-1][0]}", flush=True)
-        examine_stage(opened, methods, stage, args)
+        if (todo := sanity_check.stage_run(opened, methods, stage)) is not None:
+            runs.examine(todo, args, faithfulness=())
     stages = ["trained", *(group[-1][0] for group in groups)]
-    scores = sanity_tables.compare_stages(opened, list(methods), stages)
-    print(f"\n{sanity_tables.write_tables(opened, list(methods), stages, scores)}\n")
+    scores = sanity_check.compare_stages(opened, list(methods), stages)
+    print(f"\n{sanity_check.write_tables(opened, list(methods), stages, scores)}\n")
     runs.print_failures(failed)
-    paths = sanity_pages.write_figures(opened, list(methods), stages, scores, args)
+    paths = sanity_check.write_sanity_pages(opened, list(methods), stages, scores, args.colormap, args.alpha)
     main_script.print_paths(list(paths), args.show)
     return 1 if failed else 0
-
-
-def examine_stage(opened, methods: dict[Method, dict], stage: int, args: argparse.Namespace) -> None:
-    """Explains every image by the network as it is now, for the class of stage 0; nothing is judged."""
-    from pipeline import run as runs
-
-    samples = []
-    for sample in opened.samples:
-        found = [opened.results.find(method.name, sample) for method in methods]
-        classes = [record.class_index for record in found if record is not None]
-        if classes:
-            samples.append(replace(sample, class_index=classes[0], density_map_path=None, fixations=None))
-    names = {stage_method(method, stage): options for method, options in methods.items()}
-    left = [sample for sample in samples for method in names if opened.results.find(method.name, sample) is None]
-    if left:
-        now = replace(opened, classifier=opened.classifier.anew(), samples=samples, chosen=names, class_rule="label")
-        runs.examine(now, args, faithfulness=())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

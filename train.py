@@ -207,7 +207,8 @@ def run(args: argparse.Namespace, bags=None) -> int:
         "stages": [vars(stage) for stage in plan],
         "fine_tune_from": first_layer or "the first layer",
     }
-    folder, is_done = training_report.open_run(model_path, settings, args.overwrite)
+    opened, is_done = training_report.open_run(model_path, settings, args.overwrite)
+    folder = opened.path
     print_choices(settings, train.left_out + val.left_out)
     if is_done:
         print(f"{model_path} has been trained with these settings; --overwrite trains it again")
@@ -223,7 +224,7 @@ def run(args: argparse.Namespace, bags=None) -> int:
         *training_report.write_evaluation(folder, val, probabilities),
     ]
     measured = training_report.measure(val, probabilities)
-    training_report.write_description(folder, settings, **measured, left_out=train.left_out + val.left_out)
+    opened.update(**measured, left_out=train.left_out + val.left_out)
     for stage in plan:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
     print(*training_report.describe(measured, len(val)), model_path, *paths, sep="\n")

@@ -20,7 +20,7 @@ from network import model_files, node_scores
 from network.classifier import Classifier
 from pipeline import explain as explaining
 from pipeline import run as runs
-from pipeline.results import Results, versions
+from pipeline.results import Results
 from pipeline.run import Run
 
 
@@ -86,7 +86,7 @@ def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy
             for sample, pair in zip(samples, rows)
         ]
         described = {"source": column.source, **view.describe()}
-        about = {"flags": vars(args), "model": described, "versions": versions()}
+        about = {"flags": vars(args), "model": described}
         settings = {**runs.list_settings(args, view, chosen), "read_model": classifier.fingerprint}
         folder = Path(args.output_folder_path) / "levels" / stems.choose_stems([column.name])[0]
         results = Results(folder, settings, about, args.overwrite)

@@ -23,7 +23,7 @@ from network.classifier import Classifier
 from pipeline import explain as explaining
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.results import Results, versions
+from pipeline.results import Results
 from pipeline.score import Judge
 from pipeline.summary import divisions, list_differences, summarise
 
@@ -80,7 +80,7 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     samples = choose_samples(args, data_set)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
-    about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
+    about = {"gaze": density_note or "as given", "flags": vars(args), "model": description}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
     return Run(classifier, samples, chosen, results, description, class_rule, density_note, data_set)
 

@@ -60,7 +60,7 @@ def colours(work, model_file, monkeypatch):  # noqa: F811
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
-    monkeypatch.setattr(hierarchy_figures, "write_figures", lambda *args: iter(()))
+    monkeypatch.setattr(hierarchy_figures, "write_level_pages", lambda *args: iter(()))
 
 
 def run(*flags):

@@ -21,6 +21,7 @@ import constants
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
+from output.tables import write_table
 from units.maximisation import Maximiser, State
 from units.visualization_targets import Target
 
@@ -131,7 +132,7 @@ class Visualizer:
             )
             self.rows[method, target.stem] = row
         rows = list(self.rows.values())
-        files.write_whole(self.folder / "results.csv", lambda path: files.write_rows(path, list(COLUMNS), rows))
+        write_table(self.folder / "results.csv", rows, COLUMNS)
 
     def _judge(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""

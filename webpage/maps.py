@@ -91,7 +91,7 @@ def _show_map(
         look = {"colormap": style.colormap, "alpha": style.alpha, "density_note": style.density_note}
         row = display.explained_image(answers, case.sample, record, look)
         curves = f"insertion, area {record.insertion_auc:.2f}, and deletion, area {record.deletion_auc:.2f}"
-        parts.append(app_html.show_figure(figures.figure_curves(row), curves, "curves"))
+        parts.append(app_html.show_figure(figures.figure_panel(row, "insertion and deletion"), curves, "curves"))
     lines = [f"<strong>{record.method}</strong> {escape(about)}", *map(escape, describe(record, case.simulated))]
     return f"<figure><figcaption>{'<br>'.join(lines)}</figcaption>{''.join(parts)}</figure>"
 
