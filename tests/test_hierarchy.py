@@ -142,12 +142,6 @@ def test_a_label_that_is_no_leaf_is_named(colours, undrawn, capsys):
     assert {row["right"] for row in rows_of("levels_per_image") if "zebra" in row["image"]} == {""}
 
 
-def test_one_value_has_no_deviation():
-    row = {"images": 3, "area_mean": 1.0, "area_std": 0.0, "area_n": 1}
-    assert hierarchy_tables._format_mean(row, "area") == "1.000 (n=1)"
-    assert hierarchy_tables._format_mean(row | {"area_n": 3}, "area") == "1.000 ± 0.000"
-
-
 def test_a_sigmoid_is_refused_with_its_reason(colours, undrawn, capsys):
     model = planted_model(tail=[keras.layers.Activation("sigmoid")])
     model_files.save_model(model, Path("many.keras"), {"class_names": list(COLOURS), "preprocessing": "none"})
