@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import constants
 from feature_visualization import read_channels
 from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
+from pipeline.settings import read_data_settings, read_model_settings
 
 FILES = ("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz")
 
@@ -74,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from units import activation_maps as activation_files
     from units import filters, top_images
 
-    classifier, source = runs.open_classifier(args)
-    samples, _ = runs.load_samples(args, classifier)
+    classifier, source = runs.load_classifier(read_model_settings(args))
+    data = read_data_settings(args)
+    samples = runs.load_dataset(data, classifier).samples
     for view in classifier.views:
         view.require_layer()
         filters.check_channels(args.channel, top_images.count_channels(view))
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         "weights": classifier.fingerprint,
         "images": runs.tell_apart([sample.name for sample in samples]),
         "n_top_images": args.n_top_images,
-        "images_folder": runs.find_folder(args, "test_images_folder_path"),
+        "images_folder": data.paths["test_images_folder_path"],
     }
     about = {"flags": vars(args), "model": description}
     opened = open_folder(args.output_folder_path, settings, about, FILES, args.overwrite)  # held as long as this runs

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import constants
 from pipeline.flags import add_model_flags, forgive_names, in_range, run_script
+from pipeline.settings import read_model_settings
 
 if TYPE_CHECKING:
     from data.dataset import Sample
@@ -109,13 +110,13 @@ def load_model(args: argparse.Namespace, example: "Sample") -> tuple:
     utils.silence_tensorflow()
 
     from explainers.registry import METHODS
-    from pipeline import explain as explaining
+    from pipeline import explain
     from pipeline import run as runs
 
-    classifier, source = runs.open_classifier(args)
+    classifier, source = runs.load_classifier(read_model_settings(args))
     if args.model_path:  # where it lies on this machine is no business of the visitors
         source = source.replace(args.model_path, Path(args.model_path).name)
-    misfits = explaining.find_misfits(classifier, METHODS.values())
+    misfits = explain.find_misfits(classifier, METHODS.values())
     warm_up(classifier, {METHODS["GRADCAM"]: {}} if METHODS["GRADCAM"] not in misfits else {}, example)
     return classifier, source, misfits
 

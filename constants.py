@@ -1,5 +1,7 @@
 """Every default of the project, with its unit. No logic; nothing is imported here."""
 
+VERSION = "1.0"  # of this project; CHANGELOG.md
+
 # --- classifiers -----------------------------------------------------------------------------------------
 # name of the lab -> (module and function of keras.applications, preprocessing, input side in pixels,
 #                     last convolutional layer, first layer of its last block, from which fine-tuning starts)
@@ -208,16 +210,9 @@ DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 
 # --- sanity checks (sanity.py) -----------------------------------------------------------------------------
-SANITY_N_STAGES = 8  # groups of layers that are randomised one after the other
-SANITY_LIMIT = 6  # images explained in every stage
 
 # --- comparing (compare.py) --------------------------------------------------------------------------------
-COMPARED_METHODS = "GRADCAM,LIME"
-COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
-LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
-    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
-}
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 
 # --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------
@@ -273,7 +268,6 @@ TARGETS_PER_PAGE = 12
 MOST_CLASSES = 12  # that are all visualized where none is named
 
 # --- levels of labels (hierarchy.py) -----------------------------------------------------------------------
-HIERARCHY_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
 BOX_IOU = 0.5  # with the object's box, from which on a box is right
 INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 
 import constants
 from pipeline.flags import add_model_flags, forgive_names, in_range, reader, run_script
+from pipeline.settings import read_model_settings
 
 DEFAULT_METHODS = {True: "CLASS_IMPRESSION", False: "FOURIER"}  # of classes, of anything else
 
@@ -127,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     from units.visualization_targets import choose_targets
 
     any_layer = argparse.Namespace(**{**vars(args), "layer_name": None})
-    classifier, source = runs.open_classifier(any_layer)
+    classifier, source = runs.load_classifier(read_model_settings(any_layer))
     targets = choose_targets(classifier, args.class_index, args.layer_name, args.channel, args.position)
     work = share_out(targets, args.visualization_method)
     settings = choose_settings(work, args.n_steps)

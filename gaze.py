@@ -39,7 +39,7 @@ import numpy as np
 import constants
 from data.fixations import Fixations
 from output.files import figure_saver, write_whole
-from pipeline.flags import add_data_flags, forgive_names, run_script
+from pipeline.flags import add_data_flags, add_gaze_flags, forgive_names, run_script
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
     "screen_width_px": (int, constants.SCREEN_WIDTH_PX, "of the screen, which an image fills as far as it fits"),
@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Make density maps of fixations, and compare them with official ones.", allow_abbrev=False
     )
     add_data_flags(parser)
+    add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
     for name, (kind, default, meaning) in GEOMETRY.items():
         screen.add_argument(f"--{name}", type=kind, help=f"{meaning} (default: {default:g})")

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 
 import constants
 from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, run_script
+from pipeline.settings import read_data_settings, read_model_settings
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -81,12 +82,12 @@ def run(args: argparse.Namespace) -> int:
 
     folder = Path(args.output_folder_path)
     other = dissection_run.read_other(args.compare_with) if args.compare_with else None
-    classifier, source = runs.open_classifier(args)
+    classifier, source = runs.load_classifier(read_model_settings(args))
     classifier.require_layer()
     embedded = args.test_images_folder_path is None
     if embedded and args.limit is None:
         args.limit = constants.DEMO_MONUMENTS
-    samples, _ = runs.load_samples(args, classifier)
+    samples = runs.load_dataset(read_data_settings(args), classifier).samples
     runs.print_choices({"source": source, **classifier.describe()}, samples)
     masks = args.concepts or (Path(constants.DEMO_FOLDER) / "part_masks" if embedded else concepts.LABELS)
     found = concepts.open_concepts(masks, samples)

@@ -29,8 +29,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # 
 def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
     """The paths of the pages of each method and of the curves, as they are written."""
     folder, run = Path(folder), measured.readings[0].run
-    style = {"colormap": colormap, "alpha": alpha, "density_note": run.density_note}
-    names = [f"{level.name} ({level.n_classes} classes)" for level in measured.readings]
+    style = {"colormap": colormap, "alpha": alpha, "density_note": run.images.gaze_note}
+    names = [f"{reading.name} ({reading.n_classes} classes)" for reading in measured.readings]
     for method in run.names:
         title = f"{method} on every level of labels, {run.description['model_name']}"
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))

@@ -47,7 +47,8 @@ def stage_run(run: Run, methods: dict[Method, dict], stage: int) -> Run | None:
     staged = {stage_method(method, stage): options for method, options in methods.items()}
     if all(run.results.find(method.name, sample) is not None for sample in samples for method in staged):
         return None
-    return replace(run, classifier=run.classifier.anew(), samples=samples, chosen=staged, class_rule="label")
+    images = replace(run.images, samples=samples)
+    return replace(run, classifier=run.classifier.anew(), images=images, methods=staged, class_rule="label")
 
 
 # --- tables --------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def mute(run: Run, sample: Sample, boxes: Sequence[Box], seed: int) -> list[dict
     ]
     if record.failed:
         return [{**row, "undefined": record.status} for row in rows]
-    options = {**run.chosen[occlusion], "seed": seed}
+    options = {**run.methods[occlusion], "seed": seed}
     explainer = occlusion.load()(run.classifier, None, sample.read(), record.class_index, **options)
     upright = {}
     for row, box in zip(rows, boxes):

@@ -96,6 +96,15 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     return rows
 
 
+def describe_records(records: Sequence[Record], n_images: int) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
+    parts = [format_table(summarise(records))]
+    if (n_known := len({record.image for record in records})) > n_images:
+        parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
+    parts += [describe_undefined(records), describe_differences(list_differences(records))]
+    return "\n\n".join(filter(None, parts))
+
+
 def describe_differences(rows: Sequence[dict]) -> str:
     """How many of the tested differences stand, and between which methods, metric by metric; '' without a test."""
     if not rows:

@@ -72,13 +72,14 @@ def compose(report: Report) -> list[Section]:
                 (
                     "boxes",
                     report_figures.figure_boxes(report),
-                    "Box: quartiles; line: median; dot: mean; whiskers: 1.5 times the box. ↑ higher, ↓ lower is better.",
+                    "Box: quartiles; line: median; dot: mean; whiskers: 1.5 times the box. "
+                    "↑ higher, ↓ lower is better.",
                 ),
                 (
                     "curves",
                     report_figures.figure_curves(report),
-                    "Probability of the class while pixels are inserted or deleted, most salient first: mean over the images "
-                    "and one standard deviation.",
+                    "Probability of the class while pixels are inserted or deleted, most salient first: mean over "
+                    "the images and one standard deviation.",
                 ),
                 (
                     "scatter",

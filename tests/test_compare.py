@@ -138,7 +138,7 @@ def test_a_bad_flag_ends_the_comparison(work, undrawn, capsys, flags, words):
 
 def test_the_preset_is_the_assignments_and_a_flag_given_besides_prevails():
     def options(*flags):
-        return compare.choose_options(compare.build_parser().parse_args(flags))[METHODS["LIME"]]
+        return compare.read_settings(compare.build_parser().parse_args(flags)).run.methods[METHODS["LIME"]]
 
     preset = options("--lime_preset=assignment")
     wanted = {"top_labels": 1, "hide_color": 0, "num_lime_features": 100_000, "num_samples": 1000}

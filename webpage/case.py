@@ -1,6 +1,6 @@
 """A photograph, and all that a visitor asks about it.
 
-The questions are put to the `Examiner` of main.py, its answers kept in memory; a map, a curve, a likeness to gaze is
+The questions are put to the `Runner` of main.py, its answers kept in memory; a map, a curve, a likeness to gaze is
 computed when it is first asked for. Nothing here knows the page.
 """
 
@@ -19,10 +19,10 @@ from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.files import save_array, write_whole
 from pipeline import run_figures as display
-from pipeline.explain import Examiner
+from pipeline.explain import Runner, prepare_image, prepare_images
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.score import Judge, Subject
+from pipeline.score import PreparedImage, Scorer
 from utils import read_image
 from webpage.app_answers import Answers
 from webpage.work import Watch, watched
@@ -53,27 +53,21 @@ class Question:
         return Counter(method.name for methods in self.asked.values() for method in methods)
 
 
-class WatchedExaminer(Examiner):
-    """An examiner of a photograph that is read already, reporting to the watch of a question that may take several."""
+class PhotographRunner(Runner):
+    """Explains a photograph that is read already: a large one is slow to read and to shrink."""
 
-    def __init__(self, *args, photograph: Subject, watch: Watch, **options):
-        self.photograph, self.watch = photograph, watch
+    def __init__(self, *args, photograph: PreparedImage, **options):
+        self.photograph = photograph
         super().__init__(*args, **options)
 
-    def read_subjects(self, samples: Sequence[Sample]) -> dict[str, Subject | str]:
-        """The photograph, asked about the class of this examiner: a large one is slow to read and to shrink."""
+    def prepare_images(self, samples: Sequence[Sample]) -> dict[str, PreparedImage | str]:
+        """The photograph, asked about the class of this runner."""
         image, pixels = self.photograph.image, self.photograph.pixels
         row = self.classifier.predict(pixels[None])[0]
-        return {sample.stem: self._make_subject(sample, image, pixels, row) for sample in samples}
-
-    @property
-    def progress(self) -> Watch:
-        """What the examiner reports to."""
-        return self.watch
-
-    @progress.setter
-    def progress(self, own) -> None:
-        """The progress that it makes for its own part is not used."""
+        return {
+            sample.stem: prepare_image(self.classifier, sample, image, pixels, row, self.class_rule)
+            for sample in samples
+        }
 
 
 @contextlib.contextmanager
@@ -95,9 +89,8 @@ class Case:
         with _without_folder(path):
             image = read_image(path)
         sample = Photograph(path.name, choose_stems([path.name])[0], path, image=image)
-        examiner = Examiner(classifier, None, None, class_rule="predicted")
-        subject = examiner.read_subjects([sample])[sample.stem]
-        if not isinstance(subject, Subject):
+        subject = prepare_images(classifier, [sample], "predicted")[sample.stem]
+        if isinstance(subject, str):
             raise ValueError(subject)
         probabilities = classifier.predict(subject.pixels[None])[0]
         top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
@@ -149,15 +142,15 @@ class Case:
         n_images = 2 * (self.classifier.input_height + 1)  # of two curves: a row's worth of pixels a step
         judge = self._judge(watched(self.classifier, watch, n_images), question.faithfulness)
         for class_index, methods in question.asked.items():
-            WatchedExaminer(
+            PhotographRunner(
                 self.classifier,
                 self.answers[class_index],
                 judge,
                 class_rule=str(class_index),
                 seed=question.seed,
                 photograph=self.subject,
-                watch=watch,
-            ).examine([self.sample], methods)
+                open_progress=lambda counts: watch,
+            ).run([self.sample], methods)
 
     def compare_with(self, density_map_path: Path | None) -> None:
         """From now on, this is where people looked; ValueError for a density map that cannot be used."""
@@ -169,8 +162,8 @@ class Case:
         for answers in self.answers.values():
             answers.forget_gaze()
 
-    def _judge(self, classifier: Classifier, faithfulness: tuple[str, ...]) -> Judge:
-        return Judge(classifier, GazeTruth([self.sample]), faithfulness=faithfulness)
+    def _judge(self, classifier: Classifier, faithfulness: tuple[str, ...]) -> Scorer:
+        return Scorer(classifier, GazeTruth([self.sample]), faithfulness=faithfulness)
 
     # --- what is downloaded --------------------------------------------------------------------------------
 
