@@ -104,10 +104,9 @@ def run(settings: ActivationSettings) -> int:
 
     utils.silence_tensorflow()
 
-    from output import files
-    from output.folder import ScriptFolder
+    from output.folder import open_folder
+    from output.tables import write_table
     from pipeline import run as runs
-    from pipeline.results import versions
     from units import activation_maps, filters, top_images
 
     classifier, source = runs.load_classifier(settings.model)
@@ -124,8 +123,12 @@ def run(settings: ActivationSettings) -> int:
         "n_top_images": settings.n_top_images,
         "images_folder": settings.data.paths["test_images_folder_path"],
     }
-    about = {"flags": settings.flags, "model": description, "versions": versions()}
-    folder = ScriptFolder(settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite).path
+    about = {"flags": settings.flags, "model": description}
+    # Held as long as this runs.
+    opened = open_folder(
+        settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
+    )  # held till the end
+    folder = opened.path
     print(*activation_maps.write_filters(folder, classifier, settings.channels), sep="\n")
     failed, rows = {}, []
     for view in classifier.views:
@@ -135,7 +138,7 @@ def run(settings: ActivationSettings) -> int:
         failed.update(top.unread.tolist())
         print(activation_maps.write_top_images(folder, view, samples, top, settings.channels))
         rows += activation_maps.list_top_images(view.layer_name, samples, top)
-    print(files.write_whole(folder / "top_images.csv", lambda path: files.write_rows(path, list(rows[0]), rows)))
+    print(write_table(folder / "top_images.csv", rows))
     for name, reason in failed.items():
         print(f"{name}: {reason}")
     return 1 if failed else 0

@@ -86,7 +86,7 @@ def run(settings: CompareSettings) -> int:
     if boxes is not None:
         print(f"{methods_tables.write_score_board(compared, boxes)}\n")
     runs.print_failures(failed)
-    paths = methods_figures.write_figures(compared, settings.run.colormap, settings.run.alpha)
+    paths = methods_figures.write_comparison_pages(compared, settings.run.colormap, settings.run.alpha)
     runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 

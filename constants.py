@@ -173,7 +173,6 @@ OCCLUSION_FILL = 127.0  # grey value
 KERNEL_SHAP_NUM_SAMPLES = 1000
 
 # --- records ---------------------------------------------------------------------------------------------
-LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
 IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
 DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run

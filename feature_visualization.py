@@ -147,9 +147,8 @@ def run(settings: VisualizationSettings) -> int:
 
     utils.silence_tensorflow()
 
-    from output.folder import ScriptFolder
+    from output.folder import open_folder
     from pipeline import run as runs
-    from pipeline.results import versions
     from units import visualization
     from units.visualization_figures import write_figures
 
@@ -168,8 +167,8 @@ def run(settings: VisualizationSettings) -> int:
         "class_names": runs.tell_apart(classifier.class_names),
         **methods,
     }
-    about = {"flags": settings.flags, "model": description, "versions": versions()}
-    folder = ScriptFolder(settings.output_folder, kept, about, visualization.FILES, settings.overwrite)
+    about = {"flags": settings.flags, "model": description}
+    folder = open_folder(settings.output_folder, kept, about, visualization.FILES, settings.overwrite)
     visualizer = visualization.Visualizer(classifier, folder.path, methods, settings.seed)
     visualizer.visualize(work)
     made = [(method, target.stem) for target in targets for method in work if target in work[method]]

@@ -110,7 +110,7 @@ def run(settings: HierarchySettings) -> int:
     folder = settings.run.output_folder
     print(f"\n{levels_tables.write_tables(measured, folder)}\n")
     runs.print_failures(failed)
-    paths = levels_figures.write_figures(measured, folder, settings.run.colormap, settings.run.alpha)
+    paths = levels_figures.write_level_pages(measured, folder, settings.run.colormap, settings.run.alpha)
     runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 

@@ -18,7 +18,7 @@ from network import node_scores
 from network.classifier import Classifier
 from pipeline import explain
 from pipeline import run as runs
-from pipeline.results import Results, versions
+from pipeline.results import Results
 from pipeline.run import Images, Run
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 
@@ -87,7 +87,7 @@ def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy:
             for sample, pair in zip(samples, rows)
         ]
         described = {"source": column.source, **view.describe()}
-        about = {"flags": settings.flags, "model": described, "versions": versions()}
+        about = {"flags": settings.flags, "model": described}
         kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
         folder = settings.output_folder / "levels" / stems.choose_stems([column.name])[0]
         results = Results(folder, kept, about, settings.overwrite)

@@ -308,10 +308,10 @@ class Classifier:
     def anew(self, model: keras.Model | None = None) -> "Classifier":
         """A classifier of the model as it is now, asked alike: for weights that have changed since.
 
-        model: another of the same layers, in its place.
+        model: another one of the same layers, in its place.
         """
         return Classifier(
-            model or self.model,
+            self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
             class_ids=self.class_ids,

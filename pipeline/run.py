@@ -24,7 +24,7 @@ from output.progress import printable
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.results import Results, versions
+from pipeline.results import Results
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
@@ -113,12 +113,7 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     check_options(classifier, methods)
     description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
     print_choices(description, images.samples)
-    about = {
-        "gaze": images.gaze_note or "as given",
-        "flags": settings.flags,
-        "model": description,
-        "versions": versions(),
-    }
+    about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
     return Run(classifier, images, methods, results, description, class_rule)

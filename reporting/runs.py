@@ -14,7 +14,7 @@ from explainers.registry import BASELINES
 from metrics import catalogue as metrics
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.run_folder import RunFolder
+from pipeline.results import RunFolder
 from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
 

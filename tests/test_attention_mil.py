@@ -77,7 +77,7 @@ def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, sav
     assert [row["method"] for row in records].count("ATTENTION") == 2
     assert all(row["status"] == "ok" for row in records if row["method"] == "ATTENTION")
     assert run(*flags, "--patch_size=20") == 2  # other bags are another run
-    assert "patches 4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
+    assert "patches: '4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage, weights", [("head", "fixed"), ("all_layers", "trained")])

@@ -59,7 +59,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         "stages": [vars(stage) for stage in settings.stages],
         "fine_tune_from": first_layer or "the first layer",
     }
-    folder, is_done = training_report.open_run(model_path, described, settings.overwrite)
+    opened, is_done = training_report.open_run(model_path, described, settings.overwrite)
+    folder = opened.path
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
     if is_done:
@@ -77,7 +78,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         *training_report.write_evaluation(folder, val, probabilities),
     ]
     measured = training_report.measure(val, probabilities)
-    training_report.write_description(folder, described, **measured, left_out=left_out)
+    opened.update(**measured, left_out=left_out)
     for stage in settings.stages:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
     print(*training_report.describe(measured, len(val)), model_path, *paths, sep="\n")

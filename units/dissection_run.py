@@ -11,9 +11,8 @@ import constants
 from data.dataset import Sample
 from network.classifier import Classifier
 from output.files import figure_saver, write_whole
-from output.folder import ScriptFolder
-from pipeline.records import align
-from pipeline.results import versions
+from output.folder import open_folder
+from output.tables import align, write_table
 from plots import drawing
 from units import dissection_figures, dissection_tables
 from units.concepts import Concepts, chance_iou
@@ -92,8 +91,7 @@ def dissect_model(
         "weights": classifier.fingerprint,
         **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
     }
-    about["versions"] = versions()
-    _held = ScriptFolder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
+    _held = open_folder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.views])
@@ -127,10 +125,10 @@ def read_other(folder: str | Path) -> Described:
 def _write_tables(folder: Path, rows: list[dict], min_iou: float) -> None:
     dissection_tables.write_descriptions(folder, rows)
     layers = dissection_tables.tabulate_layers(rows, min_iou)
-    dissection_tables.write_table(folder / "layers.csv", layers, list(layers[0]))
+    write_table(folder / "layers.csv", layers, list(layers[0]))
     by_concept = dissection_tables.tabulate_concepts(rows, min_iou)
     columns = ["concept", *(row["layer"] for row in layers)]
-    dissection_tables.write_table(folder / "detectors.csv", by_concept, columns)
+    write_table(folder / "detectors.csv", by_concept, columns)
     print(f"\n{dissection_tables.format_rows(layers)}\n")
     if by_concept:
         print(f"{dissection_tables.format_rows(by_concept)}\n")
@@ -179,7 +177,7 @@ def write_comparison(folder: Path, first: Described, other: Described, min_iou: 
     """Two models side by side in words, once comparison.csv and comparison.png are written."""
     rows = dissection_tables.compare(first.rows, other.rows, min_iou)
     names = (first.name, other.name if other.name != first.name else f"{other.name} (2)")
-    dissection_tables.write_table(folder / "comparison.csv", rows, ["concept", "first", "second", "found_in"])
+    write_table(folder / "comparison.csv", rows, ["concept", "first", "second", "found_in"])
     title = f"concepts with a detector, IoU over {min_iou:.3g}"
     figure = dissection_figures.figure_comparison(rows, names, title)
     path = write_whole(folder / "comparison.png", figure_saver(figure))

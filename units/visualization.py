@@ -23,7 +23,7 @@ import constants
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
-from pipeline.records import align
+from output.tables import align, write_table
 from units.maximisation import Maximiser, State
 
 FILES = ("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png")
@@ -216,7 +216,7 @@ class Visualizer:
             )
             self.rows[method, target.stem] = row
         rows = list(self.rows.values())
-        files.write_whole(self.folder / "results.csv", lambda path: files.write_rows(path, list(COLUMNS), rows))
+        write_table(self.folder / "results.csv", rows, COLUMNS)
 
     def _judge(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""

@@ -60,11 +60,9 @@ def write_figures(visualizer: Visualizer, rows: Sequence[dict], n_methods: int, 
     """The paths of the pages for rows of results.csv, as they are written; several methods stand side by side."""
     n_columns = n_methods if n_methods > 1 else min(4, len(rows))
     size = max(1, TARGETS_PER_PAGE // n_columns) * n_columns
-    for number, first in enumerate(range(0, len(rows), size), start=1):
-        shown = [read_visualization(visualizer, row) for row in rows[first : first + size]]
-        figure = figure_visualizations(shown, n_columns, f"what excites {model_name}")
-        name = "feature_visualization.png" if number == 1 else f"feature_visualization_{number}.png"
-        yield files.write_whole(visualizer.folder / name, files.figure_saver(figure))
+    shown = (read_visualization(visualizer, row) for row in rows)
+    path, title = visualizer.folder / "feature_visualization.png", f"what excites {model_name}"
+    return files.write_pages(path, shown, size, lambda page: figure_visualizations(page, n_columns, title))
 
 
 def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:
