@@ -96,13 +96,13 @@ def run(args: argparse.Namespace) -> int:
 
     from comparison import methods_figures as compare_pages
     from comparison import methods_tables as compare_tables
-    from metrics import localisation
+    from data.boxes import match_boxes, read_boxes
     from pipeline import run as runs
 
-    boxes = localisation.read_boxes(args.boxes) if args.boxes else None
+    boxes = read_boxes(args.boxes) if args.boxes else None
     opened = runs.open_run(args, chosen)
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, opened.samples)
+        boxes, note = match_boxes(boxes, opened.samples)
         print(f"{'boxes':>14}: {note}", flush=True)
     failed = runs.examine(opened, args, faithfulness=())
     compared = compare_tables.compare(opened, args.fraction, args.rank_by)

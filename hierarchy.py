@@ -3,7 +3,7 @@
     python hierarchy.py --taxonomy=animals.csv --test_images_folder_path=photographs --model_path=my_model.keras
     python hierarchy.py --model_path=monuments.keras                 monument and style, from MexCulture142's names
     python hierarchy.py ... --boxes=boxes.csv --coarse_models=group.keras,kingdom.keras
-    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...       see inat_loc.py
+    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...  data/taxonomy_files.py
 
 Takes the flags of `main.py`. One model is read on every level from its own classes up: on each, its classes are the
 nodes of that level (node_scores.py; taxonomy_csv.py for the file), and any method that explains a class runs as in
@@ -86,10 +86,10 @@ def run(args: argparse.Namespace) -> int:
 
     import representations
     import utils
-    from data import label_levels
+    from data import taxonomy_files
 
     representations.check_colormap(args.colormap)
-    taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
+    taxonomy = taxonomy_files.open_taxonomy(args.taxonomy) if args.taxonomy else None
     utils.silence_tensorflow()
 
     from comparison import levels as readings

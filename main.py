@@ -137,18 +137,18 @@ def run(args: argparse.Namespace) -> int:
     representations.check_colormap(args.colormap)
     utils.silence_tensorflow()
 
-    from metrics import localisation
+    from data.boxes import match_boxes, read_boxes
     from pipeline import muted_boxes as muting
     from pipeline import run as runs
     from pipeline import run_figures as display
     from pipeline import top_classes
     from pipeline.summary import describe_differences, describe_undefined, format_table, list_differences, summarise
 
-    boxes = localisation.read_boxes(args.mute_boxes) if args.mute_boxes else None
+    boxes = read_boxes(args.mute_boxes) if args.mute_boxes else None
     opened = runs.open_run(args, chosen)
     rule = top_classes.read_rule(opened.classifier, args.top_k, args.classes)
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, opened.samples)
+        boxes, note = match_boxes(boxes, opened.samples)
         print(f"{'boxes':>14}: {note}", flush=True)
     failed = runs.examine(opened, args, args.faithfulness)
     records = opened.results.records.values()

@@ -126,11 +126,11 @@ def find_folders(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
 
 def choose_level(args: argparse.Namespace) -> tuple:
     """The level whose labels are learnt, and its taxonomy, None for MexCulture142's; ValueError for no level of it."""
-    from data import label_levels
+    from data import taxonomy_files
 
     if args.multi_label and args.taxonomy:
         raise ValueError("--taxonomy tells one label an image, --multi_label several: give one of them")
-    taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
+    taxonomy = taxonomy_files.open_taxonomy(args.taxonomy) if args.taxonomy else None
     levels = taxonomy.levels if taxonomy else constants.LABEL_LEVELS
     level = args.label_level or levels[0]
     if level not in levels:

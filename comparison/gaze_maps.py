@@ -11,11 +11,10 @@ import numpy as np
 import constants
 import demo
 import evaluate
-import gaze
 import representations
 import utils
 from comparison import gaze_files
-from data import dataset
+from data import dataset, density_maps, images
 from data.dataset import Sample
 from data.fixations import Fixations, read_fixations
 from output.files import picture_saver, write_whole
@@ -39,16 +38,16 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
         embedded, _ = demo.open_demo(limit)
         wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
         folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
-    images, official, fixations = folders.values()
+    folder, official, fixations = folders.values()
     read = read_fixations(fixations)
-    samples = dataset.load_dataset(images, official, fixations=read, limit=limit)
+    samples = dataset.load_dataset(folder, official, fixations=read, limit=limit)
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
-    notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(images)
+    notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(folder)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
     if others := dataset.count_unmatched(read, samples):
         notes.append(f"fixations of {others} other images are left alone")
-    paths = {"images": images, "fixations": fixations, "official": official}
+    paths = {"images": folder, "fixations": fixations, "official": official}
     origin = {name: path and str(Path(path).resolve()) for name, path in paths.items()}
     content = zlib.crc32(b"".join(of_image.points.tobytes() for of_image in read.values()))
     return samples, notes, {**origin, "fixations_crc32": content}  # a file may change under its name
@@ -57,7 +56,7 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
 def make_map(sample: Sample, folder: Path, name: str, colormap: str, sigma_px: float | None, geometry: dict) -> dict:
     """The row of gaze.csv of one image, once its map is written; `status` says why where there is none.
 
-    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `gaze.compute_sigma`.
+    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `compute_sigma`.
     """
     row = dict.fromkeys(gaze_files.COLUMNS, "") | {"image": sample.name, "status": "no fixations"}
     if sample.fixations is None:
@@ -65,9 +64,9 @@ def make_map(sample: Sample, folder: Path, name: str, colormap: str, sigma_px: f
     try:
         image = sample.read()
         size = image.shape[:2]
-        sigma = sigma_px or gaze.compute_sigma(*size, **geometry)
+        sigma = sigma_px or density_maps.compute_sigma(*size, **geometry)
         row |= {**count(sample.fixations, *size), "sigma_px": round(sigma, 3)}
-        density_map = gaze.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
+        density_map = density_maps.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
     except ValueError as error:
         return row | {"status": f"failed: {error}"}
     write_whole(folder / name, picture_saver(np.rint(255 * density_map).astype(np.uint8)))
@@ -121,8 +120,8 @@ def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, not
     has_official = bool(shown) and shown[0][0]["pcc"] != ""
     pictures, titles = [], []
     for row, sample in shown[: 3 + has_official]:  # then `grid_layout` gives each image a row
-        pictures += [sample.read(), utils.read_image(folder / row["density_map"])]
-        pictures += [utils.read_image(folder / gaze_files.over_image_path(sample))]
+        pictures += [sample.read(), images.read_image(folder / row["density_map"])]
+        pictures += [images.read_image(folder / gaze_files.over_image_path(sample))]
         titles += [sample.name, f"density map\nsigma {row['sigma_px']:.1f} px", f"{row['fixations']} fixations"]
         if has_official:
             is_there = sample.density_map_path is not None and row["pcc"] != ""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import constants
-from data import label_levels, stems
+from data import taxonomy_files
 from data.dataset import Sample
+from data.names import choose_file_stems
 from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method, means_all
 from network import model_files, node_scores
@@ -88,7 +89,7 @@ def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy
         described = {"source": column.source, **view.describe()}
         about = {"flags": vars(args), "model": described, "versions": versions()}
         settings = {**runs.list_settings(args, view, chosen), "read_model": classifier.fingerprint}
-        folder = Path(args.output_folder_path) / "levels" / stems.choose_stems([column.name])[0]
+        folder = Path(args.output_folder_path) / "levels" / choose_file_stems([column.name])[0]
         results = Results(folder, settings, about, args.overwrite)
         run = Run(view, labelled, chosen, results, described, "label", density_note)
         opened.append(Reading(column, position, run))
@@ -116,7 +117,7 @@ def _load_samples(args: argparse.Namespace, taxonomy: Taxonomy | None, namer) ->
     if args.test_images_folder_path is None:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
     options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": args.limit}
-    return label_levels.list_samples(args.test_images_folder_path, taxonomy, **options), ""
+    return taxonomy_files.list_samples(args.test_images_folder_path, taxonomy, **options), ""
 
 
 def _open_coarse(path: str, args: argparse.Namespace, taxonomy: Taxonomy) -> Column:

@@ -24,9 +24,9 @@ import numpy as np
 
 import constants
 from data.fixations import Fixations, read_fixations
-from data.names import pair_by_name
-from data.stems import choose_stems
-from utils import find_class, get_image_index, parse_mexculture_name, read_density_map, read_image, resize_map
+from data.images import read_density_map, read_image
+from data.names import choose_file_stems, pair_by_name
+from utils import find_class, get_image_index, parse_mexculture_name, resize_map
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Sample:
             return ""
 
     def read(self) -> np.ndarray:
-        """The image, uint8 RGB (H, W, 3); errors as `utils.read_image`."""
+        """The image, uint8 RGB (H, W, 3); errors as `images.read_image`."""
         return read_image(self.path)
 
 
@@ -82,7 +82,7 @@ def load_dataset(
     if gdfm_folder is not None:
         gdfm_folder = _check_folder("gdfm_folder", gdfm_folder)
     names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
-    stems = choose_stems(names)  # of all names, so that a limit renames no output file
+    stems = choose_file_stems(names)  # of all names, so that a limit renames no output file
     if labels is None:
         found = _find_labels(names, class_names or (), class_ids or (), label_level)
     else:

@@ -15,6 +15,7 @@ import constants
 import utils
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
+from metrics.common import is_constant
 from network.classifier import Classifier
 from output.progress import Progress
 from pipeline.records import Record
@@ -139,7 +140,7 @@ class Examiner:
             return
         for subject, saliency_map, further, remark in zip(group, maps, pictures, remarks):
             record = replace(subject.record, method=method.name, **cost, undefined={}, remarks=remark)
-            if saliency_map.min() == saliency_map.max():
+            if is_constant(saliency_map):
                 record.status = "constant map"
             self._judge(method, options, subject, saliency_map, record, further, record.seconds)
 

@@ -19,9 +19,9 @@ from comparison import compare_figures
 from data import dataset
 from data import objects as object_truth
 from data.dataset import Sample
-from evaluate import Undefined
 from explainers.registry import METHODS
 from metrics import localisation
+from metrics.common import Undefined
 from network.classifier import Classifier
 from output.files import figure_saver, write_rows, write_whole
 from plots.panels import ExplainedImage

@@ -14,7 +14,8 @@ import numpy as np
 
 import constants
 from data.dataset import Sample, load_density_map
-from data.stems import choose_stems
+from data.images import read_image
+from data.names import choose_file_stems
 from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.files import save_array, write_whole
@@ -23,7 +24,6 @@ from pipeline.explain import Examiner
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.score import Judge, Subject
-from utils import read_image
 from webpage.app_answers import Answers
 from webpage.work import Watch, watched
 
@@ -94,7 +94,7 @@ class Case:
     def __init__(self, path: Path, classifier: Classifier, folder: Path, density_map_path: Path | None = None):
         with _without_folder(path):
             image = read_image(path)
-        sample = Photograph(path.name, choose_stems([path.name])[0], path, image=image)
+        sample = Photograph(path.name, choose_file_stems([path.name])[0], path, image=image)
         examiner = Examiner(classifier, None, None, class_rule="predicted")
         subject = examiner.read_subjects([sample])[sample.stem]
         if not isinstance(subject, Subject):
