@@ -7,16 +7,15 @@ it: a photograph that its EXIF orientation turns is explained as it is turned, a
 those of ImageNet were drawn without - even where the tag is wrong. A box covers the pixels x0 <= x < x1, y0 <= y < y1.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from data.dataset import Sample
 from data.images import EXIF_ORIENTATION, read_head
-from output.files import open_text
+from data.tables import Table, read_path, read_table, show
 
 COLUMNS = ("file", "x0", "y0", "x1", "y1")
 
@@ -33,33 +32,28 @@ class Box(NamedTuple):
 
 
 def read_boxes(path: str | Path) -> dict[str, list[Box]]:
-    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or not a number."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"boxes: there is no file '{path}'")
-    with open_text(path) as file:
-        reader = csv.reader(file)
-        head = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
-        missing = [name for name in COLUMNS if name not in head]
-        if missing:
-            raise ValueError(f"boxes: '{path}' should have the columns {', '.join(COLUMNS)}; it has no {missing[0]}")
-        rows = [(reader.line_num, dict(zip(head, row))) for row in reader if row]
-    boxes = {}
-    for line, row in rows:
-        if not (name := row.get("file", "").strip()):
-            raise ValueError(f"boxes: line {line} of '{path}' names no file")
-        boxes.setdefault(PurePosixPath(name).as_posix(), []).append(_read_box(path, line, row))
+    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or no number."""
+    table, boxes = read_table(path, "boxes"), {}
+    places = {name: table.find(name) for name in (*COLUMNS, "name")}
+    missing = [name for name in COLUMNS if places[name] is None]
+    if missing:
+        raise ValueError(f"boxes: '{path}' should have the columns {', '.join(COLUMNS)}; it has no {missing[0]}")
+    for line, cells in table.rows():
+        row = {name: cells[place] for name, place in places.items() if place is not None}
+        if not row["file"]:
+            raise table.refuse(line, "names no file")
+        boxes.setdefault(read_path(row["file"]), []).append(_read_box(table, line, row))
     return boxes
 
 
-def _read_box(path: Path, line: int, row: dict[str, str]) -> Box:
+def _read_box(table: Table, line: int, row: dict[str, str]) -> Box:
     try:
-        box = Box(*(float(row[name]) for name in COLUMNS[1:]), line, row.get("name", "").strip())
-    except (KeyError, ValueError):
-        given = ", ".join(row.get(name, "nothing") or "nothing" for name in COLUMNS[1:])
-        raise ValueError(f"boxes: line {line} of '{path}' should hold four numbers; got {given}") from None
-    if not (box.x0 < box.x1 and box.y0 < box.y1):  # written so that NaN is refused too
-        raise ValueError(f"boxes: line {line} of '{path}' is an empty box: x0 < x1 and y0 < y1 were wanted")
+        box = Box(*(table.number(row[name]) for name in COLUMNS[1:]), line, row.get("name", ""))
+    except ValueError:
+        given = show([row[name] or "nothing" for name in COLUMNS[1:]])
+        raise table.refuse(line, f"should hold four numbers; got {given}") from None
+    if not (box.x0 < box.x1 and box.y0 < box.y1):
+        raise table.refuse(line, "is an empty box: x0 < x1 and y0 < y1 were wanted")
     return box
 
 

@@ -24,7 +24,6 @@ All 500 species are animals, so that the rank of kingdom has one node and is lef
 The folder of images is one of the three splits, and its name says which.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,8 +32,8 @@ import constants
 from data import dataset
 from data.boxes import Box
 from data.dataset import Sample
+from data.tables import read_lines, read_table, show
 from data.taxonomy import Taxonomy
-from output.files import open_text
 from utils import fold_name
 
 
@@ -65,23 +64,18 @@ def list_labelled(folder: str | Path, taxonomy: Taxonomy, level: str) -> list[Sa
 # --- csv files -----------------------------------------------------------------------------------------------
 def read_csv_taxonomy(path: str | Path) -> Taxonomy:
     """The taxonomy of a csv file; ValueError names the line of what is missing, repeated or contradicts."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"taxonomy: there is no file '{path}'")
-    with open_text(path) as file:
-        reader = csv.reader(file)
-        head = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    table = read_table(path, "taxonomy")
+    head, lines = table.head, list(table.rows())
     has_index = head[:1] == ["index"]
     levels = tuple(head[has_index:])
     if levels[:1] != ("leaf",) or len(levels) < 2 or not all(levels) or len(set(levels)) < len(levels):
         raise ValueError(
             f"taxonomy: '{path}' should begin with the columns leaf, or index and leaf, then one of its own per level "
-            f"up; it has {', '.join(head) or 'none'}"
+            f"up; it has {show(head) or 'none'}"
         )
     for line, row in lines:
-        if len(row) != len(head) or not all(row):
-            raise ValueError(f"taxonomy: line {line} of '{path}' should hold {', '.join(head)}; got {', '.join(row)}")
+        if not all(row):
+            raise table.refuse(line, f"should hold {', '.join(head)}; got {show(row)}")
     rows = [tuple(row[has_index:]) for _, row in lines]
     if not rows:
         raise ValueError(f"taxonomy: '{path}' has no leaf")
@@ -94,7 +88,9 @@ def _read_indices(path: Path, lines: Sequence[tuple[int, list[str]]]) -> list[in
     seen = {}
     for line, (index, *_) in lines:
         if not index.isdecimal():
-            raise ValueError(f"taxonomy: line {line} of '{path}': the index of a class was wanted; got '{index}'")
+            raise ValueError(
+                f"taxonomy: line {line} of '{path}': the index of a class was wanted; got '{show([index])}'"
+            )
         if int(index) in seen:
             raise ValueError(f"taxonomy: index {index} is in lines {seen[int(index)]} and {line} of '{path}'")
         seen[int(index)] = line
@@ -179,13 +175,11 @@ def _read_pairs(path: Path) -> dict[str, str]:
 
 def _read_rows(path: Path, n_columns: int) -> Sequence[list[str]]:
     """The rows of a file without a head, cut at their last commas; ValueError for a row of fewer."""
-    if not path.is_file():
-        raise ValueError(f"iNatLoc500: there is no file '{path}'")
-    with open_text(path) as file:
-        rows = [line.strip().rsplit(",", n_columns - 1) for line in file if line.strip()]
+    lines = read_lines(path, "iNatLoc500")
+    rows = [line.strip().rsplit(",", n_columns - 1) for line in lines if line.strip()]
     for line, row in enumerate(rows, start=1):
         if len(row) != n_columns:
-            raise ValueError(f"line {line} of '{path}' should hold {n_columns} values; got {','.join(row)}")
+            raise ValueError(f"line {line} of '{path}' should hold {n_columns} values; got {show(row)}")
     return rows
 
 

@@ -117,7 +117,7 @@ class GazeTruth:
             )
 
     def leave_one_out(self, sample: Sample, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each observer, the density map (height, width) of all others and his own fixations (m, 2)."""
+        """For each observer, the density map (height, width) of all others and its own fixations (m, 2)."""
         self._observers(sample, height, width)
         return density_maps.leave_one_out(sample.fixations, height, width, sigma=self.sigma(height, width))
 

@@ -42,7 +42,7 @@ def write(tmp_path):
 
 
 def test_boxes_are_read_whatever_stands_beside_them(write):
-    rows = "red/0.png,386,1,2,3,4,", "", "./red/0.png,1,0,0,9.5,4,x", "b.png,1,0,0,1,1", ""
+    rows = "red/0.png,386,1,2,3,4,", "", "./red/0.png,1,0,0,9.5,4,x", "b.png,1,0,0,1,1,", ""
     path = write("\r\n".join(["\ufefffile,class,x0,y0,x1,y1,note", *rows]))
     assert read_boxes(path) == {"red/0.png": [Box(1, 2, 3, 4, 2), Box(0, 0, 9.5, 4, 4)], "b.png": [Box(0, 0, 1, 1, 5)]}
 
@@ -53,11 +53,11 @@ def test_boxes_are_read_whatever_stands_beside_them(write):
         ("", "it has no file"),
         ("file,x0,y0,x1\na,1,2,3\n", "it has no y1"),
         ("file,x0,y0,x1,y1\na,0,0,1,1\na,1,2,three,4\n", "line 3 .*got 1, 2, three, 4"),
-        ("file,x0,y0,x1,y1\na,1,2\n", "line 2 .*got 1, 2, nothing, nothing"),
+        ("file,x0,y0,x1,y1\na,1,2\n", "line 2 .*has 3 fields, the first line 5"),
         ("file,x0,y0,x1,y1\na,1,2,,4\n", "line 2 .*got 1, 2, nothing, 4"),
         ("file,x0,y0,x1,y1\na,5,0,5,9\n", "line 2 .*empty box"),
         ("file,x0,y0,x1,y1\na,0,9,5,1\n", "line 2 .*empty box"),
-        ("file,x0,y0,x1,y1\na,0,0,nan,1\n", "line 2 .*empty box"),
+        ("file,x0,y0,x1,y1\na,0,0,nan,1\n", "line 2 .*four numbers; got 0, 0, nan, 1"),
         ("file,x0,y0,x1,y1\n ,0,0,1,1\n", "line 2 .*no file"),
     ],
 )
