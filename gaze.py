@@ -9,7 +9,7 @@ Without flags it runs on the embedded data. Files in the output folder:
     density_maps/<image>.png    8 bits of grey, called `..._GFDM_N_<view>` as in MexCulture142 where the image is:
                                 main.py takes the folder as --test_gdfm_folder_path
     over_images/<stem>.png      the map over its photograph, a white dot for each fixation
-    gaze.csv, gaze_summary.csv  per image and of all: fixations outside, repeated, without duration; MAE, MSE, PCC, SSIM
+    gaze.csv, gaze_summary.csv  per image and of all: fixations outside, repeated, blinks, ...; MAE, MSE, PCC, SSIM
     gaze_grid.png               the images that agree least with the official maps
     gaze.json                   what it was made with
 

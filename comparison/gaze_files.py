@@ -11,7 +11,7 @@ from metrics import agreement
 from output.files import lock_folder, write_rows, write_whole
 from pipeline.records import align
 
-COUNTS = ("fixations", "outside", "repeated", "without_duration")
+COUNTS = ("fixations", "outside", "repeated", "blinks", "without_duration")
 HEADINGS = {"mae": "MAE", "mse": "MSE", "pcc": "PCC", "ssim": "SSIM"}
 COLUMNS = ("image", "observers", *COUNTS, "sigma_px", *HEADINGS, "density_map", "status")
 
@@ -103,7 +103,8 @@ def format_summary(rows: Sequence[dict], summary: dict) -> str:
     widths = " to ".join(dict.fromkeys(f"{sigma:.1f}" for sigma in sigmas[:1] + sigmas[-1:]))
     counts = [f"{summary[column] if summary[column] != '' else 'unknown'}" for column in COUNTS]
     lines = [
-        f"{counts[0]} fixations: {counts[1]} outside their image, {counts[2]} repeated, without duration: {counts[3]}",
+        f"{counts[0]} fixations: {counts[1]} outside their image, {counts[2]} repeated, without duration: {counts[4]}"
+        + (f"; {counts[3]} rows without a place (blinks) are left out" if summary["blinks"] else ""),
         f"observers of an image: {observers}",
         f"{summary['density_maps']} density maps, sigma {widths or '-'} image pixels",
         *(f"{row['image']}: {row['status']}" for row in rows if row["status"] != "ok"),

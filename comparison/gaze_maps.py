@@ -16,7 +16,8 @@ import utils
 from comparison import gaze_files
 from data import dataset, density_maps, images
 from data.dataset import Sample
-from data.fixations import Fixations, read_fixations
+from data.fixation_files import read_fixations
+from data.fixations import Fixations
 from output.files import picture_saver, write_whole
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
         wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
         folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
     folder, official, fixations = folders.values()
-    read = read_fixations(fixations)
+    read = read_fixations(fixations, args.fixations_unit)
     samples = dataset.load_dataset(folder, official, fixations=read, limit=limit)
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(folder)
@@ -83,6 +84,7 @@ def count(fixations: Fixations, height: int, width: int) -> dict:
         "fixations": len(fixations),
         "outside": fixations.inside(height, width).n_outside,
         "repeated": fixations.n_repeated,
+        "blinks": fixations.n_blinks,
         "without_duration": "" if without_duration is None else without_duration,
     }
 

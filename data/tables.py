@@ -45,8 +45,12 @@ class Table:
             yield line, cells
 
     def find(self, *names: str) -> int | None:
-        """The place of the column of one of these names, letter case aside; None without one, ValueError with two."""
-        places = [place for place, name in enumerate(self.head) if name.casefold() in names]
+        """The place of the column of one of these names; None without one, ValueError with two.
+
+        Letters and digits count alone, their case does not: 'X px' is x_px.
+        """
+        wanted = {_fold_heading(name) for name in names}
+        places = [place for place, name in enumerate(self.head) if _fold_heading(name) in wanted]
         if len(places) > 1:
             raise ValueError(f"{self.what}: '{self.path}' has two columns {' or '.join(names)}")
         return places[0] if places else None
@@ -75,6 +79,10 @@ def read_table(path: str | Path, what: str) -> Table:
     if head is None:
         raise table.refuse(line, "has a quote that does not end its field on this line")
     return table
+
+
+def _fold_heading(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def read_lines(path: str | Path, what: str) -> list[str]:

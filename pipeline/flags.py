@@ -40,7 +40,13 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--test_fixations_path",
         "--test_fixations_folder_path",
-        help="fixations: a folder of MexCulture142's .txt files, or a csv (image, observer, x, y, duration)",
+        help="fixations: a folder of MexCulture142's .txt files, a csv (image, observer, x, y, duration), a table "
+        "of an eye tracker, or a public data set as published (docs/gaze.md)",
+    )
+    data.add_argument(
+        "--fixations_unit",
+        choices=("pixels", "fraction"),
+        help="of x and y, of the image (default: as the file says, else pixels)",
     )
     data.add_argument(
         "--sigma_px",

@@ -162,7 +162,12 @@ def list_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list
         folders = {flag: folders[flag] or embedded[flag] for flag in folders}
     images, density_maps, fixations = folders.values()
     samples = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=classifier.class_names, class_ids=classifier.class_ids
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=args.fixations_unit,
+        class_names=classifier.class_names,
+        class_ids=classifier.class_ids,
     )
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""

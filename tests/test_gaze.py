@@ -45,7 +45,7 @@ def data(tmp_path):
         path = tmp_path / "images" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (60, 40), (90, 120, 90)).save(path)
-    points = "a.png,1,10,10,200\na.png,1,10,10,0\na.png,2,70,10,150\na.png,2,40,30,\nx.png,1,1,1,1\n"
+    points = "a.png,1,10,10,200\na.png,1,10,10,0\na.png,2,70,10,150\na.png,2,40,30,\na.png,1,,,90\na.png,2,nan,nan,80\nx.png,1,1,1,1\n"
     (tmp_path / "fixations.csv").write_text(f"image,observer,x,y,duration\n{points}")
 
     def run(*flags):
@@ -59,12 +59,12 @@ def test_what_is_wrong_with_the_fixations_is_counted_and_said(data, tmp_path, ca
     assert data("--sigma_px=5") == 0
     printed = capsys.readouterr().out
     assert "2 images; 1 of them without fixations; fixations of 1 other images are left alone" in printed
-    assert "4 fixations: 1 outside their image, 1 repeated, without duration: 2" in printed
+    assert "4 fixations: 1 outside their image, 1 repeated, without duration: 2; 2 rows without a place" in printed
     assert "b.png: no fixations" in printed
     with open(tmp_path / "out" / "gaze.csv", newline="") as file:
         first, second = csv.DictReader(file)
-    counts = {"observers": "2", "fixations": "4", "outside": "1", "repeated": "1", "without_duration": "2"}
-    assert {key: first[key] for key in counts} == counts
+    counts = {"observers": "2", "fixations": "4", "outside": "1", "repeated": "1", "blinks": "2"}
+    assert {key: first[key] for key in counts} == counts and first["without_duration"] == "2"
     assert float(first["sigma_px"]) == 5
     assert (first["pcc"], second["status"], second["density_map"]) == ("", "no fixations", "")
     grey = np.asarray(Image.open(tmp_path / "out" / "density_maps" / "a.png"))

@@ -9,7 +9,7 @@ from PIL import Image
 import constants
 from data.class_names import read_class_names
 from data.dataset import Sample, count_unmatched, label_of, list_classes, load_dataset, load_density_map
-from data.fixations import read_fixations
+from data.fixation_files import read_fixations
 
 
 def make_images(folder, *names, size=(6, 4)):

@@ -5,7 +5,8 @@ import pytest
 from planted import DATA
 
 from data.density_maps import DensityMean, compute_density_map, compute_sigma, leave_one_out, sum_gaussians
-from data.fixations import Fixations, read_fixations
+from data.fixation_files import read_fixations
+from data.fixations import Fixations
 from data.images import read_density_map
 
 
