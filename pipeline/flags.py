@@ -1,6 +1,7 @@
 """What the scripts share about their flags: which images, which model, checked numbers, and one way to end."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -73,10 +74,22 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def expand_home(args: argparse.Namespace) -> argparse.Namespace:
+    """The flags with the user's home folder for a '~' that begins one: no shell puts it behind a '='."""
+
+    def expand(value):
+        if isinstance(value, list):
+            return [expand(one) for one in value]
+        is_path = isinstance(value, str) and value.startswith("~")
+        return ",".join(os.path.expanduser(path) for path in value.split(",")) if is_path else value
+
+    return argparse.Namespace(**{name: expand(value) for name, value in vars(args).items()})
+
+
 def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """The exit code of `run(args)`; what stops it is told in one line: 2, or 130 when interrupted."""
     try:
-        return run(args)
+        return run(expand_home(args))
     except ValueError as error:
         message = str(error)
     except OSError as error:  # a folder that may not be written to, a full disk
