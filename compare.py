@@ -70,15 +70,15 @@ def run(settings: CompareSettings) -> int:
     utils.silence_tensorflow()
 
     from comparison import methods_figures, methods_tables
-    from metrics import localisation
+    from data.boxes import match_boxes, read_boxes
     from pipeline import run as runs
 
-    boxes = localisation.read_boxes(settings.run.boxes) if settings.run.boxes else None
+    boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     classifier, source = runs.load_classifier(settings.run.model)
     images = runs.load_dataset(settings.run.data, classifier)
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, images.samples)
+        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
     failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)

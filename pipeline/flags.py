@@ -142,7 +142,13 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
         "--test_fixations_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of MexCulture142's .txt files, or a csv of image, observer, x, y, duration (default: none)",
+        help="MexCulture142's .txt files, a csv (image, observer, x, y, duration), a table of an eye tracker, or "
+        "a public data set as published, see docs/gaze.md (default: none)",
+    )
+    gaze.add_argument(
+        "--fixations_unit",
+        choices=("pixels", "fraction"),
+        help="of x and y, of the image (default: as the file says, else pixels)",
     )
     gaze.add_argument(
         "--sigma_px",
