@@ -40,7 +40,7 @@ class CompareSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the comparison."""
-    parser = flags.build_run_parser("Compare explanation methods on a folder of images.", METHODS)
+    parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", METHODS)
     comparison = parser.add_argument_group("comparison")
     flags.add_fraction_flag(comparison, FRACTION)
     comparison.add_argument(

@@ -53,7 +53,7 @@ class GazeSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: images, fixations and official maps; the screen; the output."""
-    parser = flags.CommandParser("Make density maps of fixations, and compare them with official ones.")
+    parser = flags.CommandParser("gaze.py", "Make density maps of fixations, and compare them with official ones.")
     flags.add_data_flags(parser)
     flags.add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")

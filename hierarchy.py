@@ -49,7 +49,7 @@ class HierarchySettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the levels."""
-    parser = flags.build_run_parser("Explain images on several levels of labels.")
+    parser = flags.build_run_parser("hierarchy.py", "Explain images on several levels of labels.")
     flags.add_faithfulness_flags(parser)
     levels = parser.add_argument_group("levels")
     levels.add_argument(

@@ -43,7 +43,7 @@ class MainSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
-    parser = flags.build_run_parser("Explain an image classifier on a folder of images.")
+    parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
         "--baselines",

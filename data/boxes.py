@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.csv_tables import Table, read_path, read_table, show
 from data.dataset import Sample
 from data.images import EXIF_ORIENTATION, read_head
-from data.tables import Table, read_path, read_table, show
 
 COLUMNS = ("file", "x0", "y0", "x1", "y1")
 

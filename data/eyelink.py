@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 import constants
+from data.csv_tables import read_lines, read_number, read_path
 from data.fixations import CENTRED, FRACTION, PIXELS, SCREEN, Fixations, gather_fixations
-from data.tables import read_lines, read_number, read_path
 
 COORDS = re.compile(r"MSG\s+\S+\s+(?:DISPLAY_COORDS|GAZE_COORDS)\s*=?\s*(\S+)\s+(\S+)\s+(\S+)\s+(\S+)")
 IMGLOAD = re.compile(r"MSG\s+\S+\s+(?:-?\d+\s+)?!V\s+IMGLOAD\s+(FILL|TOP_LEFT|CENTER)\s+(.+)")

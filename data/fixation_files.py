@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from data import eyelink, gaze_data_sets, gaze_exports
+from data.csv_tables import read_lines, read_number, show
 from data.fixations import FRACTION, PIXELS, UNITS, Fixations, gather_fixations
-from data.tables import read_lines, read_number, show
 
 SCAN_PATH = re.compile(r"(.+)_ScanPath_N_(\d+)_P_(\d+)", re.IGNORECASE)
 GAZE_FIX = re.compile(r"(.+)_GazeFix_N_(\d+)", re.IGNORECASE)

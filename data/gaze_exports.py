@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.csv_tables import Table, read_path, read_table, show
 from data.fixations import FRACTION, PIXELS, SCREEN, Fixations, gather_fixations
-from data.tables import Table, read_path, read_table, show
 
 MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none")
 SURFACE = "fixations_on_surface_"

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 import constants
+from data.csv_tables import read_path, read_table, show
 from data.dataset import Sample
 from data.labelled_images import LabelledImages
-from data.tables import read_path, read_table, show
 
 FILE_COLUMN = "file"
 LEAST_PROBABILITY = 1e-7  # in a logarithm; Keras's own

@@ -31,8 +31,8 @@ from pathlib import Path
 import constants
 from data import dataset
 from data.boxes import Box
+from data.csv_tables import read_lines, read_table, show
 from data.dataset import Sample
-from data.tables import read_lines, read_table, show
 from data.taxonomy import Taxonomy
 from utils import fold_name
 

@@ -14,9 +14,8 @@ import utils
 from data.images import read_image
 from network import model_files, transfer
 from network.classifier import Classifier
-from training import command, stages
+from training import command, stages, training_files
 from training import loop as training
-from training import report as training_report
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -187,13 +186,13 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
 
 
 def test_the_confusion_matrix_has_a_row_per_true_class():
-    matrix = training_report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    matrix = training_files.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_the_worst_image_is_that_whose_true_class_is_least_probable():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    assert training_report.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+    assert training_files.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.tables import read_number, read_path, read_table, split_line
+from data.csv_tables import read_number, read_path, read_table, split_line
 
 ROWS = [["a.png", "1", "40.5"], ["b é.png", "2", "30"]]
 
