@@ -111,8 +111,9 @@ def run(settings: ActivationSettings) -> int:
     from pipeline import run as runs
     from units import activation_maps, filters, top_images
 
+    images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
-    samples = runs.load_dataset(settings.data, classifier).samples
+    samples = runs.label_images(images, classifier).samples
     for view in classifier.views:
         view.require_layer()
         filters.check_channels(settings.channels, top_images.count_channels(view))

@@ -74,11 +74,11 @@ def run(settings: CompareSettings) -> int:
     from pipeline import run as runs
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
+    images = runs.load_dataset(settings.run.data)
+    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
-    images = runs.load_dataset(settings.run.data, classifier)
-    opened = runs.open_run(settings.run, classifier, source, images)
+    opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:
-        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
     failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)

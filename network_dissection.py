@@ -147,9 +147,10 @@ def run(settings: NetworkDissectionSettings) -> int:
 
     folder = settings.output_folder
     other = dissection_run.read_other(settings.compare_with) if settings.compare_with else None
+    images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
     classifier.require_layer()
-    samples = runs.load_dataset(settings.data, classifier).samples
+    samples = runs.label_images(images, classifier).samples
     runs.print_choices({"source": source, **classifier.describe()}, samples)
     found = concepts.open_concepts(settings.concepts, samples)
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)

@@ -22,6 +22,7 @@ from pipeline import run as runs
 from pipeline.results import Results
 from pipeline.run import Images, Run
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
+from utils import find_class
 
 
 class Column(NamedTuple):
@@ -63,8 +64,9 @@ class Reading:
 
 def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy: Taxonomy | None) -> list[Reading]:
     """The readings, the finest level first; ValueError for what cannot be run. Says what was chosen, and left out."""
+    listed = _list_images(settings.data, taxonomy)
     classifier, source = runs.load_classifier(settings.model)
-    images = _load_images(settings.data, taxonomy, classifier)
+    images = _label_images(listed, taxonomy, classifier)
     samples = images.samples
     if taxonomy is None:
         names = [sample.name for sample in samples] + [f"{name}_N_1" for name in classifier.class_names]
@@ -74,7 +76,8 @@ def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy:
     columns = _sort_columns(taxonomy, [Column(level, classifier, source, False) for level in match.levels] + coarse)
     views = [column.classifier.at_level(column.level) for column in columns]
     methods = _leave_out_misfits(settings, views)
-    rows = _find_rows(settings, taxonomy, match, classifier, samples)
+    leaves = _label_images(listed, taxonomy, taxonomy).samples
+    rows = _find_rows(settings.class_rule, match, classifier, samples, leaves)
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
     print(f"{'levels':>14}: {'; '.join(column.level.describe() for column in columns)}")
@@ -109,14 +112,21 @@ def _sort_columns(taxonomy: Taxonomy, columns: list[Column]) -> list[Column]:
     return columns
 
 
-def _load_images(settings: DataSettings, taxonomy: Taxonomy | None, namer) -> Images:
-    """The images, their class_index among the names of `namer`, a classifier or a taxonomy."""
+def _list_images(settings: DataSettings, taxonomy: Taxonomy | None) -> Images:
+    """The images, before a model is there."""
     if taxonomy is None or taxonomy.metadata is None:
-        return runs.load_dataset(settings, namer)
+        return runs.load_dataset(settings)
     if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
-    options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": settings.limit}
-    samples = taxonomy_files.list_samples(settings.images, taxonomy, **options)
+    samples = taxonomy_files.list_samples(settings.images, taxonomy, limit=settings.limit)
+    return Images(samples, samples)
+
+
+def _label_images(images: Images, taxonomy: Taxonomy | None, names) -> Images:
+    """The images with their classes among those of `names`, a classifier or a taxonomy."""
+    if taxonomy is None or taxonomy.metadata is None:
+        return runs.label_images(images, names)
+    samples = [replace(s, class_index=find_class(s.label, names.class_names)) for s in images.samples]
     return Images(samples, samples)
 
 
@@ -155,15 +165,16 @@ def _leave_out_misfits(settings: RunSettings, views: Sequence[Classifier]) -> di
 
 
 def _find_rows(
-    settings: RunSettings, taxonomy: Taxonomy, match: Match, classifier: Classifier, samples: Sequence[Sample]
+    rule: str, match: Match, classifier: Classifier, samples: Sequence[Sample], leaves: Sequence[Sample]
 ) -> list[tuple[int | None, int | None]]:
-    """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None."""
-    leaves = _load_images(settings.data, taxonomy, taxonomy).samples
+    """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None.
+
+    rule: as `explain.choose_class` takes it. leaves: the samples with their classes among the leaves of the taxonomy.
+    """
     labels = [
         match.rows[sample.class_index] if match.own == 0 and sample.class_index is not None else leaf.class_index
         for sample, leaf in zip(samples, leaves)
     ]
-    rule = settings.class_rule
     if rule == "label" or (rule == "auto" and None not in labels):
         return list(zip(labels, labels))
     if rule not in ("auto", "predicted"):

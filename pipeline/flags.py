@@ -35,7 +35,7 @@ class CommandParser(argparse.ArgumentParser):
         """Says what is wrong, the flag that comes closest to an unknown one, and ends the program with code 2."""
         words = message.removeprefix("unrecognized arguments: ").split()
         unknown = words[0].split("=")[0] if message.startswith("unrecognized") else ""
-        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1)
+        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1, cutoff=0.75)
         advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
         self.exit(2, f"{self.prog}: error: {printable(message)}\n{advice}\n")
 

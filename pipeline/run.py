@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -82,22 +83,25 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
     return model_files.load_classifier(**vars(settings))
 
 
-def load_dataset(settings: DataSettings, names) -> Images:
-    """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
+def load_dataset(settings: DataSettings) -> Images:
+    """The samples of these settings, before a model is there; ValueError, with its flag, for a path that is none."""
+    for flag, path in settings.paths.items():
+        if path is not None and not Path(path).exists():
+            raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     images, density_maps, fixations = find_paths(settings)
-    found = dataset.load_dataset(
-        images,
-        density_maps,
-        fixations=fixations,
-        fixations_unit=settings.fixations_unit,
-        class_names=names.class_names,
-        class_ids=names.class_ids,
-    )
+    found = dataset.load_dataset(images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit)
     if settings.is_embedded:  # whatever else was drawn before lies there too
         drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
         found = [sample for sample in found if sample.name in drawn]
     note = "simulated gaze" if demo_data.is_demo(images) else ""
     return Images(choose_samples(settings, found), found, note)
+
+
+def label_images(images: Images, names) -> Images:
+    """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
+    own = names.class_names, names.class_ids
+    samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
+    return replace(images, samples=samples, all_samples=all_samples)
 
 
 def find_paths(settings: DataSettings) -> list:

@@ -209,7 +209,7 @@ def test_a_flag_that_belongs_to_no_chosen_method_is_refused(method, work, capsys
         ("--class_names=missing.txt", "cannot read"),
         ("--model_path=missing.keras", "no model file 'missing.keras'"),
         ("--model_name=Nope", "unknown model_name"),
-        ("--test_gdfm_folder_path=missing", "there is no folder 'missing'"),
+        ("--test_gdfm_folder_path=missing", "--test_gdfm_folder_path: there is no file or folder"),
         ("--explanation_method=RISE --rise_n_masks=0", "RISE: n_masks and mask_size should be 1 or more"),
         ("--explanation_method=LIME --lime_positive_only=maybe", "true or false is wanted, not 'maybe'"),
         ("--explanation_method=LIME --lime_hide_color=1,2", "R,G,B of 0-255 is wanted"),
