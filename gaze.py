@@ -32,6 +32,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ import numpy as np
 import constants
 from data.fixations import Fixations
 from output.files import figure_saver, write_whole
-from pipeline.flags import add_data_flags, add_gaze_flags, forgive_names, run_script
+from pipeline import flags
+from pipeline.settings import DataSettings, read_data_settings
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
     "screen_width_px": (int, constants.SCREEN_WIDTH_PX, "of the screen, which an image fills as far as it fits"),
@@ -125,56 +127,66 @@ def leave_one_out(
 
 
 # --- the script ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class GazeSettings:
+    """What gaze.py was asked for. geometry: the options of `compute_sigma` that were given."""
+
+    data: DataSettings
+    geometry: dict[str, float]
+    colormap: str
+    output_folder: Path
+    overwrite: bool
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The flags: images, fixations and official maps; the screen; the output."""
-    parser = argparse.ArgumentParser(
-        description="Make density maps of fixations, and compare them with official ones.", allow_abbrev=False
-    )
-    add_data_flags(parser)
-    add_gaze_flags(parser)
+    parser = flags.CommandParser("Make density maps of fixations, and compare them with official ones.")
+    flags.add_data_flags(parser)
+    flags.add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
     for name, (kind, default, meaning) in GEOMETRY.items():
-        screen.add_argument(f"--{name}", type=kind, help=f"{meaning} (default: {default:g})")
-    output = parser.add_argument_group("output")
-    output.add_argument("--colormap", default=constants.COLORMAP, help="of matplotlib, for the maps over images")
-    output.add_argument("--output_folder_path", default=constants.GAZE_FOLDER, help="files (default: %(default)s)")
-    output.add_argument("--overwrite", action="store_true", help="remove what an earlier run left in the folder")
+        screen.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: {default:g})")
+    output = flags.add_output_flags(parser, constants.GAZE_FOLDER)
+    output.add_argument(
+        "--colormap",
+        default=constants.COLORMAP,
+        metavar="NAME",
+        help="of matplotlib, for the maps over images (default: %(default)s)",
+    )
     return parser
 
 
-def read_geometry(args: argparse.Namespace) -> dict[str, float]:
-    """The options of `compute_sigma` that are given; ValueError if they are no screen, or --sigma_px is given too."""
+def read_settings(args: argparse.Namespace) -> GazeSettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
     geometry = {name: value for name in GEOMETRY if (value := getattr(args, name)) is not None}
     if geometry and args.sigma_px is not None:
         raise ValueError(f"--sigma_px is in image pixels and needs no --{next(iter(geometry))}: give one of the two")
-    compute_sigma(1, 1, **geometry)
-    return geometry
-
-
-def run(args: argparse.Namespace) -> int:
-    """Maps, tables and figure of all images; the exit code."""
-    geometry = read_geometry(args)
-    if args.test_images_folder_path is not None and args.test_fixations_path is None:
+    compute_sigma(1, 1, **geometry)  # ValueError if they are no screen
+    data = read_data_settings(args)
+    if not data.is_embedded and data.fixations is None:
         raise ValueError("--test_fixations_path is wanted: a csv file, or a folder of .txt files")
+    return GazeSettings(data, geometry, args.colormap, Path(args.output_folder_path), args.overwrite)
 
+
+def run(settings: GazeSettings) -> int:
+    """Maps, tables and figure of all images; the exit code."""
     import representations
     from comparison import gaze_maps
     from output.progress import Progress
 
-    representations.check_colormap(args.colormap)
-    samples, notes, paths = gaze_maps.load_samples(
-        args.test_images_folder_path, args.test_gdfm_folder_path, args.test_fixations_path, args.limit
-    )
-    folder, names = Path(args.output_folder_path), gaze_maps.name_density_maps([sample.name for sample in samples])
-    settings = {"sigma_px": args.sigma_px, "geometry": geometry, **paths}
+    representations.check_colormap(settings.colormap)
+    samples, notes, origin = gaze_maps.load_samples(settings.data)
+    folder, names = settings.output_folder, gaze_maps.name_density_maps([sample.name for sample in samples])
+    kept = {"sigma_px": settings.data.sigma_px, "geometry": settings.geometry, **origin}
     files = [*names.values(), *map(gaze_maps.over_image_path, samples)]
-    opened = gaze_maps.open_gaze_folder(folder, settings, files, args.overwrite)
+    opened = gaze_maps.open_gaze_folder(folder, kept, files, settings.overwrite)
     print("; ".join(notes), flush=True)
     rows, progress = [], Progress({"density map": len(samples)})
     for sample in samples:
         progress.begin("density map", sample.name)
         begun = time.monotonic()
-        rows.append(gaze_maps.make_map(sample, folder, names[sample.name], args.colormap, args.sigma_px, geometry))
+        sigma, geometry = settings.data.sigma_px, settings.geometry
+        rows.append(gaze_maps.make_map(sample, folder, names[sample.name], settings.colormap, sigma, geometry))
         progress.end("density map", sample.name, time.monotonic() - begun)
     print(f"\n{gaze_maps.write_tables(folder, rows)}\n")
     if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:
@@ -186,9 +198,8 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("gaze.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -22,6 +22,7 @@ from data.fixations import Fixations, read_fixations
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
 from output.tables import align, format_mean, list_means, write_table
+from pipeline.settings import DataSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,16 +39,14 @@ COUNTS = ("fixations", "outside", "repeated", "without_duration")
 MAP_COLUMNS = ("image", "observers", *COUNTS, "sigma_px", *HEADINGS, "density_map", "status")
 
 
-def load_samples(
-    images: str | None, official: str | None, fixations: str | None, limit: int | None
-) -> tuple[list[Sample], list[str], dict]:
+def load_samples(settings: DataSettings) -> tuple[list[Sample], list[str], dict]:
     """The samples with their fixations, what to say of them, and what they come from.
 
-    images, official: folders of images and of official maps. fixations: a file or folder of them. What is None is that
-    of the embedded data where images is, and else is not there.
+    As `pipeline.run.load_dataset`, without a classifier, and so without loading TensorFlow.
     """
+    images, official, fixations, limit = settings.images, settings.density_maps, settings.fixations, settings.limit
     wanted = None
-    if images is None:
+    if settings.is_embedded:
         embedded, _ = demo.open_demo(limit)
         wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
         given = (images, official, fixations)

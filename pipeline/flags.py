@@ -43,7 +43,7 @@ class _Version(argparse.Action):
     """Shows the versions that a report of a fault should name."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        from pipeline.results import versions
+        from output.folder import versions
 
         print(f"version {constants.VERSION}", *(f"{name} {number}" for name, number in versions().items()), sep="\n")
         parser.exit()
