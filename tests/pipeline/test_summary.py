@@ -7,7 +7,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from pipeline.records import Record
 from pipeline.summary import (
-    COLUMNS,
+    SUMMARY_COLUMNS,
     describe_differences,
     describe_undefined,
     divisions,
@@ -30,11 +30,11 @@ def many(method, values, metric="pcc"):
 # --- means -----------------------------------------------------------------------------------------------------
 def test_the_summary_is_what_numpy_says():
     rng = np.random.default_rng(0)
-    table = rng.random((5, len(COLUMNS)))
-    records = [record(image=f"{n}.png", **dict(zip(COLUMNS, map(float, row)))) for n, row in enumerate(table)]
+    table = rng.random((5, len(SUMMARY_COLUMNS)))
+    records = [record(image=f"{n}.png", **dict(zip(SUMMARY_COLUMNS, map(float, row)))) for n, row in enumerate(table)]
     [row] = summarise(records)
     assert (row["method"], row["images"], row["failed"]) == ("GRADCAM", 5, 0)
-    for column, values in zip(COLUMNS, table.T):
+    for column, values in zip(SUMMARY_COLUMNS, table.T):
         assert row[f"{column}_mean"] == pytest.approx(np.mean(values), rel=1e-15)
         assert row[f"{column}_std"] == pytest.approx(np.std(values), rel=1e-14)
         interval = row[f"{column}_low"], row[f"{column}_high"]
@@ -144,6 +144,6 @@ def test_a_failed_image_enters_no_difference():
 
 def test_values_are_a_table_with_nan_for_what_is_not_there():
     values = read_values([record(pcc=0.5, seconds=2.0)])
-    assert values.shape == (1, len(COLUMNS))
-    assert {column for column, value in zip(COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
-    assert read_values([]).shape == (0, len(COLUMNS))
+    assert values.shape == (1, len(SUMMARY_COLUMNS))
+    assert {column for column, value in zip(SUMMARY_COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
+    assert read_values([]).shape == (0, len(SUMMARY_COLUMNS))
