@@ -21,7 +21,7 @@ from data.dataset import Sample
 from data.fixations import Fixations, read_fixations
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
-from output.tables import align, format_mean, list_means, write_table
+from output.tables import MEANS, align, format_mean, list_means, write_table
 from pipeline.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def format_summary(rows: Sequence[dict], summary: dict) -> str:
         lines.append("most fixations lie outside: are they in pixels of the screen, and not of the image?")
     if n := summary["pcc_n"]:
         cells = [format_mean(summary, metric, n, ".3g") for metric in HEADINGS]
-        lines += ["", align([[f"against {n} official maps", *HEADINGS.values()], ["", *cells]])]
+        lines += ["", align([[f"{MEANS} against {n} official maps", *HEADINGS.values()], ["", *cells]])]
     return "\n".join(lines)
 
 

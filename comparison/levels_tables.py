@@ -20,7 +20,7 @@ from data.dataset import Sample
 from data.objects import Objects, Truth
 from evaluate import Undefined
 from metrics import agreement, localisation, map_spread, max_box_acc
-from output.tables import align, format_mean, list_means, write_table
+from output.tables import MEANS, align, format_mean, list_means, mean_and_deviation, write_table
 
 MEASURES = {  # of one map -> its heading; those a run has no value for are left out
     "probability": "probability",
@@ -88,9 +88,10 @@ def write_tables(measured: Measured, folder: str | Path) -> str:
     }
     for name, rows in tables.items():
         write_table(folder / f"{name}.csv", rows)
-    caption = f"from level to level, IoU of the {100 * measured.fraction:.3g} % of pixels where each map is largest "
-    caption += f"(by chance {measured.fraction / (2 - measured.fraction):.2f}):"
-    return "\n".join([_format_levels(measured), "", caption, _format_changes(summary)])
+    share, chance = 100 * measured.fraction, measured.fraction / (2 - measured.fraction)
+    caption = f"from level to level, {MEANS}, IoU of the {share:.3g} % of pixels where each map is largest "
+    caption += f"(by chance {chance:.2f}):"
+    return "\n".join([f"{MEANS}:", _format_levels(measured), "", caption, _format_changes(summary)])
 
 
 # --- one map -------------------------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def _compare(
 
 
 def _summarise_changes(measured: Measured) -> Iterator[dict]:
-    """A row per method and pair of levels: mean, deviation and count of each measure of agreement."""
+    """A row per method and pair of levels: mean, sample deviation and count of each measure of agreement."""
     groups = {}
     for row in measured.changes:
         groups.setdefault((row["method"], row["level_a"], row["level_b"]), []).append(row)
@@ -178,6 +179,7 @@ def _summarise_level(method: str, level: LevelRun, rows: Sequence[dict], ious: S
     """The row of one method and level: accuracy, means, MaxBoxAcc and the threshold that reaches it."""
     rows = [row for row in rows if (row["method"], row["level"]) == (method, level.name)]
     right = [np.nan if row["right"] == "" else row["right"] for row in rows]
+    accuracy, _, n = mean_and_deviation(right)  # a share of right images has no deviation
     box_acc, threshold = max_box_acc.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
     return {
         "method": method,
@@ -185,7 +187,9 @@ def _summarise_level(method: str, level: LevelRun, rows: Sequence[dict], ious: S
         "n_classes": level.n_classes,
         "model": level.model.source,
         "images": len(rows),
-        **list_means({"accuracy": right, **{name: [row[name] for row in rows] for name in MEASURES}}),
+        "accuracy_mean": float(accuracy),
+        "accuracy_n": int(n),
+        **list_means({name: [row[name] for row in rows] for name in MEASURES}),
         "max_box_acc_mean": box_acc,
         "max_box_acc_n": len(ious or ()),
         "max_box_acc_threshold": threshold,

@@ -78,7 +78,7 @@ class OutputFolder:
     def update(self, **more) -> None:
         """Writes run.json with what more is known; what was told before stays."""
         host = {"versions": versions(), "host": platform.node(), "platform": platform.platform()}
-        self.description = {**(self.description or {}), **more, **host}
+        self.description = {**(self.description or {}), **host, **more}
         text = json.dumps(self.description, indent=2, ensure_ascii=False, default=str) + "\n"
         write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8", errors="surrogateescape"))
 

@@ -17,7 +17,7 @@ from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
-from output.tables import align
+from output.tables import align, list_means
 from pipeline.records import Record
 
 SUMMARY_COLUMNS = (*METRICS, "seconds", "passes")
@@ -49,7 +49,7 @@ def read_values(records: Sequence[Record]) -> np.ndarray:
 
 
 def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = None) -> list[dict]:
-    """One row per method: images, failures, and of each metric mean, deviation, the ends of the interval, and count.
+    """One row per method: images, failures, and of each metric mean, sample deviation, ends of the interval, count.
 
     key: of a record, a further division of the methods, as by class; it stands in the column 'group'.
     """
@@ -61,13 +61,11 @@ def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = N
             values = read_values(members)
             low, high = significance.bootstrap_intervals(values).T
             for place, column in enumerate(SUMMARY_COLUMNS):
-                known = values[~np.isnan(values[:, place]), place]
-                row[f"{column}_mean"] = float(np.mean(known)) if len(known) else None
-                row[f"{column}_std"] = float(np.std(known)) if len(known) else None
-                row[f"{column}_low"] = None if np.isnan(low[place]) else float(low[place])
-                row[f"{column}_high"] = None if np.isnan(high[place]) else float(high[place])
-                row[f"{column}_n"] = len(known)
-            rows.append(row)
+                means = list_means({column: values[~np.isnan(values[:, place]), place]})
+                n = means.pop(f"{column}_n")
+                row |= {**means, f"{column}_low": float(low[place]), f"{column}_high": float(high[place])}
+                row[f"{column}_n"] = n
+            rows.append({key: None if value != value else value for key, value in row.items()})
     return rows
 
 

@@ -79,7 +79,7 @@ def compose(report: Report) -> list[Section]:
                     "curves",
                     report_figures.figure_curves(report),
                     "Probability of the class while pixels are inserted or deleted, most salient first: mean over "
-                    "the images and one standard deviation.",
+                    "the images and one sample deviation (n - 1).",
                 ),
                 (
                     "scatter",

@@ -1,5 +1,7 @@
 """The tables of a run: means and their intervals, what is undefined, divisions, and which differences stand."""
 
+import statistics
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def test_the_summary_is_what_numpy_says():
     assert (row["method"], row["images"], row["failed"]) == ("GRADCAM", 5, 0)
     for column, values in zip(SUMMARY_COLUMNS, table.T):
         assert row[f"{column}_mean"] == pytest.approx(np.mean(values), rel=1e-15)
-        assert row[f"{column}_std"] == pytest.approx(np.std(values), rel=1e-14)
+        assert row[f"{column}_std"] == pytest.approx(statistics.stdev(values), rel=1e-14)
         interval = row[f"{column}_low"], row[f"{column}_high"]
         assert interval == pytest.approx(significance.bootstrap_interval(values), rel=1e-12)
         assert row[f"{column}_n"] == 5
@@ -46,16 +48,20 @@ def test_failed_and_undefined_values_are_counted_and_enter_no_mean():
     records = [*many("GRADCAM", [0.2, 0.6, None]), record(image="d.png", status="failed: damaged")]
     [row] = summarise(records)
     assert (row["images"], row["failed"], row["pcc_n"], row["sim_n"]) == (4, 1, 2, 0)
-    assert (row["pcc_mean"], row["pcc_std"], row["sim_mean"]) == (pytest.approx(0.4), pytest.approx(0.2), None)
+    assert (row["pcc_mean"], row["pcc_std"], row["sim_mean"]) == (
+        pytest.approx(0.4),
+        pytest.approx(np.sqrt(0.08)),
+        None,
+    )
     assert row["pcc_low"] == pytest.approx(0.2) and row["pcc_high"] == pytest.approx(0.6)
     head, line = format_table([row]).splitlines()
     assert head.split() == ["method", "images", "failed", "PCC", "↑"], "a metric that nobody has is left out"
     assert line.split() == ["GRADCAM", "4", "1", "0.400", "[0.200,", "0.600]", "(n=2)"]
 
 
-def test_one_image_has_no_interval():
+def test_one_image_has_no_interval_and_no_deviation():
     [row] = summarise([record(pcc=0.5)])
-    assert row["pcc_low"] is None and format_cell(row, "pcc") == "0.5"
+    assert row["pcc_low"] is row["pcc_std"] is None and format_cell(row, "pcc") == "0.5"
 
 
 def test_a_run_in_which_all_failed_still_has_a_table():
