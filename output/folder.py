@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from output.files import write_whole
 
-LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "lime", "scikit-image", "matplotlib")
+LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
 
 
 class OutputFolder:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import constants
-import demo
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
+from output.progress import printable
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -28,6 +28,7 @@ from pipeline.results import Results
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,37 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 
 def load_dataset(settings: DataSettings, names) -> Images:
     """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
-    images, density_maps, fixations = settings.images, settings.density_maps, settings.fixations
-    if settings.is_embedded:
-        embedded, drawn = demo.open_demo(settings.limit)
-        images, density_maps, fixations = (
-            given or embedded[flag] for given, flag in zip((images, density_maps, fixations), demo.FOLDERS)
-        )
+    images, density_maps, fixations = find_paths(settings)
     found = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=names.class_names, class_ids=names.class_ids
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=settings.fixations_unit,
+        class_names=names.class_names,
+        class_ids=names.class_ids,
     )
-    note = "simulated gaze" if demo.is_demo(images) else ""
+    if settings.is_embedded:  # whatever else was drawn before lies there too
+        drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
+        found = [sample for sample in found if sample.name in drawn]
+    note = "simulated gaze" if demo_data.is_demo(images) else ""
+    return Images(choose_samples(settings, found), found, note)
+
+
+def find_paths(settings: DataSettings) -> list:
+    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
+    given = [settings.images, settings.density_maps, settings.fixations]
     if not settings.is_embedded:
-        return Images(dataset.take_in_turn(found, settings.limit), found, note)
-    wanted = demo.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
-    found = [sample for sample in found if sample.name in drawn]  # whatever else was drawn before
-    return Images([sample for sample in found if sample.name in wanted], found, note)
+        return given
+    embedded, _ = demo_data.open_demo(settings.limit)
+    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
+
+
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if settings.is_embedded:
+        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, settings.limit)
 
 
 def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
@@ -200,22 +217,23 @@ def print_choices(description: dict, samples: Sequence[Sample]) -> None:
 def print_table(values: dict) -> None:
     """Names and values, a line each."""
     for name, value in values.items():
-        print(f"{name.replace('_', ' '):>14}: {value}", flush=True)
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
 
 
 def print_failures(failed: Sequence[Record]) -> None:
     """Says why records have no map, or no use for their gaze."""
     for record in failed:
         reason = record.undefined.get("density_map") or record.undefined.get("fixations") or record.status
-        print(f"{record.method} {record.image}: {reason}")
+        print(printable(f"{record.method} {record.image}: {reason}"))
 
 
 def print_paths(paths: Sequence, show: bool) -> None:
     """Says where the figures are, and opens them if asked to."""
     for path in paths[: constants.PATHS_SHOWN]:
-        print(path)
+        print(printable(str(path)))
     if len(paths) > constants.PATHS_SHOWN:
-        print(f"... {len(paths)} figures in {os.path.commonpath([path.parent for path in paths])}")
+        folder = os.path.commonpath([path.parent for path in paths])
+        print(f"... {len(paths)} figures in {printable(folder)}")
     if show:
         from PIL import Image
 

@@ -1,6 +1,6 @@
 """The picture of the page that stands in README.md.
 
-    python app_screenshot.py docs/images/app.jpg
+    python -m tools.page_screenshot docs/images/app.jpg
 
 Opens the page of the embedded network in a Chromium without a window, picks two methods and an example, and saves what
 is seen. Needs `playwright` (requirements-dev.txt) and a Chromium: `apt-get install chromium`.
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("picture", help="file to write: .jpg or .png")
     parser.add_argument("--width", type=in_range(int, 300), default=1400, help="of the window, in pixels")
     parser.add_argument("--height", type=in_range(int, 300), default=980, help="of the window, in pixels")
-    parser.add_argument("--port", type=in_range(int, 1, 65535), default=constants.APP_PORT + 1, help="of the page")
+    parser.add_argument("--port", type=in_range(int, 1, 65535), default=constants.PAGE_PORT + 1, help="of the page")
     return parser
 
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("app_screenshot.py", run, build_parser().parse_args(argv))
+    return run_script("page_screenshot.py", run, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

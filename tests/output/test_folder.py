@@ -137,10 +137,10 @@ def test_overwriting_a_folder_without_a_run_removes_nothing(tmp_path):
 
 def test_a_library_installed_under_another_name_does_not_stop_a_run(monkeypatch):
     def version(name):
-        if name == "opencv-python":
+        if name == "opencv-python-headless":
             raise metadata.PackageNotFoundError(name)
         return "1.0"
 
     monkeypatch.setattr(metadata, "version", version)
     found = versions()
-    assert found["opencv-python"] == "not installed under this name" and found["numpy"] == "1.0"
+    assert found["opencv-python-headless"] == "not installed under this name" and found["numpy"] == "1.0"
