@@ -100,8 +100,8 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--top_k=3", "--top_k belongs to main.py"),
-        ("--baselines", "--baselines belongs to main.py"),
+        ("--top_k=3", "unrecognized arguments: --top_k"),
+        ("--baselines", "unrecognized arguments: --baselines"),
         ("--fraction=0", "more than 0"),
         ("--taxonomy=none.csv", "there is no file 'none.csv'"),
         ("--explanation_method=CAM", "CAM: a class of label level 'leaf' has no weights of its own"),
