@@ -8,7 +8,7 @@ Takes the flags of `main.py` and explains as it does, without insertion and dele
 folder are not computed again, and a comparison that was stopped goes on. It adds to that folder
 
     agreement.csv                     one row per pair of methods and image: IoU, rank correlation, PCC
-    agreement_summary.csv             one row per pair: mean, deviation and count of each
+    agreement_summary.csv             one row per pair: mean, sample deviation (n - 1) and count of each
     agreement_matrix.png              the same as matrices over the methods
     agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...
     side_by_side.png                  every method's map of every image; _2, ...

@@ -174,8 +174,8 @@ def test_images_are_ranked_within_each_pair_and_summed_up(work, undrawn, capsys)
     [summary] = rows_of("agreement_summary")
     assert (summary["method_a"], summary["method_b"], summary["images"]) == ("GRADCAM", "LIME", "3")
     assert float(summary["pcc_mean"]) == pytest.approx(np.mean(values))
-    assert float(summary["pcc_std"]) == pytest.approx(np.std(values)) and summary["pcc_n"] == "3"
-    assert f"{np.mean(values):.3f} ± {np.std(values):.3f}" in capsys.readouterr().out
+    assert float(summary["pcc_std"]) == pytest.approx(np.std(values, ddof=1)) and summary["pcc_n"] == "3"
+    assert f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" in capsys.readouterr().out
 
 
 def test_a_method_that_finds_the_square_wins_the_score_board(work, undrawn, capsys):
