@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from planted import ROOT
 
-from training.report import open_run
+from training.training_files import confusion_matrix, open_run, rank_worst
 
 SETTINGS = {"class_names": ["a", "b"], "stages": [{"epochs": 2}]}
 
@@ -54,7 +55,7 @@ def test_overwriting_removes_the_files_of_the_run_and_no_other(model):
 
 def test_two_runs_of_one_model_are_kept_apart(model):
     code = (
-        "import pathlib, sys; from training.report import open_run\n"
+        "import pathlib, sys; from training.training_files import open_run\n"
         f"held = open_run(pathlib.Path(sys.argv[1]), {SETTINGS}, False); print('in', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(model)]
@@ -64,3 +65,13 @@ def test_two_runs_of_one_model_are_kept_apart(model):
             open_run(model, SETTINGS, overwrite=True)
         other.kill()
     open_run(model, SETTINGS, overwrite=False)
+
+
+def test_the_confusion_matrix_has_a_row_per_true_class():
+    matrix = confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_the_worst_image_is_that_whose_true_class_is_least_probable():
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    assert rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
