@@ -34,13 +34,13 @@ def test_a_run_is_done_when_it_was_judged_and_its_model_is_there(model):
 
 def test_other_settings_are_refused_and_named(model):
     open_run(model, SETTINGS, overwrite=False)
-    with pytest.raises(ValueError, match="'epochs': 2.*now.*'epochs': 3.*choose another --model_path, or --overwrite"):
+    with pytest.raises(ValueError, match="'epochs': 2.*now.*'epochs': 3.*choose another --output_model_path, or --overwrite"):
         open_run(model, {**SETTINGS, "stages": [{"epochs": 3}]}, overwrite=False)
 
 
 def test_a_model_that_no_run_made_is_left_alone(model):
     model.write_text("weights")
-    with pytest.raises(ValueError, match="is there already; --overwrite replaces it"):
+    with pytest.raises(ValueError, match="was not written by train.py; --overwrite replaces it"):
         open_run(model, SETTINGS, overwrite=False)
     assert not folder_of(model).exists()
 
@@ -61,7 +61,7 @@ def test_two_runs_of_one_model_are_kept_apart(model):
     command = [sys.executable, "-c", code, str(model)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "in\n"
-        with pytest.raises(ValueError, match="another run is writing into .*--model_path"):
+        with pytest.raises(ValueError, match="another run is writing into .*--output_model_path"):
             open_run(model, SETTINGS, overwrite=True)
         other.kill()
     open_run(model, SETTINGS, overwrite=False)
