@@ -24,7 +24,7 @@ from training.training_settings import TrainingSettings, add_training_flags, rea
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; None stands for a default that depends on other flags, which the help says."""
-    parser = flags.CommandParser("Train an image classifier for main.py to explain.")
+    parser = flags.CommandParser("train.py", "Train an image classifier for main.py to explain.")
     add_training_flags(parser, default_path="models/<model_name>.keras")
     return parser
 

@@ -11,6 +11,7 @@ from planted import head, noise, residual_backbone
 
 import train
 import utils
+from data.images import read_image
 from network import model_files, transfer
 from network.classifier import Classifier
 from training import command
@@ -134,7 +135,7 @@ def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(f
     rows = read_table("new_training/validation.csv")
     assert len(rows) == 8
     for row in rows:
-        image = utils.resize_image(utils.read_image(folders / "val" / row["image"]), 32, 32)
+        image = utils.resize_image(read_image(folders / "val" / row["image"]), 32, 32)
         probability = classifier.predict(image[None])[0, classifier.class_index_of(row["true"])]
         assert float(row["true_probability"]) == pytest.approx(probability, abs=1e-4)
         assert row["image"].startswith(row["true"])

@@ -47,9 +47,7 @@ def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[OutputF
     """
     path = model_path.with_name(f"{model_path.stem}_training")
     if model_path.exists() and not overwrite and not (path / "run.json").is_file():
-        raise ValueError(
-            f"--output_model_path: '{model_path}' was not written by train.py; --overwrite replaces it"
-        )
+        raise ValueError(f"--output_model_path: '{model_path}' was not written by train.py; --overwrite replaces it")
     folder = OutputFolder(path, flag="output_model_path")
     if overwrite:
         folder.remove(FILES)
