@@ -57,11 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
     )
     flags.add_data_flags(parser)
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     question = parser.add_argument_group("question")
-    question.add_argument(
-        "--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)"
-    )
     question.add_argument(
         "--channel",
         type=flags.reader(flags.read_channels),

@@ -60,11 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
     )
     flags.add_data_flags(parser)
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     dissection = parser.add_argument_group("dissection")
-    dissection.add_argument(
-        "--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)"
-    )
     dissection.add_argument(
         "--concepts",
         type=flags.path,

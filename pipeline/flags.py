@@ -158,8 +158,8 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of the classifier, which `settings.read_model_settings` reads."""
+def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags of the classifier, which `settings.read_model_settings` reads, and returns their group."""
     model = parser.add_argument_group("model")
     model.add_argument(
         "--model_name",
@@ -200,6 +200,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images per forward pass (default: %(default)s)",
     )
+    return model
 
 
 def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._ArgumentGroup:

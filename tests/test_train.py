@@ -14,8 +14,8 @@ import utils
 from data.images import read_image
 from network import model_files, transfer
 from network.classifier import Classifier
-from training import command, stages, training_files
-from training import loop as training
+from training import command
+from training.loop import best_epoch
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -97,13 +97,6 @@ def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
             np.testing.assert_array_equal(one, other)
 
 
-def test_the_head_alone_gives_what_the_whole_model_gives():
-    model = transfer.add_head(transfer.Backbone(residual_backbone(), None, "none", (32, 32)), 3, seed=1)
-    images = noise(5)
-    pooled = stages.pool_features(model, images, "none", batch_size=2)
-    np.testing.assert_allclose(transfer.build_head(model, 1)(pooled), model(images), rtol=1e-4, atol=1e-6)
-
-
 # --- what is trained -------------------------------------------------------------------------------------
 def test_fine_tuning_leaves_the_layers_before_the_block_as_they_were_bit_for_bit(folders, saved_model):
     before = model_files.load_model(saved_model)
@@ -131,27 +124,6 @@ def test_without_weights_every_layer_is_trained(folders):
     for layer in untrained.layers:
         for one, other in zip(layer.get_weights(), trained.get_layer(layer.name).get_weights()):
             assert np.abs(one - other).max() > 0, layer.name
-
-
-def test_rare_classes_weigh_as_much_as_frequent_ones():
-    assert training.balance_classes(np.array([0, 0, 0, 1])) == {0: 4 / 6, 1: 2.0}
-
-
-def test_the_validation_images_decide_which_weights_are_kept_and_when_to_stop():
-    stage = training.Stage("head", epochs=9, learning_rate=1e-3, patience=2)
-    history = {"loss": [1, 1, 1, 1], "val_loss": [0.9, 0.5, 0.6, 0.4999]}  # the last is no progress
-    assert training.best_epoch(history) == 1
-    assert training.is_finished(history, stage)
-    assert not training.is_finished({name: values[:3] for name, values in history.items()}, stage)
-
-
-def test_every_epoch_shows_every_image_once_in_another_order():
-    data = training.Data(np.arange(10), np.arange(10) * 2)
-    batches = {number: list(training.Epoch(data, 4, 0, number)) for number in (0, 1)}
-    orders = [np.concatenate([inputs for inputs, _ in batches[number]]) for number in (0, 1)]
-    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
-    assert list(orders[0]) != list(orders[1])
-    assert all((labels == 2 * inputs).all() for inputs, labels in batches[1])
 
 
 # --- what is written -------------------------------------------------------------------------------------
@@ -182,17 +154,7 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
     assert run("--epochs_head=3", "--epochs_fine_tuning=0") == 0
     history = [float(row["val_loss"]) for row in read_table("new_training/history.csv")]
     losses = [-np.log(float(row["true_probability"])) for row in read_table("new_training/validation.csv")]
-    assert np.mean(losses) == pytest.approx(history[training.best_epoch({"val_loss": history})], rel=1e-3)
-
-
-def test_the_confusion_matrix_has_a_row_per_true_class():
-    matrix = training_files.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
-    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
-
-
-def test_the_worst_image_is_that_whose_true_class_is_least_probable():
-    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    assert training_files.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+    assert np.mean(losses) == pytest.approx(history[best_epoch({"val_loss": history})], rel=1e-3)
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------
