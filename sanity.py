@@ -23,7 +23,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from explainers.registry import Method
 from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
 
@@ -41,7 +40,9 @@ class SanitySettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and the number of stages."""
-    parser = flags.build_run_parser("Randomise a network from the top down and watch its explanations.", limit=LIMIT)
+    parser = flags.build_run_parser(
+        "sanity.py", "Randomise a network from the top down and watch its explanations.", limit=LIMIT
+    )
     check = parser.add_argument_group("check")
     check.add_argument(
         "--n_stages",
@@ -58,11 +59,6 @@ def read_settings(args: argparse.Namespace) -> SanitySettings:
     return SanitySettings(read_run_settings(args), args.n_stages)
 
 
-def stage_method(method: Method, stage: int) -> Method:
-    """The method under the name it has in a stage; stage 0 is the method itself."""
-    return replace(method, name=f"{method.name}_stage_{stage}") if stage else method
-
-
 def run(settings: SanitySettings) -> int:
     """One check from settings to figures; the exit code."""
     import representations
@@ -71,12 +67,12 @@ def run(settings: SanitySettings) -> int:
     representations.check_colormap(settings.run.colormap)
     utils.silence_tensorflow()
 
-    from comparison import sanity_check, sanity_pages
+    from comparison import sanity_check
     from network import randomisation
     from pipeline import run as runs
 
     staged = {
-        stage_method(method, stage): options
+        sanity_check.stage_method(method, stage): options
         for stage in range(settings.n_stages + 1)
         for method, options in settings.run.methods.items()
     }
@@ -94,36 +90,17 @@ def run(settings: SanitySettings) -> int:
         for path, layer in group:
             randomisation.randomise(path, layer, settings.run.seed)
         runs.print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
-        examine_stage(opened, methods, stage, settings.run)
+        if (todo := sanity_check.stage_run(opened, methods, stage)) is not None:
+            runs.examine(todo, settings.run)
     stages = ["trained", *(group[-1][0] for group in groups)]
     scores = sanity_check.compare_stages(opened, list(methods), stages)
     print(f"\n{sanity_check.write_tables(opened, list(methods), stages, scores)}\n")
     runs.print_failures(failed)
-    paths = sanity_pages.write_figures(opened, list(methods), stages, scores, settings.run.colormap, settings.run.alpha)
+    paths = sanity_check.write_sanity_pages(
+        opened, list(methods), stages, scores, settings.run.colormap, settings.run.alpha
+    )
     runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
-
-
-def examine_stage(opened, methods: dict[Method, dict], stage: int, settings: RunSettings) -> None:
-    """Explains every image by the network as it is now, for the class of stage 0; nothing is scored."""
-    from pipeline import run as runs
-
-    samples = []
-    for sample in opened.samples:
-        found = [opened.results.find(method.name, sample) for method in methods]
-        classes = [record.class_index for record in found if record is not None]
-        if classes:
-            samples.append(replace(sample, class_index=classes[0], density_map_path=None, fixations=None))
-    names = {stage_method(method, stage): options for method, options in methods.items()}
-    if any(opened.results.find(method.name, sample) is None for sample in samples for method in names):
-        now = replace(
-            opened,
-            classifier=opened.classifier.anew(),
-            images=replace(opened.images, samples=samples),
-            methods=names,
-            class_rule="label",
-        )
-        runs.examine(now, settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

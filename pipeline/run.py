@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import constants
-import demo
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
@@ -25,10 +24,11 @@ from output.progress import printable
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.results import Results, versions
+from pipeline.results import Results
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
 
 
 @dataclass(frozen=True)
@@ -84,21 +84,37 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 
 def load_dataset(settings: DataSettings, names) -> Images:
     """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
-    images, density_maps, fixations = settings.images, settings.density_maps, settings.fixations
-    if settings.is_embedded:
-        embedded, drawn = demo.open_demo(settings.limit)
-        images, density_maps, fixations = (
-            given or embedded[flag] for given, flag in zip((images, density_maps, fixations), demo.FOLDERS)
-        )
+    images, density_maps, fixations = find_paths(settings)
     found = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=names.class_names, class_ids=names.class_ids
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=settings.fixations_unit,
+        class_names=names.class_names,
+        class_ids=names.class_ids,
     )
-    note = "simulated gaze" if demo.is_demo(images) else ""
+    if settings.is_embedded:  # whatever else was drawn before lies there too
+        drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
+        found = [sample for sample in found if sample.name in drawn]
+    note = "simulated gaze" if demo_data.is_demo(images) else ""
+    return Images(choose_samples(settings, found), found, note)
+
+
+def find_paths(settings: DataSettings) -> list:
+    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
+    given = [settings.images, settings.density_maps, settings.fixations]
     if not settings.is_embedded:
-        return Images(dataset.take_in_turn(found, settings.limit), found, note)
-    wanted = demo.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
-    found = [sample for sample in found if sample.name in drawn]  # whatever else was drawn before
-    return Images([sample for sample in found if sample.name in wanted], found, note)
+        return given
+    embedded, _ = demo_data.open_demo(settings.limit)
+    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
+
+
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if settings.is_embedded:
+        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, settings.limit)
 
 
 def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
@@ -113,12 +129,7 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     check_options(classifier, methods)
     description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
     print_choices(description, images.samples)
-    about = {
-        "gaze": images.gaze_note or "as given",
-        "flags": settings.flags,
-        "model": description,
-        "versions": versions(),
-    }
+    about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
     return Run(classifier, images, methods, results, description, class_rule)

@@ -17,7 +17,8 @@ from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
-from pipeline.records import Record, align
+from output.tables import align
+from pipeline.records import Record
 
 COLUMNS = (*METRICS, "seconds", "passes")
 SCREEN = 120  # letters a line may have where the screen does not say

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import constants
-from output.files import figure_saver, write_rows, write_whole
+from output.files import figure_saver, write_whole
+from output.tables import write_table
 from reporting.content import Picture, compose
 from reporting.render import render_html, render_tex
 from reporting.runs import Report
@@ -20,8 +21,7 @@ def write_report(folders: Sequence[str | Path], output: str | Path, title: str =
     output, report = Path(output), Report(folders)
     sections = compose(report)
     if report.differences:
-        names = list(report.differences[0])
-        write_whole(output / "report_differences.csv", lambda path: write_rows(path, names, report.differences))
+        write_table(output / "report_differences.csv", report.differences)
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Picture):

@@ -11,11 +11,11 @@ from planted import head, noise, residual_backbone
 
 import train
 import utils
+from data.images import read_image
 from network import model_files, transfer
 from network.classifier import Classifier
+from training import command, stages, training_files
 from training import loop as training
-from training import report as training_report
-from training import stages
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -44,7 +44,7 @@ def saved_model(tmp_path):
 
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
-    return train.main([*images, f"--weights={weights}", "--model_path=new.keras", *flags])
+    return train.main([*images, f"--weights={weights}", "--output_model_path=new.keras", *flags])
 
 
 def read_table(path):
@@ -163,7 +163,7 @@ def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(f
     rows = read_table("new_training/validation.csv")
     assert len(rows) == 8
     for row in rows:
-        image = utils.resize_image(utils.read_image(folders / "val" / row["image"]), 32, 32)
+        image = utils.resize_image(read_image(folders / "val" / row["image"]), 32, 32)
         probability = classifier.predict(image[None])[0, classifier.class_index_of(row["true"])]
         assert float(row["true_probability"]) == pytest.approx(probability, abs=1e-4)
         assert row["image"].startswith(row["true"])
@@ -186,13 +186,13 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
 
 
 def test_the_confusion_matrix_has_a_row_per_true_class():
-    matrix = training_report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    matrix = training_files.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_the_worst_image_is_that_whose_true_class_is_least_probable():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    assert training_report.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+    assert training_files.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(folders, save
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(train, "print_epoch", kill)
+            patch.setattr(command, "print_epoch", kill)
             assert run(*flags, "--overwrite") == 130
         assert run(*flags) == 0
         resumed = read_table("new_training/history.csv")
@@ -234,7 +234,7 @@ def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(fold
 
 
 def test_a_model_that_no_run_made_is_not_replaced_unasked(folders, saved_model, capsys):
-    assert run("--model_path=whole.keras") == 2
+    assert run("--output_model_path=whole.keras") == 2
     assert "whole.keras" in capsys.readouterr().err
 
 
@@ -279,12 +279,15 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--model_name=ResNetDemo", "--weights=imagenet"], "ResNetDemo"),
         (["--fine_tune_from=nothing"], "nothing"),
         (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
-        (["--model_path=model.h5"], "model.h5"),
+        (["--output_model_path=model.h5"], "model.h5"),
         (["--val_images_folder_path="], "val_images_folder_path"),
         (["--label_level=monument", "--val_images_folder_path=nowhere"], "nowhere"),
+        (["--multi_label=labels.csv", "--label_level=style"], "--label_level is for one label an image"),
+        (["--weights=none", "--epochs_head=3"], "--epochs_head has no effect with --weights=none"),
+        (["--weights=none", "--fine_tune_from=block_2"], "--fine_tune_from has no effect with --weights=none"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]

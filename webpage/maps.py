@@ -14,7 +14,7 @@ from explainers.registry import METHODS
 from metrics.catalogue import METRICS
 from pipeline.records import Record
 from pipeline.run_figures import Style, explained_image
-from plots.pages import figure_curves
+from plots.pages import figure_panel
 from webpage.html import show_figure, show_picture
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _show_map(
         look = {"colormap": style.colormap, "alpha": style.alpha, "density_note": style.density_note}
         row = explained_image(answers, case.sample, record, look)
         curves = f"insertion, area {record.insertion_auc:.2f}, and deletion, area {record.deletion_auc:.2f}"
-        parts.append(show_figure(figure_curves(row), curves, "curves"))
+        parts.append(show_figure(figure_panel(row, "insertion and deletion"), curves, "curves"))
     lines = [f"<strong>{record.method}</strong> {escape(about)}", *map(escape, describe(record, case.simulated))]
     return f"<figure><figcaption>{'<br>'.join(lines)}</figcaption>{''.join(parts)}</figure>"
 

@@ -85,14 +85,14 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
     except ImportError:
         raise ValueError("the page needs Gradio: pip install -r requirements-app.txt") from None
 
-    import demo
     from data import dataset
+    from scenes import demo_data
     from webpage.guard import Guard
     from webpage.layout import make_theme
     from webpage.page import Page
     from webpage.visitors import Visitors
 
-    drawn = demo.write_demo(folder / "demo", split="val", limit=N_EXAMPLES)
+    drawn = demo_data.write_demo(folder / "demo", split="val", limit=N_EXAMPLES)
     samples = dataset.load_dataset(drawn / "images_val", drawn / "gazefixationsdensitymaps")
     page = Page(Visitors(served), samples)
     guard = Middleware(Guard, page.requests, page.visitors, settings.host, settings.password)

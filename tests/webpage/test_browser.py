@@ -24,9 +24,9 @@ from PIL import Image
 from planted import ROOT
 
 import constants
-import demo
 from reporting.content import Section, Table
 from reporting.render import render_html
+from scenes import demo_data
 from tools.page_screenshot import find_chromium
 from webpage.visitors import KEEP_WORK
 
@@ -100,7 +100,7 @@ def visit(server, browser):
 def scene(tmp_path_factory):
     """A drawn scene as a file: its path."""
     path = tmp_path_factory.mktemp("scene") / "scene.png"
-    Image.fromarray(demo.draw_scene(demo.demo_names("val")[7])[0]).save(path)
+    Image.fromarray(demo_data.draw_scene(demo_data.demo_names("val")[7])[0]).save(path)
     return path
 
 
