@@ -17,6 +17,7 @@ from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method
 from network import node_scores
 from network.classifier import Classifier
+from output.progress import printable
 from pipeline import explain
 from pipeline import run as runs
 from pipeline.results import Results
@@ -77,9 +78,9 @@ def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy:
     rows = _find_rows(settings, taxonomy, match, classifier, samples)
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
-    print(f"{'levels':>14}: {'; '.join(column.level.describe() for column in columns)}")
+    print(f"{'levels':>14}: {printable('; '.join(column.level.describe() for column in columns))}")
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
-        print(f"{'note':>14}: {note}")
+        print(f"{'note':>14}: {printable(note)}")
     opened = []
     for column, view in zip(columns, views):
         position = taxonomy.position(column.level.name)
@@ -135,7 +136,7 @@ def _has_score(column: Column) -> bool:
     try:
         node_scores.check_nodes(column.level.name, column.level.class_names)
     except ValueError as error:
-        print(f"left out: {error}", file=sys.stderr)
+        print(f"left out: {printable(str(error))}", file=sys.stderr)
         return False
     return True
 
