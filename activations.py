@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from output.progress import printable
 from pipeline import flags
 from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
 
@@ -130,18 +131,20 @@ def run(settings: ActivationSettings) -> int:
         settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
     )  # held till the end
     folder = opened.path
-    print(*activation_maps.write_filters(folder, classifier, settings.channels), sep="\n")
+    for path in activation_maps.write_filters(folder, classifier, settings.channels):
+        print(printable(str(path)))
     failed, rows = {}, []
     for view in classifier.views:
         shown = samples[: settings.n_maps]
-        print(*activation_maps.write_maps(folder, view, shown, settings.channels, failed), sep="\n", flush=True)
+        for path in activation_maps.write_maps(folder, view, shown, settings.channels, failed):
+            print(printable(str(path)), flush=True)
         top = activation_maps.scan(folder, view, samples, settings.n_top_images)
         failed.update(top.unread.tolist())
         print(activation_maps.write_top_images(folder, view, samples, top, settings.channels))
         rows += activation_maps.list_top_images(view.layer_name, samples, top)
     print(write_table(folder / "top_images.csv", rows))
     for name, reason in failed.items():
-        print(f"{name}: {reason}")
+        print(printable(f"{name}: {reason}"))
     return 1 if failed else 0
 
 

@@ -17,6 +17,7 @@ from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method
 from network import node_scores
 from network.classifier import Classifier
+from output.progress import printable
 from pipeline import explain
 from pipeline import run as runs
 from pipeline.results import Results
@@ -80,9 +81,9 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
     rows = _find_rows(settings.class_rule, match, classifier, samples, leaves)
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
-    print(f"{'levels':>14}: {'; '.join(model.level.describe() for model in models)}")
+    print(f"{'levels':>14}: {printable('; '.join(model.level.describe() for model in models))}")
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
-        print(f"{'note':>14}: {note}")
+        print(f"{'note':>14}: {printable(note)}")
     opened = []
     for model, view in zip(models, views):
         position = taxonomy.position(model.level.name)
@@ -145,7 +146,7 @@ def _has_score(model: LevelModel) -> bool:
     try:
         node_scores.check_nodes(model.level.name, model.level.class_names)
     except ValueError as error:
-        print(f"left out: {error}", file=sys.stderr)
+        print(f"left out: {printable(str(error))}", file=sys.stderr)
         return False
     return True
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from output.files import open_text, write_whole
+from output.progress import printable
 
 MEANS = "mean ± sample deviation"  # what `format_mean` writes, for the heading of a table
 
@@ -29,6 +30,7 @@ def write_table(path: Path, rows: Sequence[Mapping], names: Sequence[str] | None
 
 def align(lines: Sequence[Sequence[str]]) -> str:
     """The cells of a table as text, those of a column below each other."""
+    lines = [[printable(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 

@@ -144,7 +144,7 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
     for method, reason in misfits.items():
         if not settings.leaves_out:
             raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
+        print(f"{method.name} is left out: {printable(reason)}", file=sys.stderr)
     return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
@@ -154,7 +154,7 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
     run.results.accept_gaze(gaze.fingerprint)
     for method in run.methods:
         if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):
-            print(f"{method.name} is left out: {gaze.wants(method.name)}", file=sys.stderr)
+            print(f"{method.name} is left out: {printable(gaze.wants(method.name))}", file=sys.stderr)
     scorer = Scorer(
         run.classifier,
         gaze,

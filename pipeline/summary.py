@@ -17,6 +17,7 @@ from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
+from output.progress import printable
 from output.tables import align, list_means
 from pipeline.records import Record
 
@@ -136,7 +137,7 @@ def describe_undefined(records: Iterable[Record]) -> str:
             if metric in METRICS:
                 reasons.setdefault((record.method, reason), Counter())[METRICS[metric].heading] += 1
     return "\n".join(
-        f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {reason}"
+        f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {printable(reason)}"
         for (method, reason), counts in reasons.items()
     )
 

@@ -17,6 +17,7 @@ from data import dataset, labelled_images
 from data import multi_labels as multi_label
 from network import model_files, transfer
 from network.attention_layers import Bags
+from output.progress import printable
 from scenes import demo_data
 from training import stages, training_files
 from training.loop import History, best_epoch
@@ -62,7 +63,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
     if is_done:
-        print(f"{model_path} has been trained with these settings; --overwrite trains it again")
+        print(f"{printable(str(model_path))} has been trained with these settings; --overwrite trains it again")
         return model_path
     model = (bags or transfer).add_head(backbone, len(class_names), settings.seed, "sigmoid" if table else "softmax")
     histories = stages.train_stages(
@@ -125,9 +126,9 @@ def print_choices(described: dict, left_out: Sequence[str]) -> None:
         elif isinstance(value, (list, tuple)):
             more = f", ... ({len(value)} in all)" if len(value) > 10 else ""
             value = ", ".join(map(str, value[:10])) + more
-        print(f"{name.replace('_', ' '):>14}: {value}")
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}")
     for reason in left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {printable(reason)}", file=sys.stderr)
     sys.stdout.flush()
 
 
