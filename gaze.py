@@ -39,7 +39,7 @@ import numpy as np
 import constants
 from data.fixations import Fixations
 from output.files import figure_saver, write_whole
-from pipeline.flags import add_data_flags, forgive_names, run_script
+from pipeline.flags import add_data_flags, add_gaze_flags, forgive_names, run_script
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
     "screen_width_px": (int, constants.SCREEN_WIDTH_PX, "of the screen, which an image fills as far as it fits"),
@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Make density maps of fixations, and compare them with official ones.", allow_abbrev=False
     )
     add_data_flags(parser)
+    add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
     for name, (kind, default, meaning) in GEOMETRY.items():
         screen.add_argument(f"--{name}", type=kind, help=f"{meaning} (default: {default:g})")
@@ -157,15 +158,17 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--test_fixations_path is wanted: a csv file, or a folder of .txt files")
 
     import representations
-    from comparison import gaze_files, gaze_maps
+    from comparison import gaze_maps
     from output.progress import Progress
 
     representations.check_colormap(args.colormap)
-    samples, notes, paths = gaze_maps.load_samples(args)
-    folder, names = Path(args.output_folder_path), gaze_files.name_density_maps([sample.name for sample in samples])
+    samples, notes, paths = gaze_maps.load_samples(
+        args.test_images_folder_path, args.test_gdfm_folder_path, args.test_fixations_path, args.limit
+    )
+    folder, names = Path(args.output_folder_path), gaze_maps.name_density_maps([sample.name for sample in samples])
     settings = {"sigma_px": args.sigma_px, "geometry": geometry, **paths}
-    files = [*names.values(), *map(gaze_files.over_image_path, samples)]
-    lock = gaze_files.open_folder(folder, settings, files, args.overwrite)
+    files = [*names.values(), *map(gaze_maps.over_image_path, samples)]
+    opened = gaze_maps.open_gaze_folder(folder, settings, files, args.overwrite)
     print("; ".join(notes), flush=True)
     rows, progress = [], Progress({"density map": len(samples)})
     for sample in samples:
@@ -173,11 +176,11 @@ def run(args: argparse.Namespace) -> int:
         begun = time.monotonic()
         rows.append(gaze_maps.make_map(sample, folder, names[sample.name], args.colormap, args.sigma_px, geometry))
         progress.end("density map", sample.name, time.monotonic() - begun)
-    print(f"\n{gaze_files.write_tables(folder, rows)}\n")
+    print(f"\n{gaze_maps.write_tables(folder, rows)}\n")
     if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:
         print(write_whole(folder / "gaze_grid.png", figure_saver(figure)))
     print(folder / "density_maps")
-    lock.close()
+    opened.close()
     return 1 if any(row["status"].startswith("failed") for row in rows) else 0
 
 

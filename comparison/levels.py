@@ -4,24 +4,23 @@ A reading is a view of a classifier whose classes are the nodes of one level (`C
 labelled on that level and a folder of results. The rest - explaining, judging, going on after a stop - is main.py's.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import constants
 from data import label_levels, stems
 from data.dataset import Sample
 from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
-from explainers.registry import Method, means_all
-from network import model_files, node_scores
+from explainers.registry import Method
+from network import node_scores
 from network.classifier import Classifier
-from pipeline import explain as explaining
+from pipeline import explain
 from pipeline import run as runs
-from pipeline.results import Results, versions
-from pipeline.run import Run
+from pipeline.results import Results
+from pipeline.run import Images, Run
+from pipeline.settings import DataSettings, ModelSettings, RunSettings
 
 
 class Column(NamedTuple):
@@ -61,20 +60,22 @@ class Reading:
         return f"level {self.name}: {self.n_classes} classes, {self.column.source}"
 
 
-def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy: Taxonomy | None) -> list[Reading]:
+def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy: Taxonomy | None) -> list[Reading]:
     """The readings, the finest level first; ValueError for what cannot be run. Says what was chosen, and left out."""
-    classifier, source = runs.open_classifier(args)
-    samples, density_note = _load_samples(args, taxonomy, classifier)
+    classifier, source = runs.load_classifier(settings.model)
+    images = _load_images(settings.data, taxonomy, classifier)
+    samples = images.samples
     if taxonomy is None:
         names = [sample.name for sample in samples] + [f"{name}_N_1" for name in classifier.class_names]
         taxonomy = taxonomy_of_names(names)
     match = taxonomy.match(classifier.class_names)
-    columns = _list_columns(args, taxonomy, [Column(level, classifier, source, False) for level in match.levels])
+    coarse = [_open_coarse(path, settings.model, taxonomy) for path in coarse_models]
+    columns = _sort_columns(taxonomy, [Column(level, classifier, source, False) for level in match.levels] + coarse)
     views = [column.classifier.at_level(column.level) for column in columns]
-    chosen = _leave_out_misfits(args, views, chosen)
-    rows = _find_rows(args, taxonomy, match, classifier, samples)
+    methods = _leave_out_misfits(settings, views)
+    rows = _find_rows(settings, taxonomy, match, classifier, samples)
     described = {"source": source, **classifier.describe()}
-    runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": args.class_index}, samples)
+    runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
     print(f"{'levels':>14}: {'; '.join(column.level.describe() for column in columns)}")
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
         print(f"{'note':>14}: {note}")
@@ -86,19 +87,17 @@ def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy
             for sample, pair in zip(samples, rows)
         ]
         described = {"source": column.source, **view.describe()}
-        about = {"flags": vars(args), "model": described, "versions": versions()}
-        settings = {**runs.list_settings(args, view, chosen), "read_model": classifier.fingerprint}
-        folder = Path(args.output_folder_path) / "levels" / stems.choose_stems([column.name])[0]
-        results = Results(folder, settings, about, args.overwrite)
-        run = Run(view, labelled, chosen, results, described, "label", density_note)
+        about = {"flags": settings.flags, "model": described}
+        kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
+        folder = settings.output_folder / "levels" / stems.choose_stems([column.name])[0]
+        results = Results(folder, kept, about, settings.overwrite)
+        run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
         opened.append(Reading(column, position, run))
     return opened
 
 
-def _list_columns(args: argparse.Namespace, taxonomy: Taxonomy, columns: list[Column]) -> list[Column]:
-    """The columns of the model and of the coarse ones, the finest level first; ValueError if that is one alone."""
-    for path in args.coarse_models.split(",") if args.coarse_models else ():
-        columns.append(_open_coarse(path.strip(), args, taxonomy))
+def _sort_columns(taxonomy: Taxonomy, columns: list[Column]) -> list[Column]:
+    """The columns that have a score, the finest level first; ValueError for fewer than two."""
     columns = sorted(filter(_has_score, columns), key=lambda column: taxonomy.position(column.level.name))
     names = [column.name for column in columns]
     if len(set(names)) < len(names):
@@ -109,20 +108,21 @@ def _list_columns(args: argparse.Namespace, taxonomy: Taxonomy, columns: list[Co
     return columns
 
 
-def _load_samples(args: argparse.Namespace, taxonomy: Taxonomy | None, namer) -> tuple[list[Sample], str]:
-    """The samples, their class_index among the names of `namer`, a classifier or a taxonomy; and of their gaze."""
+def _load_images(settings: DataSettings, taxonomy: Taxonomy | None, namer) -> Images:
+    """The images, their class_index among the names of `namer`, a classifier or a taxonomy."""
     if taxonomy is None or taxonomy.metadata is None:
-        return runs.load_samples(args, namer)
-    if args.test_images_folder_path is None:
+        return runs.load_dataset(settings, namer)
+    if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
-    options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": args.limit}
-    return label_levels.list_samples(args.test_images_folder_path, taxonomy, **options), ""
+    options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": settings.limit}
+    samples = label_levels.list_samples(settings.images, taxonomy, **options)
+    return Images(samples, samples)
 
 
-def _open_coarse(path: str, args: argparse.Namespace, taxonomy: Taxonomy) -> Column:
+def _open_coarse(path: str, settings: ModelSettings, taxonomy: Taxonomy) -> Column:
     """The column of a model that was trained on one level."""
-    options = {"trust_model": args.trust_model, "precision": args.precision, "batch_size": args.batch_size}
-    classifier, source = model_files.load_classifier(None, model_path=path, **options)
+    own = replace(settings, model_name=None, model_path=path, class_names=None, layer_name=None)
+    classifier, source = runs.load_classifier(own)
     try:
         return Column(taxonomy.match(classifier.class_names).levels[0], classifier, source, True)
     except ValueError as error:
@@ -139,34 +139,30 @@ def _has_score(column: Column) -> bool:
     return True
 
 
-def _leave_out_misfits(args: argparse.Namespace, views: Sequence[Classifier], chosen: dict) -> dict[Method, dict]:
+def _leave_out_misfits(settings: RunSettings, views: Sequence[Classifier]) -> dict[Method, dict]:
     """The methods that explain a class of every view; ValueError for another, unless all were asked for."""
     misfits = {}
-    for method in chosen:
+    for method in settings.methods:
         if not method.load().uses_class:
             misfits[method] = "it explains no class: its map is the same on every level"
     for view in views:
-        misfits = {**explaining.find_misfits(view, chosen), **misfits}
-    for method, reason in misfits.items():
-        if not means_all(args.explanation_method):
-            raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
-    chosen = {method: options for method, options in chosen.items() if method not in misfits}
+        misfits = {**explain.find_misfits(view, settings.methods), **misfits}
+    methods = runs.leave_out_misfits(settings, misfits)
     for view in views:
-        explaining.check_options(view, chosen)
-    return chosen
+        explain.check_options(view, methods)
+    return methods
 
 
 def _find_rows(
-    args: argparse.Namespace, taxonomy: Taxonomy, match: Match, classifier: Classifier, samples: Sequence[Sample]
+    settings: RunSettings, taxonomy: Taxonomy, match: Match, classifier: Classifier, samples: Sequence[Sample]
 ) -> list[tuple[int | None, int | None]]:
     """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None."""
-    leaves, _ = _load_samples(args, taxonomy, taxonomy)
+    leaves = _load_images(settings.data, taxonomy, taxonomy).samples
     labels = [
         match.rows[sample.class_index] if match.own == 0 and sample.class_index is not None else leaf.class_index
         for sample, leaf in zip(samples, leaves)
     ]
-    rule = args.class_index
+    rule = settings.class_rule
     if rule == "label" or (rule == "auto" and None not in labels):
         return list(zip(labels, labels))
     if rule not in ("auto", "predicted"):
@@ -186,13 +182,12 @@ def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, in
 
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:
     """The most probable class of each sample; None for one that cannot be read, which its run reports."""
-    examiner = explaining.Examiner(classifier, None, None, class_rule="predicted")
     predicted = []
     for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
         together = samples[start : start + constants.IMAGES_AT_ONCE]
-        subjects = examiner.read_subjects(together)
-        found = [subjects[sample.stem] for sample in together]
-        predicted += [None if isinstance(subject, str) else subject.class_index for subject in found]
+        prepared = explain.prepare_images(classifier, together, "predicted")
+        found = [prepared[sample.stem] for sample in together]
+        predicted += [None if isinstance(image, str) else image.class_index for image in found]
     return predicted
 
 

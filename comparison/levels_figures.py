@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
-from comparison import compare_figures
 from comparison.levels import Reading
 from comparison.levels_tables import SCORES, Measured
 from explainers.registry import METHODS
-from output.files import figure_saver, write_whole
-from pipeline import run_figures as display
+from output.files import figure_saver, write_pages, write_whole
+from pipeline import run_figures
 from plots import drawing
 from plots.drawing import GAP, LINE
+from plots.pages import figure_side_by_side
 from plots.panels import ExplainedImage
 
 if TYPE_CHECKING:
@@ -26,28 +26,18 @@ PANELS_IN_A_ROW = 3
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito; then from the first again
 
 
-def write_figures(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
+def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
     """The paths of the pages of each method and of the curves, as they are written."""
-    run = measured.readings[0].run
-    style = {"colormap": colormap, "alpha": alpha, "density_note": run.density_note}
+    folder, run = Path(folder), measured.readings[0].run
+    style = {"colormap": colormap, "alpha": alpha, "density_note": run.images.gaze_note}
     names = [f"{reading.name} ({reading.n_classes} classes)" for reading in measured.readings]
     for method in run.names:
         title = f"{method} on every level of labels, {run.description['model_name']}"
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
         rows = (row for row in rows if any(cell is not None for cell in row))
-        number = 0
-        while page := list(islice(rows, constants.ROWS_PER_PAGE)):
-            number += 1
-            figure = compare_figures.figure_side_by_side(page, names, title)
-            yield write_whole(_page_path(folder, method, number), figure_saver(figure))
-        while (stale := _page_path(folder, method, number + 1)).is_file():  # of an earlier run of more images
-            stale.unlink()
-            number += 1
-    yield write_whole(Path(folder) / "granularity.png", figure_saver(figure_granularity(measured.levels)))
-
-
-def _page_path(folder: str | Path, method: str, number: int) -> Path:
-    return Path(folder) / (f"side_by_side_{method}.png" if number == 1 else f"side_by_side_{method}_{number}.png")
+        draw = partial(figure_side_by_side, names=names, supertitle=title)
+        yield from write_pages(folder / f"side_by_side_{method}.png", rows, constants.ROWS_PER_PAGE, draw)
+    yield write_whole(folder / "granularity.png", figure_saver(figure_granularity(measured.levels)))
 
 
 def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:
@@ -61,7 +51,7 @@ def _explain_level(measured: Measured, method: str, reading: Reading, place: int
     if record.failed:
         return None
     look = {**style, "signed": METHODS[method].load().signed}
-    explained = display.explained_image(reading.run.results, sample, record, look)
+    explained = run_figures.explained_image(reading.run.results, sample, record, look)
     row = measured.row_of[method, reading.name, sample.name]
     numbers = [("probability", "p"), ("area", "area"), ("entropy", "entropy")]
     note = ", ".join(f"{word} {row[name]:.2f}" for name, word in numbers if row[name] == row[name])

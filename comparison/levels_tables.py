@@ -20,8 +20,7 @@ from data.dataset import Sample
 from data.objects import Objects, Truth
 from evaluate import Undefined
 from metrics import agreement, localisation, map_spread, max_box_acc
-from output.files import write_rows, write_whole
-from pipeline.records import align
+from output.tables import align, format_mean, list_means, write_table
 
 MEASURES = {  # of one map -> its heading; those a run has no value for are left out
     "probability": "probability",
@@ -88,7 +87,7 @@ def write_tables(measured: Measured, folder: str | Path) -> str:
         "levels": measured.levels,
     }
     for name, rows in tables.items():
-        _write(folder / f"{name}.csv", rows)
+        write_table(folder / f"{name}.csv", rows)
     caption = f"from level to level, IoU of the {100 * measured.fraction:.3g} % of pixels where each map is largest "
     caption += f"(by chance {measured.fraction / (2 - measured.fraction):.2f}):"
     return "\n".join([_format_levels(measured), "", caption, _format_changes(summary)])
@@ -171,7 +170,7 @@ def _summarise_changes(measured: Measured) -> Iterator[dict]:
         groups.setdefault((row["method"], row["level_a"], row["level_b"]), []).append(row)
     for (method, one, other), rows in groups.items():
         scores = {metric: [row[metric] for row in rows] for metric in agreement.METRICS}
-        yield {"method": method, "level_a": one, "level_b": other, "images": len(rows), **_means(scores)}
+        yield {"method": method, "level_a": one, "level_b": other, "images": len(rows), **list_means(scores)}
 
 
 # --- one level -----------------------------------------------------------------------------------------------
@@ -186,19 +185,11 @@ def _summarise_level(method: str, reading: Reading, rows: Sequence[dict], ious: 
         "n_classes": reading.n_classes,
         "model": reading.column.source,
         "images": len(rows),
-        **_means({"accuracy": right, **{name: [row[name] for row in rows] for name in MEASURES}}),
+        **list_means({"accuracy": right, **{name: [row[name] for row in rows] for name in MEASURES}}),
         "max_box_acc_mean": box_acc,
         "max_box_acc_n": len(ious or ()),
         "max_box_acc_threshold": threshold,
     }
-
-
-def _means(scores: dict[str, Sequence[float]]) -> dict:
-    row = {}
-    for name, values in scores.items():
-        mean, std, n = agreement.summarise(values)
-        row |= {f"{name}_mean": float(mean), f"{name}_std": float(std), f"{name}_n": int(n)}
-    return row
 
 
 # --- text and files ------------------------------------------------------------------------------------------
@@ -208,7 +199,7 @@ def _format_levels(measured: Measured) -> str:
     lines = [["method", "level", "classes", "images", *(SCORES[name] for name in shown)]]
     for row in measured.levels:
         cells = [row["method"], row["level"], str(row["n_classes"]), str(row["images"])]
-        lines.append(cells + [_format_mean(row, name) for name in shown])
+        lines.append(cells + [format_mean(row, name, row["images"]) for name in shown])
     return align(lines)
 
 
@@ -216,19 +207,5 @@ def _format_changes(summary: Sequence[dict]) -> str:
     lines = [["method", "levels", "images", "IoU", "rank correlation", "PCC"]]
     for row in summary:
         cells = [row["method"], f"{row['level_a']} - {row['level_b']}", str(row["images"])]
-        lines.append(cells + [_format_mean(row, metric) for metric in agreement.METRICS])
+        lines.append(cells + [format_mean(row, metric, row["images"]) for metric in agreement.METRICS])
     return align(lines)
-
-
-def _format_mean(row: dict, name: str) -> str:
-    """Mean ± deviation, which one value and a share of right images have none of, and the count where it is not all."""
-    mean, n = row[f"{name}_mean"], row[f"{name}_n"]
-    if not n:
-        return "-"
-    spread = "" if n == 1 or name in ("accuracy", "max_box_acc") else f" ± {row[f'{name}_std']:.3f}"
-    return f"{mean:.3f}{spread}{f' (n={n})' if n < row['images'] else ''}"
-
-
-def _write(path: Path, rows: list[dict]) -> None:
-    rows = [{key: "" if value != value else value for key, value in row.items()} for row in rows]
-    write_whole(path, lambda partial: write_rows(partial, list(rows[0]), rows))

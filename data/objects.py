@@ -5,7 +5,6 @@ as its photograph, in the folder of masks or in several folders inside it, one p
 and its box the one around all of it.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import constants
 import utils
 from data import inat_loc
 from data.dataset import Sample
@@ -52,17 +50,20 @@ class Truth:
         return Objects(mask, [_box_around(mask)]) if mask.any() else None
 
 
-def open_truth(args: argparse.Namespace, taxonomy: Taxonomy | None, samples: Sequence[Sample]) -> Truth:
-    """What `--boxes`, `--masks`, iNatLoc500 or the embedded data tell of the samples; errors as `match_boxes`."""
-    masks = args.masks
-    if masks is None and args.boxes is None and args.test_images_folder_path is None:
-        masks = Path(constants.DEMO_FOLDER) / "part_masks"
+def open_truth(
+    boxes_path: str | None,
+    masks: str | Path | None,
+    taxonomy: Taxonomy | None,
+    images_folder: str | None,
+    samples: Sequence[Sample],
+) -> Truth:
+    """What a file of boxes, a folder of masks or iNatLoc500 tell of the samples; errors as `match_boxes`."""
     if masks is not None:
         found = find_masks(masks, samples)
         return Truth({}, found, f"masks of {len(found)} of {len(samples)} images in '{masks}'")
-    boxes = localisation.read_boxes(args.boxes) if args.boxes else {}
+    boxes = localisation.read_boxes(boxes_path) if boxes_path else {}
     if not boxes and taxonomy is not None and taxonomy.metadata:
-        boxes = inat_loc.read_boxes(taxonomy.metadata, args.test_images_folder_path)
+        boxes = inat_loc.read_boxes(taxonomy.metadata, images_folder)
     if not boxes:
         return Truth({}, {}, "none known, so that nothing says whether a map lies on them; --boxes or --masks tell")
     boxes, note = localisation.match_boxes(boxes, samples)

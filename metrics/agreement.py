@@ -92,17 +92,3 @@ def _correlate(rows: np.ndarray) -> np.ndarray:
 def rank_images(values: np.ndarray) -> np.ndarray:
     """The indices of values (N,) from the largest to the smallest, ties by position, NaN last."""
     return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
-
-
-def summarise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and count over the first axis of values (N, ...), each of their shape (...).
-
-    NaN is left out and not counted; where nothing is left, mean and deviation are NaN.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(values)
-    n = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(known, values, 0).sum(axis=0) / n
-        std = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / n)
-    return mean, std, n

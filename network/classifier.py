@@ -305,10 +305,13 @@ class Classifier:
             layers = ", ".join(step.path for step in self._steps)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
 
-    def anew(self) -> "Classifier":
-        """A classifier of the model as it is now, asked alike: for weights that have changed since."""
+    def anew(self, model: keras.Model | None = None) -> "Classifier":
+        """A classifier of the model as it is now, asked alike: for weights that have changed since.
+
+        model: another one of the same layers, in its place.
+        """
         return Classifier(
-            self.model,
+            self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
             class_ids=self.class_ids,

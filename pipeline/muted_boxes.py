@@ -14,8 +14,7 @@ from data.dataset import Sample
 from explainers.registry import METHODS
 from metrics import localisation
 from metrics.localisation import Box
-from output.files import write_rows, write_whole
-from pipeline.records import align
+from output.tables import align, write_table
 from pipeline.run import Run
 
 NUMBERS = ("probability", "probability_muted", "fall")
@@ -26,7 +25,7 @@ def write_muted(run: Run, boxes: Mapping[str, Sequence[Box]], seed: int) -> str:
     """The table as text, once muted.csv is written. run: examined; boxes: name of a sample -> its boxes."""
     with_boxes = [sample for sample in run.samples if sample.name in boxes]
     rows = [row for sample in with_boxes for row in mute(run, sample, boxes[sample.name], seed)]
-    write_whole(run.results.folder / "muted.csv", lambda path: write_rows(path, list(COLUMNS), rows))
+    write_table(run.results.folder / "muted.csv", rows, COLUMNS)
     lines = [["image", "class", "muted box", "probability", "muted", "fall"]]
     for row in rows:
         numbers = [f"{row[name]:.3f}" for name in NUMBERS] if "fall" in row else ["-", "-", row["undefined"]]
@@ -43,7 +42,7 @@ def mute(run: Run, sample: Sample, boxes: Sequence[Box], seed: int) -> list[dict
     ]
     if record.failed:
         return [{**row, "undefined": record.status} for row in rows]
-    options = {**run.chosen[occlusion], "seed": seed}
+    options = {**run.methods[occlusion], "seed": seed}
     explainer = occlusion.load()(run.classifier, None, sample.read(), record.class_index, **options)
     upright = {}
     for row, box in zip(rows, boxes):

@@ -17,7 +17,8 @@ from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
-from pipeline.records import Record, align
+from output.tables import align
+from pipeline.records import Record
 
 COLUMNS = (*METRICS, "seconds", "passes")
 SCREEN = 120  # letters a line may have where the screen does not say
@@ -93,6 +94,15 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
         for pairs in families:
             rows += [{"metric": column, **pair._asdict()} for pair in significance.paired_tests(values, list(pairs))]
     return rows
+
+
+def describe_records(records: Sequence[Record], n_images: int) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
+    parts = [format_table(summarise(records))]
+    if (n_known := len({record.image for record in records})) > n_images:
+        parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
+    parts += [describe_undefined(records), describe_differences(list_differences(records))]
+    return "\n\n".join(filter(None, parts))
 
 
 def describe_differences(rows: Sequence[dict]) -> str:

@@ -1,5 +1,10 @@
-"""A run, or several, as a report: what it says, its figures, and its form as HTML and LaTeX.
+"""The report that report.py and `main.py --report` write: what runs found, to be handed in.
 
-May import the pipeline and all below it, neither comparison nor webpage, units or training; only report.py and main.py
-import it.
+runs            the records of one run or several, with the files behind them
+content         what the report says: sections of text, tables and pictures
+report_figures  its pictures
+render          the sections as an HTML page or a LaTeX document
+document        the files
+
+Imports pipeline and what that stands on; is imported by report.py and main.py alone.
 """

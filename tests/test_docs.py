@@ -1,4 +1,4 @@
-"""README, the pages of docs/ and the docstrings of folders keep up with the program."""
+"""README, docs/ and the docstrings of folders keep up with the program: links, commands, flags, methods."""
 
 import ast
 import importlib

@@ -60,7 +60,7 @@ def colours(work, model_file, monkeypatch):  # noqa: F811
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
-    monkeypatch.setattr(hierarchy_figures, "write_figures", lambda *args: iter(()))
+    monkeypatch.setattr(hierarchy_figures, "write_level_pages", lambda *args: iter(()))
 
 
 def run(*flags):
@@ -140,12 +140,6 @@ def test_a_label_that_is_no_leaf_is_named(colours, undrawn, capsys):
     assert run(QUICK) == 0
     assert "not in the accuracy, their label is no leaf, or several: zebra\n" in capsys.readouterr().out
     assert {row["right"] for row in rows_of("levels_per_image") if "zebra" in row["image"]} == {""}
-
-
-def test_one_value_has_no_deviation():
-    row = {"images": 3, "area_mean": 1.0, "area_std": 0.0, "area_n": 1}
-    assert hierarchy_tables._format_mean(row, "area") == "1.000 (n=1)"
-    assert hierarchy_tables._format_mean(row | {"area_n": 3}, "area") == "1.000 ± 0.000"
 
 
 def test_a_sigmoid_is_refused_with_its_reason(colours, undrawn, capsys):

@@ -163,13 +163,13 @@ def test_both_spellings_of_the_folder_of_density_maps_are_one(flag):
     [("gradcam", ["GRADCAM"]), ("Rise, fem", ["RISE", "FEM"]), ("all", list(METHODS)), ("FEM,fem", ["FEM"])],
 )
 def test_methods_are_chosen_in_any_letter_case(text, names):
-    chosen = main.choose_options(main.build_parser().parse_args(["--explanation_method", text]))
+    chosen = main.read_settings(main.build_parser().parse_args(["--explanation_method", text])).run.methods
     assert [method.name for method in chosen] == names
 
 
 def test_options_of_a_method_are_those_given_else_the_defaults():
     flags = ["--explanation_method=RISE,LIME", "--rise_n_masks=7", "--lime_hide_color=0,0,255"]
-    chosen = main.choose_options(main.build_parser().parse_args(flags))
+    chosen = main.read_settings(main.build_parser().parse_args(flags)).run.methods
     rise, lime = chosen[METHODS["RISE"]], chosen[METHODS["LIME"]]
     assert (rise["n_masks"], rise["threshold"]) == (7, constants.RISE_THRESHOLD)
     assert (lime["hide_color"], lime["num_samples"]) == ((0, 0, 255), constants.LIME_NUM_SAMPLES)

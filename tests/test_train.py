@@ -13,9 +13,9 @@ import train
 import utils
 from network import model_files, transfer
 from network.classifier import Classifier
+from training import command, stages
 from training import loop as training
 from training import report as training_report
-from training import stages
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -44,7 +44,7 @@ def saved_model(tmp_path):
 
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
-    return train.main([*images, f"--weights={weights}", "--model_path=new.keras", *flags])
+    return train.main([*images, f"--weights={weights}", "--output_model_path=new.keras", *flags])
 
 
 def read_table(path):
@@ -209,7 +209,7 @@ def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(folders, save
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(train, "print_epoch", kill)
+            patch.setattr(command, "print_epoch", kill)
             assert run(*flags, "--overwrite") == 130
         assert run(*flags) == 0
         resumed = read_table("new_training/history.csv")
@@ -234,7 +234,7 @@ def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(fold
 
 
 def test_a_model_that_no_run_made_is_not_replaced_unasked(folders, saved_model, capsys):
-    assert run("--model_path=whole.keras") == 2
+    assert run("--output_model_path=whole.keras") == 2
     assert "whole.keras" in capsys.readouterr().err
 
 
@@ -279,12 +279,15 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--model_name=ResNetDemo", "--weights=imagenet"], "ResNetDemo"),
         (["--fine_tune_from=nothing"], "nothing"),
         (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
-        (["--model_path=model.h5"], "model.h5"),
+        (["--output_model_path=model.h5"], "model.h5"),
         (["--val_images_folder_path="], "val_images_folder_path"),
         (["--label_level=monument", "--val_images_folder_path=nowhere"], "nowhere"),
+        (["--multi_label=labels.csv", "--label_level=style"], "--label_level is for one label an image"),
+        (["--weights=none", "--epochs_head=3"], "--epochs_head has no effect with --weights=none"),
+        (["--weights=none", "--fine_tune_from=block_2"], "--fine_tune_from has no effect with --weights=none"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]

@@ -126,11 +126,11 @@ class Bench:
         """Seconds per image of a dissection of the last layer's units, besides what is not its own."""
         from data.dataset import Sample
         from units.concepts import Concepts
-        from units.dissection import dissect
+        from units.dissection import MASK_SIDE, dissect
         from units.feature_store import FeatureStore
 
         samples = [Sample(f"{number}.png", str(number), Path()) for number in range(BATCH)]
-        concepts, side = Concepts(["red", "green", "blue"], {}, ""), constants.DISSECTION_SIDE
+        concepts, side = Concepts(["red", "green", "blue"], {}, ""), MASK_SIDE
         masks = {concept: self.scene[:side, :side, concept] > 127 for concept in range(3)}
         images = iter(self.images)
         with (

@@ -1,4 +1,4 @@
-"""The picture of the page that stands in docs/page.md and README.md.
+"""The picture of the page that stands in README.md.
 
     python -m tools.page_screenshot docs/images/app.jpg
 
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("picture", help="file to write: .jpg or .png")
     parser.add_argument("--width", type=in_range(int, 300), default=1400, help="of the window, in pixels")
     parser.add_argument("--height", type=in_range(int, 300), default=980, help="of the window, in pixels")
-    parser.add_argument("--port", type=in_range(int, 1, 65535), default=constants.APP_PORT + 1, help="of the page")
+    parser.add_argument("--port", type=in_range(int, 1, 65535), default=constants.PAGE_PORT + 1, help="of the page")
     return parser
 
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("page_screenshot", run, build_parser().parse_args(argv))
+    return run_script("page_screenshot.py", run, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

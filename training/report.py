@@ -13,9 +13,6 @@ confusion matrix
     <folder>/average_precision.csv  class, positives among the validation images, average precision; and .png
 """
 
-import csv
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,37 +22,36 @@ import constants
 from data import multi_labels as multi_label
 from data.labelled_images import LabelledImages
 from output.files import figure_saver, write_whole
-from pipeline.results import versions
-from plots import pages as figures
+from output.folder import OutputFolder
+from output.tables import write_table
+from training.training_figures import figure_average_precision, figure_confusion_matrix, figure_training, figure_worst
+
+FILES = (
+    "history.csv",
+    "accuracy_loss.png",
+    "validation.csv",
+    "confusion_matrix.*",
+    "average_precision.*",
+    "worst.png",
+    "attention.png",
+    "part_energy.csv",
+    "*.npz",  # of a stage that is not finished
+)
 
 
-def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[Path, bool]:
-    """The folder of the run, and whether all is done already.
+def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[OutputFolder, bool]:
+    """The locked folder of the run, and whether all is done already; with `overwrite` it begins anew.
 
     Raises ValueError if the folder holds a run with other settings, or the model file was not made by a run.
     """
-    folder = model_path.with_name(f"{model_path.stem}_training")
-    if overwrite and (folder / "run.json").is_file():  # never a folder that is something else
-        shutil.rmtree(folder)
-    if not (folder / "run.json").is_file():
-        if model_path.exists() and not overwrite:
-            raise ValueError(f"model_path: '{model_path}' is there already; --overwrite replaces it")
-        write_description(folder, settings)
-        return folder, False
-    earlier = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    for name, value in json.loads(json.dumps(settings)).items():
-        if earlier["settings"].get(name) != value:
-            raise ValueError(
-                f"'{folder}' holds a run with {name} {earlier['settings'].get(name)}, this one has {value}; "
-                "--overwrite begins anew, another --model_path keeps both"
-            )
-    return folder, "val_accuracy" in earlier and model_path.is_file()
-
-
-def write_description(folder: Path, settings: dict, **more) -> None:
-    """Writes run.json: the settings, the versions of the libraries, and what more is known."""
-    content = json.dumps({"settings": settings, "versions": versions(), **more}, indent=1, ensure_ascii=False)
-    write_whole(folder / "run.json", lambda path: path.write_text(content, encoding="utf-8"))
+    path = model_path.with_name(f"{model_path.stem}_training")
+    if model_path.exists() and not overwrite and not (path / "run.json").is_file():
+        raise ValueError(f"model_path: '{model_path}' is there already; --overwrite replaces it")
+    folder = OutputFolder(path, flag="model_path")
+    if overwrite:
+        folder.remove(FILES)
+    folder.describe(settings, {})
+    return folder, "val_accuracy" in folder.description and model_path.is_file()
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -78,13 +74,12 @@ def write_history(folder: Path, histories: Mapping[str, Mapping[str, Sequence[fl
         stages += [stage] * len(history["loss"])
         for name, values in joined.items():
             values += history[name]
-    rows = [[i, *row] for i, row in enumerate(zip(stages, *joined.values()), start=1)]
+    names = ("epoch", "stage", *joined)
+    rows = [dict(zip(names, (i, *row))) for i, row in enumerate(zip(stages, *joined.values()), start=1)]
     starts = [i for i, stage in enumerate(stages, start=1) if stage == "fine_tuning"]
     return [
-        _write_table(folder / "history.csv", ["epoch", "stage", *joined], rows),
-        write_whole(
-            folder / "accuracy_loss.png", figure_saver(figures.figure_training(joined, starts[0] if starts else None))
-        ),
+        write_table(folder / "history.csv", rows, names),
+        write_whole(folder / "accuracy_loss.png", figure_saver(figure_training(joined, starts[0] if starts else None))),
     ]
 
 
@@ -123,17 +118,17 @@ def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarra
     names, true, predicted = val.class_names, val.labels, probabilities.argmax(axis=1)
     order = rank_worst(probabilities, true)
     rows = [
-        [
-            val.names[i],
-            names[true[i]],
-            names[predicted[i]],
-            *(f"{probabilities[i, index]:.6f}" for index in (true[i], predicted[i])),
-        ]
+        {
+            "image": val.names[i],
+            "true": names[true[i]],
+            "predicted": names[predicted[i]],
+            "true_probability": f"{probabilities[i, true[i]]:.6f}",
+            "predicted_probability": f"{probabilities[i, predicted[i]]:.6f}",
+        }
         for i in order
     ]
-    header = ["image", "true", "predicted", "true_probability", "predicted_probability"]
     matrix = confusion_matrix(true, predicted, len(names))
-    counts = [[name, *row] for name, row in zip(names, matrix.tolist())]
+    counts = [{"true \\ predicted": name, **dict(zip(names, row))} for name, row in zip(names, matrix.tolist())]
     worst = order[: constants.WORST_IMAGES]
     titles = [
         f"true: {names[true[i]]} {probabilities[i, true[i]]:.2f}\n"
@@ -141,10 +136,10 @@ def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarra
         for i in worst
     ]
     return [
-        _write_table(folder / "validation.csv", header, rows),
-        _write_table(folder / "confusion_matrix.csv", ["true \\ predicted", *names], counts),
-        write_whole(folder / "confusion_matrix.png", figure_saver(figures.figure_confusion_matrix(matrix, names))),
-        write_whole(folder / "worst.png", figure_saver(figures.figure_worst(list(val.images[worst]), titles))),
+        write_table(folder / "validation.csv", rows),
+        write_table(folder / "confusion_matrix.csv", counts),
+        write_whole(folder / "confusion_matrix.png", figure_saver(figure_confusion_matrix(matrix, names))),
+        write_whole(folder / "worst.png", figure_saver(figure_worst(list(val.images[worst]), titles))),
     ]
 
 
@@ -153,27 +148,28 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
     losses = multi_label.cross_entropy(val.labels, probabilities)
     order = np.argsort(-losses, kind="stable")
     rows = [
-        [
-            val.names[i],
-            *(", ".join(_chosen(names, chosen[i])) for chosen in (true, predicted)),
-            f"{losses[i]:.6f}",
-            *(f"{value:.6f}" for value in probabilities[i]),
-        ]
+        {
+            "image": val.names[i],
+            "true": ", ".join(_chosen(names, true[i])),
+            "predicted": ", ".join(_chosen(names, predicted[i])),
+            "cross_entropy": f"{losses[i]:.6f}",
+            **{f"probability of {name}": f"{value:.6f}" for name, value in zip(names, probabilities[i])},
+        }
         for i in order
     ]
-    header = ["image", "true", "predicted", "cross_entropy", *(f"probability of {name}" for name in names)]
     values, positives = multi_label.average_precision(val.labels, probabilities), true.sum(axis=0)
     per_class = [
-        [name, n, "" if np.isnan(value) else f"{value:.6f}"] for name, n, value in zip(names, positives, values)
+        {"class": name, "positives": n, "average_precision": "" if np.isnan(value) else f"{value:.6f}"}
+        for name, n, value in zip(names, positives, values)
     ]
     worst = order[: constants.WORST_IMAGES]
     titles = [_title_labels(names, val.labels[i], probabilities[i]) for i in worst]
-    bars = figures.figure_average_precision(values, positives, len(val), names)
+    bars = figure_average_precision(values, positives, len(val), names)
     return [
-        _write_table(folder / "validation.csv", header, rows),
-        _write_table(folder / "average_precision.csv", ["class", "positives", "average_precision"], per_class),
+        write_table(folder / "validation.csv", rows),
+        write_table(folder / "average_precision.csv", per_class),
         write_whole(folder / "average_precision.png", figure_saver(bars)),
-        write_whole(folder / "worst.png", figure_saver(figures.figure_worst(list(val.images[worst]), titles))),
+        write_whole(folder / "worst.png", figure_saver(figure_worst(list(val.images[worst]), titles))),
     ]
 
 
@@ -186,11 +182,3 @@ def _title_labels(names: Sequence[str], labels: np.ndarray, probabilities: np.nd
 
 def _chosen(texts: Sequence[str], chosen: np.ndarray) -> list[str]:
     return [text for text, is_chosen in zip(texts, chosen) if is_chosen]
-
-
-def _write_table(path: Path, header: Sequence, rows: Sequence[Sequence]) -> Path:
-    def write(partial: Path) -> None:
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
-
-    return write_whole(path, write)

@@ -28,7 +28,7 @@ from explainers.registry import METHODS
 from network.attention_layers import Bags
 from network.classifier import Classifier
 from network.transfer import Backbone
-from pipeline import explain as explaining
+from pipeline.explain import find_misfits
 
 METHOD = METHODS["ATTENTION"]
 
@@ -138,8 +138,8 @@ def test_a_model_without_attention_is_refused_with_the_reason_and_left_out_of_al
     classifier = Classifier(planted_model())
     with pytest.raises(ValueError, match="attention over patches, as attention_mil.py trains it.* no layer 'patches'"):
         Attention(classifier, None, np.zeros((SIDE, SIDE, 3), np.uint8))
-    assert METHOD in explaining.find_misfits(classifier, {METHOD: {}, METHODS["GRADCAM"]: {}})
-    assert not explaining.find_misfits(Classifier(planted_bags()), {METHOD: {}, METHODS["GRADCAM"]: {}})
+    assert METHOD in find_misfits(classifier, {METHOD: {}, METHODS["GRADCAM"]: {}})
+    assert not find_misfits(Classifier(planted_bags()), {METHOD: {}, METHODS["GRADCAM"]: {}})
 
 
 def test_a_layer_that_is_called_attention_and_is_none_is_refused():

@@ -158,11 +158,3 @@ def test_maps_of_two_sizes_or_with_nan_are_refused():
 # --- many images -------------------------------------------------------------------------------------------
 def test_images_are_ranked_from_most_to_least_agreement_the_undefined_last():
     assert agreement.rank_images(np.array([0.2, np.nan, 0.9, -0.5, 0.2])).tolist() == [2, 0, 4, 3, 1]
-
-
-def test_means_leave_out_and_count_what_is_undefined():
-    values = np.array([[[1.0, np.nan]], [[3.0, np.nan]], [[np.nan, np.nan]]])
-    mean, std, n = agreement.summarise(values)
-    np.testing.assert_array_equal(mean, [[2, np.nan]])
-    np.testing.assert_array_equal(std, [[1, np.nan]])
-    np.testing.assert_array_equal(n, [[2, 0]])
