@@ -1,4 +1,5 @@
 """How a classifier is trained, for train.py and attention_mil.py: augmentation, stages, the loop, what it leaves.
 
-May import network, explainers and all below them, never the pipeline; only commands and tools import it.
+May import the pipeline (its flags and settings) and all below it, neither comparison nor reporting, webpage or units; only
+commands and tools import it.
 """
