@@ -52,7 +52,9 @@ class ActivationSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = flags.CommandParser(
-        "Show filters, activation maps and the images that excite a network's channels.", conflict_handler="resolve"
+        "activations.py",
+        "Show filters, activation maps and the images that excite a network's channels.",
+        conflict_handler="resolve",
     )
     flags.add_data_flags(parser)
     flags.add_model_flags(parser)

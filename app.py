@@ -24,7 +24,7 @@ SHORTEST_PASSWORD = 8  # letters
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of the model, and where the page is."""
-    parser = CommandParser("Explain photographs on a page in the browser.")
+    parser = CommandParser("app.py", "Explain photographs on a page in the browser.")
     add_model_flags(parser)
     page = parser.add_argument_group("page")
     page.add_argument(

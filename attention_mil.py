@@ -38,7 +38,7 @@ class AttentionSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of train.py and those of the bags."""
-    parser = flags.CommandParser("Train a classifier of bags of patches with attention.")
+    parser = flags.CommandParser("attention_mil.py", "Train a classifier of bags of patches with attention.")
     add_training_flags(parser, default_path="models/<model_name>_attention_mil.keras")
     bags = parser.add_argument_group("bags")
     bags.add_argument(

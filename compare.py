@@ -40,7 +40,7 @@ class CompareSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the comparison."""
-    parser = flags.build_run_parser("Compare explanation methods on a folder of images.", METHODS)
+    parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", METHODS)
     comparison = parser.add_argument_group("comparison")
     flags.add_fraction_flag(comparison, FRACTION)
     comparison.add_argument(
@@ -70,15 +70,15 @@ def run(settings: CompareSettings) -> int:
     utils.silence_tensorflow()
 
     from comparison import methods_figures, methods_tables
-    from metrics import localisation
+    from data.boxes import match_boxes, read_boxes
     from pipeline import run as runs
 
-    boxes = localisation.read_boxes(settings.run.boxes) if settings.run.boxes else None
+    boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     classifier, source = runs.load_classifier(settings.run.model)
     images = runs.load_dataset(settings.run.data, classifier)
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, images.samples)
+        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
     failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)

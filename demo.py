@@ -15,7 +15,7 @@ from pipeline import flags
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = flags.CommandParser("Draw the embedded data set.")
+    parser = flags.CommandParser("demo.py", "Draw the embedded data set.")
     parser.add_argument(
         "--output_folder_path",
         type=flags.path,

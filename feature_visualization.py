@@ -70,7 +70,9 @@ def read_methods(text: str) -> list[str]:
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = flags.CommandParser(
-        "Make images that excite classes, channels, neurons or layers of a network.", conflict_handler="resolve"
+        "feature_visualization.py",
+        "Make images that excite classes, channels, neurons or layers of a network.",
+        conflict_handler="resolve",
     )
     flags.add_model_flags(parser)
     parser.set_defaults(layer_name=None)  # of the classifier: the layers of the targets are another question

@@ -3,7 +3,7 @@
     python hierarchy.py --taxonomy=animals.csv --test_images_folder_path=photographs --model_path=my_model.keras
     python hierarchy.py --model_path=monuments.keras                 monument and style, from MexCulture142's names
     python hierarchy.py ... --boxes=boxes.csv --coarse_models=group.keras,kingdom.keras
-    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...       see inat_loc.py
+    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...  data/taxonomy_files.py
 
 Takes the flags of `main.py`. One model is read on every level from its own classes up: on each, its classes are the
 nodes of that level (node_scores.py; taxonomy_csv.py for the file), and any method that explains a class runs as in
@@ -49,7 +49,7 @@ class HierarchySettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the levels."""
-    parser = flags.build_run_parser("Explain images on several levels of labels.")
+    parser = flags.build_run_parser("hierarchy.py", "Explain images on several levels of labels.")
     flags.add_faithfulness_flags(parser)
     levels = parser.add_argument_group("levels")
     levels.add_argument(
@@ -88,11 +88,10 @@ def run(settings: HierarchySettings) -> int:
     """One run from settings to figures; the exit code."""
     import representations
     import utils
+    from data import objects, taxonomy_files
 
     representations.check_colormap(settings.run.colormap)
-    from data import label_levels, objects
-
-    taxonomy = label_levels.open_taxonomy(settings.taxonomy) if settings.taxonomy else None
+    taxonomy = taxonomy_files.open_taxonomy(settings.taxonomy) if settings.taxonomy else None
     utils.silence_tensorflow()
 
     from comparison import levels, levels_figures, levels_tables

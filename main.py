@@ -43,7 +43,7 @@ class MainSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
-    parser = flags.build_run_parser("Explain an image classifier on a folder of images.")
+    parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
         "--baselines",
@@ -92,17 +92,17 @@ def run(settings: MainSettings) -> int:
     representations.check_colormap(settings.run.colormap)
     utils.silence_tensorflow()
 
-    from metrics import localisation
+    from data.boxes import match_boxes, read_boxes
     from pipeline import muted_boxes, run_figures, summary, top_classes
     from pipeline import run as runs
 
-    boxes = localisation.read_boxes(settings.run.boxes) if settings.run.boxes else None
+    boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     classifier, source = runs.load_classifier(settings.run.model)
     images = runs.load_dataset(settings.run.data, classifier)
     opened = runs.open_run(settings.run, classifier, source, images)
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, images.samples)
+        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
 
     failed = runs.examine(opened, settings.run)

@@ -56,7 +56,9 @@ class NetworkDissectionSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of images and model, and those of the dissection."""
-    parser = flags.CommandParser("Find the concepts that units of a network detect.", conflict_handler="resolve")
+    parser = flags.CommandParser(
+        "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
+    )
     flags.add_data_flags(parser)
     flags.add_model_flags(parser)
     dissection = parser.add_argument_group("dissection")

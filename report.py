@@ -30,7 +30,7 @@ class ReportSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The folders, and where to."""
-    parser = CommandParser("Turn runs of main.py into a report.")
+    parser = CommandParser("report.py", "Turn runs of main.py into a report.")
     parser.add_argument("results", nargs="+", type=path, help="output folders of main.py")
     parser.add_argument(
         "--output_folder_path", type=path, help="where the report is written (default: the first of them)"

@@ -40,7 +40,9 @@ class SanitySettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and the number of stages."""
-    parser = flags.build_run_parser("Randomise a network from the top down and watch its explanations.", limit=LIMIT)
+    parser = flags.build_run_parser(
+        "sanity.py", "Randomise a network from the top down and watch its explanations.", limit=LIMIT
+    )
     check = parser.add_argument_group("check")
     check.add_argument(
         "--n_stages",

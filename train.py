@@ -10,8 +10,8 @@
            -> stage 'fine_tuning': the last block too, augmented images, a low learning rate
 
 With --weights=none there is one stage, 'all_layers'. Written are the model, with its class names, preprocessing and
-input size in the file, and beside it a folder <model>_training (training/report.py). A run that is stopped goes on
-with the same command. Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
+input size in the file, and beside it a folder <model>_training (training/training_files.py). A run that is stopped
+goes on with the same command. Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from training.training_settings import TrainingSettings, add_training_flags, rea
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; None stands for a default that depends on other flags, which the help says."""
-    parser = flags.CommandParser("Train an image classifier for main.py to explain.")
+    parser = flags.CommandParser("train.py", "Train an image classifier for main.py to explain.")
     add_training_flags(parser, default_path="models/<model_name>.keras")
     return parser
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import constants
 import evaluate
-import gaze
 import representations
 import utils
-from data import dataset
+from data import dataset, density_maps
 from data.dataset import Sample
-from data.fixations import Fixations, read_fixations
+from data.fixation_files import read_fixations
+from data.fixations import Fixations
+from data.images import read_image
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
 from output.tables import align, format_mean, list_means, write_table
+from pipeline.run import choose_samples, find_paths
+from pipeline.settings import DataSettings
 from scenes import demo_data
 
 if TYPE_CHECKING:
@@ -34,28 +36,16 @@ OFFICIAL_METRICS = {  # against the official map of an image
     "ssim": evaluate.calculate_ssim,
 }
 HEADINGS = {"mae": "MAE", "mse": "MSE", "pcc": "PCC", "ssim": "SSIM"}
-COUNTS = ("fixations", "outside", "repeated", "without_duration")
+COUNTS = ("fixations", "outside", "repeated", "blinks", "without_duration")
 MAP_COLUMNS = ("image", "observers", *COUNTS, "sigma_px", *HEADINGS, "density_map", "status")
 
 
-def load_samples(
-    images: str | None, official: str | None, fixations: str | None, limit: int | None
-) -> tuple[list[Sample], list[str], dict]:
-    """The samples with their fixations, what to say of them, and what they come from.
-
-    images, official: folders of images and of official maps. fixations: a file or folder of them. What is None is that
-    of the embedded data where images is, and else is not there.
-    """
-    wanted = None
-    if images is None:
-        embedded, _ = demo_data.open_demo(limit)
-        wanted = demo_data.demo_names("val")[: limit or constants.DEMO_LIMIT]
-        given = (images, official, fixations)
-        images, official, fixations = (path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS))
-        limit = None
-    read = read_fixations(fixations)
-    samples = dataset.load_dataset(images, official, fixations=read, limit=limit)
-    samples = [sample for sample in samples if wanted is None or sample.name in wanted]
+def load_samples(settings: DataSettings) -> tuple[list[Sample], list[str], dict]:
+    """The samples with their fixations, what to say of them, and what they come from."""
+    images, official, fixations = find_paths(settings)
+    read = read_fixations(fixations, settings.fixations_unit)
+    found = dataset.load_dataset(images, official, fixations=read)
+    samples = choose_samples(settings, found)
     notes = [f"{len(samples)} images"] + [SIMULATED] * demo_data.is_demo(images)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
@@ -119,7 +109,7 @@ def _list_maps(opened: OutputFolder) -> list[str]:
 def make_map(sample: Sample, folder: Path, name: str, colormap: str, sigma_px: float | None, geometry: dict) -> dict:
     """The row of gaze.csv of one image, once its map is written; `status` says why where there is none.
 
-    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `gaze.compute_sigma`.
+    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `compute_sigma`.
     """
     row = dict.fromkeys(MAP_COLUMNS, "") | {"image": sample.name, "status": "no fixations"}
     if sample.fixations is None:
@@ -127,9 +117,9 @@ def make_map(sample: Sample, folder: Path, name: str, colormap: str, sigma_px: f
     try:
         image = sample.read()
         size = image.shape[:2]
-        sigma = sigma_px or gaze.compute_sigma(*size, **geometry)
+        sigma = sigma_px or density_maps.compute_sigma(*size, **geometry)
         row |= {**count(sample.fixations, *size), "sigma_px": round(sigma, 3)}
-        density_map = gaze.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
+        density_map = density_maps.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
     except ValueError as error:
         return row | {"status": f"failed: {error}"}
     write_whole(folder / name, picture_saver(np.rint(255 * density_map).astype(np.uint8)))
@@ -146,6 +136,7 @@ def count(fixations: Fixations, height: int, width: int) -> dict:
         "fixations": len(fixations),
         "outside": fixations.inside(height, width).n_outside,
         "repeated": fixations.n_repeated,
+        "blinks": fixations.n_blinks,
         "without_duration": "" if without_duration is None else without_duration,
     }
 
@@ -201,7 +192,8 @@ def format_summary(rows: Sequence[dict], summary: dict) -> str:
     widths = " to ".join(dict.fromkeys(f"{sigma:.1f}" for sigma in sigmas[:1] + sigmas[-1:]))
     counts = [f"{summary[column] if summary[column] != '' else 'unknown'}" for column in COUNTS]
     lines = [
-        f"{counts[0]} fixations: {counts[1]} outside their image, {counts[2]} repeated, without duration: {counts[3]}",
+        f"{counts[0]} fixations: {counts[1]} outside their image, {counts[2]} repeated, without duration: {counts[4]}"
+        + (f"; {counts[3]} rows without a place (blinks) are left out" if summary["blinks"] else ""),
         f"observers of an image: {observers}",
         f"{summary['density_maps']} density maps, sigma {widths or '-'} image pixels",
         *(f"{row['image']}: {row['status']}" for row in rows if row["status"] != "ok"),
@@ -224,8 +216,8 @@ def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, not
     has_official = bool(shown) and shown[0][0]["pcc"] != ""
     pictures, titles = [], []
     for row, sample in shown[: 3 + has_official]:  # then `grid_layout` gives each image a row
-        pictures += [sample.read(), utils.read_image(folder / row["density_map"])]
-        pictures += [utils.read_image(folder / over_image_path(sample))]
+        pictures += [sample.read(), read_image(folder / row["density_map"])]
+        pictures += [read_image(folder / over_image_path(sample))]
         titles += [sample.name, f"density map\nsigma {row['sigma_px']:.1f} px", f"{row['fixations']} fixations"]
         if has_official:
             is_there = sample.density_map_path is not None and row["pcc"] != ""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import constants
-from data import label_levels, stems
+from data import taxonomy_files
 from data.dataset import Sample
+from data.names import choose_file_stems
 from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method
 from network import node_scores
@@ -89,7 +90,7 @@ def open_readings(settings: RunSettings, coarse_models: Sequence[str], taxonomy:
         described = {"source": column.source, **view.describe()}
         about = {"flags": settings.flags, "model": described}
         kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
-        folder = settings.output_folder / "levels" / stems.choose_stems([column.name])[0]
+        folder = settings.output_folder / "levels" / choose_file_stems([column.name])[0]
         results = Results(folder, kept, about, settings.overwrite)
         run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
         opened.append(Reading(column, position, run))
@@ -115,7 +116,7 @@ def _load_images(settings: DataSettings, taxonomy: Taxonomy | None, namer) -> Im
     if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
     options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": settings.limit}
-    samples = label_levels.list_samples(settings.images, taxonomy, **options)
+    samples = taxonomy_files.list_samples(settings.images, taxonomy, **options)
     return Images(samples, samples)
 
 

@@ -1,8 +1,8 @@
 """The tables of a run on several levels: how its maps change with the level, and how well each level does.
 
 Of every method, level and image: whether the node over the label was predicted, how wide the map spreads
-(map_spread.py), insertion and deletion of that level's class, and where objects are known, whether the map lies on them
-(localisation.py) and the box around its largest region fits (max_box_acc.py). Of every two levels: how far the two maps
+insertion and deletion of that level's class, and where objects are known, whether the map lies on them
+and the box around its largest region fits (localisation.py). Of every two levels: how far the two maps
 of an image agree (agreement.py). Means leave out what is undefined and count the rest.
 """
 
@@ -18,8 +18,8 @@ import utils
 from comparison.levels import Reading
 from data.dataset import Sample
 from data.objects import Objects, Truth
-from evaluate import Undefined
-from metrics import agreement, localisation, map_spread, max_box_acc
+from metrics import agreement, localisation
+from metrics.common import Undefined
 from output.tables import align, format_mean, list_means, write_table
 
 MEASURES = {  # of one map -> its heading; those a run has no value for are left out
@@ -108,8 +108,8 @@ def _measure_map(method: str, reading: Reading, sample: Sample, saliency_map, ob
         "explained": record.class_name,
         "right": "" if sample.label is None or record.failed else int(record.predicted == sample.label),
         "probability": np.nan if curves is None else float(curves[2][0]),  # of the whole image, where deletion starts
-        "area": _value(map_spread.measure_area, saliency_map),
-        "entropy": _value(map_spread.measure_entropy, saliency_map),
+        "area": _value(localisation.measure_area, saliency_map),
+        "entropy": _value(localisation.measure_entropy, saliency_map),
         "insertion_auc": _number(record.insertion_auc),
         "deletion_auc": _number(record.deletion_auc),
     }
@@ -125,10 +125,9 @@ def _fit_boxes(saliency_map: np.ndarray | None, objects: Objects | None) -> np.n
     """The IoU of the map's box with the object's at every threshold; a constant map has none that fits."""
     if saliency_map is None or objects is None:
         return None
-    boxes = max_box_acc.region_boxes(saliency_map)
+    boxes = localisation.region_boxes(saliency_map)
     scale = np.array(saliency_map.shape)[::-1] / np.array(objects.mask.shape)[::-1]
-    ious = max_box_acc.box_ious(boxes, np.array(objects.boxes) * np.tile(scale, 2))
-    return np.zeros_like(ious) if agreement.is_constant(saliency_map) else ious
+    return localisation.box_ious(boxes, np.array(objects.boxes) * np.tile(scale, 2))
 
 
 def _read_objects(truth: Truth, sample: Sample) -> Objects | None:
@@ -178,7 +177,7 @@ def _summarise_level(method: str, reading: Reading, rows: Sequence[dict], ious: 
     """The row of one method and level: accuracy, means, MaxBoxAcc and the threshold that reaches it."""
     rows = [row for row in rows if (row["method"], row["level"]) == (method, reading.name)]
     right = [np.nan if row["right"] == "" else row["right"] for row in rows]
-    box_acc, threshold = max_box_acc.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
+    box_acc, threshold = localisation.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
     return {
         "method": method,
         "level": reading.name,

@@ -8,9 +8,9 @@ import numpy as np
 
 import constants
 import utils
+from data.boxes import Box, read_mask
 from data.dataset import Sample
 from metrics import agreement, localisation
-from metrics.localisation import Box
 from output.tables import align, format_mean, list_means, write_table
 from pipeline.run import Run
 
@@ -103,7 +103,7 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     rows, shares = [], []
     for sample in compared.run.samples:
         if sample.name in boxes:
-            mask = localisation.read_mask(sample.path, boxes[sample.name])
+            mask = read_mask(sample.path, boxes[sample.name])
             shares.append(mask.mean())
             rows += [score_image(compared, name, sample, mask) for name in compared.run.names]
     write_table(compared.run.results.folder / "localisation.csv", rows)

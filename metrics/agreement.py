@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import constants
-from evaluate import Undefined, rank_pixels
+from metrics.common import Undefined, is_constant, rank_pixels
 
 METRICS = ("iou", "spearman", "pcc")
 
@@ -42,12 +41,6 @@ def calculate_iou(mask: np.ndarray, other: np.ndarray) -> float:
     if union == 0:
         raise Undefined("both masks are empty")
     return np.count_nonzero(mask & other) / union
-
-
-def is_constant(saliency_map: np.ndarray) -> bool:
-    """Whether a map varies by no more than the rounding of float32, as `evaluate` has it."""
-    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
-    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
 def rank_values(values: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import constants
 import utils
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
-from metrics.agreement import is_constant
+from metrics.common import is_constant
 from network.classifier import Classifier
 from output.progress import Progress
 from pipeline.records import Record

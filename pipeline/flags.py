@@ -19,12 +19,12 @@ HELP_WIDTH = 120  # letters of a line of help
 class CommandParser(argparse.ArgumentParser):
     """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
 
-    def __init__(self, description: str, **options):
+    def __init__(self, prog: str, description: str, **options):
         def formatter(prog: str) -> argparse.HelpFormatter:
             return argparse.HelpFormatter(prog, max_help_position=32, width=HELP_WIDTH)
 
         options = {"usage": "%(prog)s [flags]", "formatter_class": formatter, **options}
-        super().__init__(description=description, allow_abbrev=False, add_help=False, **options)
+        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **options)
         about = self.add_argument_group("about")
         about.add_argument("--help", "-h", action="help", help="show this help")
         about.add_argument(
@@ -57,7 +57,7 @@ class _MethodHelp(argparse.Action):
         if values.upper() not in METHODS:
             parser.error(f"{option_string}: unknown method {values!r}; choose from: {', '.join(METHODS)}")
         method = METHODS[values.upper()]
-        shown = CommandParser(f"Options of {method.name}, from {method.module.replace('.', '/')}.py.", prog=parser.prog)
+        shown = CommandParser(parser.prog, f"Options of {method.name}, of {method.module.replace('.', '/')}.py.")
         add_method_flags(shown.add_argument_group(f"{method.name} options"), method)
         print(shown.format_help())
         parser.exit()
@@ -142,7 +142,13 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
         "--test_fixations_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of MexCulture142's .txt files, or a csv of image, observer, x, y, duration (default: none)",
+        help="MexCulture142's .txt files, a csv (image, observer, x, y, duration), a table of an eye tracker, or "
+        "a public data set as published, see docs/gaze.md (default: none)",
+    )
+    gaze.add_argument(
+        "--fixations_unit",
+        choices=("pixels", "fraction"),
+        help="of x and y, of the image (default: as the file says, else pixels)",
     )
     gaze.add_argument(
         "--sigma_px",
@@ -213,9 +219,9 @@ def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._
 
 
 # --- flags of main.py and of the commands that explain as it does -------------------------------------------------
-def build_run_parser(description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
+def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
     """The parser of a command that explains images: main, compare, sanity, hierarchy. `methods`, `limit`: defaults."""
-    parser = CommandParser(description)
+    parser = CommandParser(prog, description)
     add_data_flags(parser)
     add_gaze_flags(parser)
     add_model_flags(parser)

@@ -3,17 +3,16 @@
     fall = f(x) - f(x with the box filled)        f: probability of the explained class, filled with --occlusion_fill
 
 Zeiler and Fergus 2014, section 4.2, with boxes that somebody drew - a head, a wheel, the other animal - in the place of
-the sliding window. boxes.csv is read as localisation.py says, and its column `name` besides. The table is muted.csv.
+the sliding window. boxes.csv is read as data/boxes.py says, and its column `name` besides. The table is muted.csv.
 
 Cost per image: one forward pass per box, and two for the image itself.
 """
 
 from collections.abc import Mapping, Sequence
 
+from data.boxes import Box, turn_upright
 from data.dataset import Sample
 from explainers.registry import METHODS
-from metrics import localisation
-from metrics.localisation import Box
 from output.tables import align, write_table
 from pipeline.run import Run
 
@@ -47,7 +46,7 @@ def mute(run: Run, sample: Sample, boxes: Sequence[Box], seed: int) -> list[dict
     upright = {}
     for row, box in zip(rows, boxes):
         try:
-            corners = localisation.turn_upright(sample.path, box)
+            corners = turn_upright(sample.path, box)
             explainer.box_window(row["box"], corners)
             upright[box.line] = corners
         except ValueError as error:  # smaller than a pixel at the input size: the other boxes still have numbers

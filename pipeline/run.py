@@ -84,21 +84,37 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 
 def load_dataset(settings: DataSettings, names) -> Images:
     """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
-    images, density_maps, fixations = settings.images, settings.density_maps, settings.fixations
-    if settings.is_embedded:
-        embedded, drawn = demo_data.open_demo(settings.limit)
-        images, density_maps, fixations = (
-            given or embedded[flag] for given, flag in zip((images, density_maps, fixations), demo_data.FOLDERS)
-        )
+    images, density_maps, fixations = find_paths(settings)
     found = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=names.class_names, class_ids=names.class_ids
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=settings.fixations_unit,
+        class_names=names.class_names,
+        class_ids=names.class_ids,
     )
+    if settings.is_embedded:  # whatever else was drawn before lies there too
+        drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
+        found = [sample for sample in found if sample.name in drawn]
     note = "simulated gaze" if demo_data.is_demo(images) else ""
+    return Images(choose_samples(settings, found), found, note)
+
+
+def find_paths(settings: DataSettings) -> list:
+    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
+    given = [settings.images, settings.density_maps, settings.fixations]
     if not settings.is_embedded:
-        return Images(dataset.take_in_turn(found, settings.limit), found, note)
-    wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
-    found = [sample for sample in found if sample.name in drawn]  # whatever else was drawn before
-    return Images([sample for sample in found if sample.name in wanted], found, note)
+        return given
+    embedded, _ = demo_data.open_demo(settings.limit)
+    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
+
+
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if settings.is_embedded:
+        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, settings.limit)
 
 
 def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:

@@ -36,6 +36,7 @@ class DataSettings:
     images: str | None = None
     density_maps: str | None = None
     fixations: str | None = None
+    fixations_unit: str | None = None
     sigma_px: float | None = None
     limit: int | None = None
 
@@ -109,7 +110,8 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
 
 def read_data_settings(args: argparse.Namespace) -> DataSettings:
     """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
-    gaze = (getattr(args, flag, None) for flag in ("test_gdfm_folder_path", "test_fixations_path", "sigma_px"))
+    flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
+    gaze = (getattr(args, flag, None) for flag in flags)
     return DataSettings(args.test_images_folder_path, *gaze, args.limit)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import utils
 from data import dataset
+from data.images import read_image, read_size
 from explainers.registry import BASELINES
 from metrics import catalogue as metrics
 from pipeline.gaze_truth import GazeTruth
@@ -113,7 +113,7 @@ class Report:
             folder = description["settings"].get(IMAGES)
             folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES]
             try:
-                return utils.read_image(folder / image)
+                return read_image(folder / image)
             except ValueError:
                 continue
         return None
@@ -124,7 +124,7 @@ class Report:
             for sample in gaze.samples:
                 if sample.name == image and gaze.kinds(sample):
                     try:
-                        return gaze.density_map(sample, *utils.read_size(sample.path))
+                        return gaze.density_map(sample, *read_size(sample.path))
                     except ValueError:
                         return None
         return None

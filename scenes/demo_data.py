@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import gaze
+from data import density_maps
 from output.files import write_whole
 from scenes.scene import draw_scene
 
@@ -84,7 +84,7 @@ def simulate_gaze(part_masks: dict[str, np.ndarray], height: int, width: int, *,
     rng = np.random.default_rng([seed, height, width])
     places = [np.argwhere(mask)[:, ::-1] for _, mask in sorted(part_masks.items()) if mask.any()]
     weights = np.sqrt([len(place) for place in places])
-    scatter = gaze.compute_sigma(height, width) / 4  # about half a degree
+    scatter = density_maps.compute_sigma(height, width) / 4  # about half a degree
     scan_paths = []
     for _ in range(N_OBSERVERS):
         n_fixations = int(rng.integers(7, 14))
@@ -152,7 +152,9 @@ def _write_image(folder: Path, split: str, name: str, seed: int) -> None:
     height, width = image.shape[:2]
     scan_paths = simulate_gaze(part_masks, height, width, seed=zlib.crc32(name.encode()) ^ seed)
     fixations = [path[:, :2] for path in scan_paths]
-    density_map = gaze.compute_density_map(fixations, height, width, sigma=gaze.compute_sigma(height, width))
+    density_map = density_maps.compute_density_map(
+        fixations, height, width, sigma=density_maps.compute_sigma(height, width)
+    )
     monument, view = name.removesuffix(".png").rsplit("_N_", 1)
     for part, mask in part_masks.items():
         _write(folder / "part_masks" / part / name, _png(np.where(mask, 255, 0).astype(np.uint8)))

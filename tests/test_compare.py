@@ -18,10 +18,11 @@ import compare
 import constants
 import main
 from comparison import methods_figures
+from data.boxes import COLUMNS, read_boxes
 from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
-from metrics import agreement, localisation
+from metrics import agreement
 from network import model_files
 
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
@@ -75,7 +76,7 @@ def counted(monkeypatch):
 
 def write_boxes(rows):
     with open("boxes.csv", "w", newline="") as file:
-        csv.writer(file).writerows([localisation.COLUMNS, *rows])
+        csv.writer(file).writerows([COLUMNS, *rows])
 
 
 def run(*flags, script=compare):
@@ -193,7 +194,7 @@ def test_a_method_that_finds_the_square_wins_the_score_board(work, undrawn, caps
 
 
 def test_a_board_against_boxes_with_exchanged_axes_is_lost(work, undrawn):
-    [box] = localisation.read_boxes("boxes.csv")["red/0.png"]
+    [box] = read_boxes("boxes.csv")["red/0.png"]
     write_boxes([["red/0.png", box.y0, box.x0, box.y1, box.x1]])
     assert run(*CHEAP, "--boxes=boxes.csv") == 0
     [grad_cam, _] = rows_of("score_board")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
-from test_inat_loc import SPECIES, data  # noqa: F401
+from test_taxonomy_files import SPECIES, data  # noqa: F401
 
 import constants
 import hierarchy
@@ -22,7 +22,7 @@ from comparison import levels_figures as hierarchy_figures
 from comparison import levels_tables as hierarchy_tables
 from data.taxonomy import Level
 from gradcam import GradCAM
-from metrics import agreement, map_spread
+from metrics import agreement, localisation
 from network import model_files
 from network.classifier import Classifier
 
@@ -212,8 +212,8 @@ def test_the_tables_are_those_of_the_maps(colours, undrawn, capsys):
             assert float(row[metric]) == pytest.approx(found[metric][0, 1])
     for row in rows_of("levels_per_image"):
         saliency_map = map_of(row["level"], row["image"])
-        assert float(row["area"]) == pytest.approx(map_spread.measure_area(saliency_map))
-        assert float(row["entropy"]) == pytest.approx(map_spread.measure_entropy(saliency_map))
+        assert float(row["area"]) == pytest.approx(localisation.measure_area(saliency_map))
+        assert float(row["entropy"]) == pytest.approx(localisation.measure_entropy(saliency_map))
         assert 0 < float(row["deletion_auc"]) < float(row["insertion_auc"]) <= 1
         assert 0.5 < float(row["probability"]) <= 1
     printed = capsys.readouterr().out

@@ -11,11 +11,11 @@ from planted import head, noise, residual_backbone
 
 import train
 import utils
+from data.images import read_image
 from network import model_files, transfer
 from network.classifier import Classifier
-from training import command, stages
+from training import command, stages, training_files
 from training import loop as training
-from training import report as training_report
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -163,7 +163,7 @@ def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(f
     rows = read_table("new_training/validation.csv")
     assert len(rows) == 8
     for row in rows:
-        image = utils.resize_image(utils.read_image(folders / "val" / row["image"]), 32, 32)
+        image = utils.resize_image(read_image(folders / "val" / row["image"]), 32, 32)
         probability = classifier.predict(image[None])[0, classifier.class_index_of(row["true"])]
         assert float(row["true_probability"]) == pytest.approx(probability, abs=1e-4)
         assert row["image"].startswith(row["true"])
@@ -186,13 +186,13 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
 
 
 def test_the_confusion_matrix_has_a_row_per_true_class():
-    matrix = training_report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    matrix = training_files.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_the_worst_image_is_that_whose_true_class_is_least_probable():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    assert training_report.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+    assert training_files.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------

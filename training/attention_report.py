@@ -17,9 +17,9 @@ import utils
 from data import dataset
 from data import objects as object_truth
 from data.dataset import Sample
-from evaluate import Undefined
 from explainers.registry import METHODS
 from metrics import localisation
+from metrics.common import Undefined
 from network import model_files
 from network.classifier import Classifier
 from output.files import figure_saver, write_whole

@@ -18,8 +18,7 @@ from data import multi_labels as multi_label
 from network import model_files, transfer
 from network.attention_layers import Bags
 from scenes import demo_data
-from training import report as training_report
-from training import stages
+from training import stages, training_files
 from training.loop import History, best_epoch
 from training.training_settings import Stage, TrainingSettings
 
@@ -59,7 +58,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         "stages": [vars(stage) for stage in settings.stages],
         "fine_tune_from": first_layer or "the first layer",
     }
-    opened, is_done = training_report.open_run(model_path, described, settings.overwrite)
+    opened, is_done = training_files.open_run(model_path, described, settings.overwrite)
     folder = opened.path
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
@@ -74,14 +73,14 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
     probabilities = classifier.predict(val.images)[:, -len(class_names) :]
     paths = [
-        *training_report.write_history(folder, histories),
-        *training_report.write_evaluation(folder, val, probabilities),
+        *training_files.write_history(folder, histories),
+        *training_files.write_evaluation(folder, val, probabilities),
     ]
-    measured = training_report.measure(val, probabilities)
+    measured = training_files.measure(val, probabilities)
     opened.update(**measured, left_out=left_out)
     for stage in settings.stages:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
-    print(*training_report.describe(measured, len(val)), model_path, *paths, sep="\n")
+    print(*training_files.describe(measured, len(val)), model_path, *paths, sep="\n")
     return model_path
 
 

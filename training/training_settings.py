@@ -173,13 +173,13 @@ def read_training_settings(args: argparse.Namespace) -> TrainingSettings:
 
 def _choose_level(args: argparse.Namespace) -> "tuple[str, Taxonomy | None]":
     """The level whose labels are learnt, and its taxonomy; ValueError for no level of it."""
-    from data import label_levels
+    from data import taxonomy_files
 
     if args.multi_label:
         for flag in ("taxonomy", "label_level"):
             if getattr(args, flag):
                 raise ValueError(f"--{flag} is for one label an image, --multi_label for several: give one of them")
-    taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
+    taxonomy = taxonomy_files.open_taxonomy(args.taxonomy) if args.taxonomy else None
     levels = taxonomy.levels if taxonomy else constants.LABEL_LEVELS
     level = args.label_level or levels[0]
     if level not in levels:

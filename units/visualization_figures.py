@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import utils
+from data.images import read_image
 from output import files
 from plots import drawing
 from units.visualization import SURE_PROBABILITY, Visualizer
@@ -72,4 +72,4 @@ def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:
     verdict = f"classified as {row['verdict']} {float(row['probability']):.2f}"
     if row["is_sure"] == "no":
         verdict = f"NOT over {SURE_PROBABILITY}: {row['verdict']} {float(row['probability']):.3f}"
-    return Visualization(utils.read_image(visualizer.image_path(method, stem)), curve, [row["target"], method, verdict])
+    return Visualization(read_image(visualizer.image_path(method, stem)), curve, [row["target"], method, verdict])

@@ -13,13 +13,13 @@ import numpy as np
 
 import constants
 from data.dataset import Sample, load_density_map
-from data.stems import choose_stems
+from data.images import read_image
+from data.names import choose_file_stems
 from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.files import save_array, write_whole
 from pipeline.records import Record
 from pipeline.run_figures import Style, write_figures
-from utils import read_image
 from webpage.answers import Answers, explain, prepare
 from webpage.work import Watch
 
@@ -70,7 +70,7 @@ class Case:
     def __init__(self, path: Path, classifier: Classifier, folder: Path, density_map_path: Path | None = None):
         with _without_folder(path):
             image = read_image(path)
-        prepared = prepare(Photograph(path.name, choose_stems([path.name])[0], path, image=image), classifier)
+        prepared = prepare(Photograph(path.name, choose_file_stems([path.name])[0], path, image=image), classifier)
         probabilities = classifier.predict(prepared.pixels[None])[0]
         top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
         self.top_classes = {int(index): float(probabilities[index]) for index in top}  # the most probable first

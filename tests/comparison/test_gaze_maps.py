@@ -23,7 +23,7 @@ def make_sample(tmp_path, name="a.png", size=(60, 40), **known):
 
 def test_what_the_files_do_not_tell_is_left_empty():
     counts = gaze_maps.count(make_fixations([[1, 2], [9, 9]], known=False), 5, 5)
-    assert counts == {"observers": "", "fixations": 2, "outside": 1, "repeated": 0, "without_duration": ""}
+    assert counts == {"observers": "", "fixations": 2, "outside": 1, "repeated": 0, "blinks": 0, "without_duration": ""}
 
 
 def test_the_metrics_of_a_map_with_itself_and_with_its_mirror_image(tmp_path):

@@ -22,6 +22,7 @@ from planted import (
 
 import constants
 import utils
+from data.images import read_image
 from explainers.base import as_classifier
 from explainers.registry import METHODS
 from network import model_reading
@@ -236,7 +237,7 @@ def test_a_real_network_recognises_real_photographs():
     model = load_model(DATA / "models" / "mobilenetv2_100_224_imagenet.keras")
     classifier = Classifier(model, "MobileNetV2", class_names=names, class_ids=ids)
     paths = sorted((DATA / "imagenet_samples").iterdir())
-    photographs = [utils.resize_image(utils.read_image(path), 224, 224) for path in paths]
+    photographs = [utils.resize_image(read_image(path), 224, 224) for path in paths]
     top = np.argsort(-classifier.predict(np.stack(photographs)), axis=1)[:, :5]
     hits = [classifier.class_index_of(path.name.split("_")[0]) in row for path, row in zip(paths, top)]
     assert sum(hits) >= 0.9 * len(hits)

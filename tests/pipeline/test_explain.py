@@ -166,6 +166,19 @@ def test_a_constant_map_is_called_so(examine, samples, tmp_path):
     assert record.status == "constant map" and not record.failed and record.undefined["pcc"]
 
 
+def test_a_map_that_varies_by_rounding_alone_is_called_constant_too(examine, samples, monkeypatch):
+    def explain_batch(self, images, class_index):
+        maps = np.full(images.shape[:3], np.float32(0.7))
+        maps[:, 1, 2] = np.nextafter(np.float32(0.7), np.float32(1))
+        return list(maps)
+
+    stub = Stub()
+    monkeypatch.setattr(stub.load(), "explain_batch", explain_batch)
+    [record] = examine(samples[:1], stub).records.values()
+    assert record.status == "constant map"
+    assert record.undefined["pcc"] == record.undefined["insertion_auc"] == "saliency_map is constant"
+
+
 def test_a_density_map_of_another_shape_is_a_failure_of_that_image_but_its_map_stays(examine, samples, tmp_path):
     Image.new("L", (60, 120), 7).save(tmp_path / "turned.png")
     results = examine([replace(samples[0], density_map_path=tmp_path / "turned.png")], Stub())

@@ -11,7 +11,7 @@ from pipeline import flags
 def ask(capsys, *argv, parser=None):
     """(exit code, lines of the error, lines of the output) of a parser asked with these words."""
     with pytest.raises(SystemExit) as stop:
-        (parser or flags.build_run_parser("Explain.")).parse_args(argv)
+        (parser or flags.build_run_parser("main.py", "Explain.")).parse_args(argv)
     said = capsys.readouterr()
     return stop.value.code, said.err.splitlines(), said.out.splitlines()
 
@@ -35,7 +35,7 @@ def test_a_flag_cut_short_is_not_guessed(capsys):
 def test_the_general_help_fits_two_screens_and_shows_every_default(capsys):
     _, _, lines = ask(capsys, "--help")
     assert len(lines) <= 2 * 48 and max(map(len, lines)) <= flags.HELP_WIDTH
-    parser = flags.build_run_parser("Explain.")
+    parser = flags.build_run_parser("main.py", "Explain.")
     for action in parser._actions:
         if action.help != argparse.SUPPRESS and action.dest not in ("help", "version", "help_method"):
             assert "default: " in action.help, action.option_strings
@@ -79,7 +79,7 @@ def test_a_number_outside_its_range_is_refused(text, words):
 
 def test_a_path_may_begin_with_the_home_folder(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
-    args = flags.build_run_parser("Explain.").parse_args(
+    args = flags.build_run_parser("main.py", "Explain.").parse_args(
         ["--test_images_folder_path=~/images", "--model_path=~/m.keras"]
     )
     assert (args.test_images_folder_path, args.model_path) == ("/home/ada/images", "/home/ada/m.keras")
@@ -99,7 +99,7 @@ def test_what_stops_a_command_is_said_in_one_line(error, code, words, capsys):
     def run(settings):
         raise error
 
-    parser = flags.CommandParser("Do.", prog="x.py")
+    parser = flags.CommandParser("x.py", "Do.")
     assert flags.run_command(parser, lambda args: args, run, []) == code
     said = capsys.readouterr().err.strip()
     assert words in said and "\n" not in said
@@ -109,5 +109,5 @@ def test_settings_that_do_not_go_together_are_said_in_one_line_too(capsys):
     def read(args):
         raise ValueError("--a goes with --b")
 
-    assert flags.run_command(flags.CommandParser("Do.", prog="x.py"), read, lambda settings: 0, []) == 2
+    assert flags.run_command(flags.CommandParser("x.py", "Do."), read, lambda settings: 0, []) == 2
     assert capsys.readouterr().err == "x.py: error: --a goes with --b\n"

@@ -10,7 +10,7 @@ from pipeline.settings import read_run_settings
 
 
 def read(*argv):
-    return read_run_settings(flags.build_run_parser("Explain.").parse_args(argv))
+    return read_run_settings(flags.build_run_parser("main.py", "Explain.").parse_args(argv))
 
 
 def test_without_images_the_embedded_data_and_network_are_meant():

@@ -6,7 +6,7 @@ import sys
 import pytest
 from planted import ROOT
 
-from training.report import open_run
+from training.training_files import open_run
 
 SETTINGS = {"class_names": ["a", "b"], "stages": [{"epochs": 2}]}
 
@@ -54,7 +54,7 @@ def test_overwriting_removes_the_files_of_the_run_and_no_other(model):
 
 def test_two_runs_of_one_model_are_kept_apart(model):
     code = (
-        "import pathlib, sys; from training.report import open_run\n"
+        "import pathlib, sys; from training.training_files import open_run\n"
         f"held = open_run(pathlib.Path(sys.argv[1]), {SETTINGS}, False); print('in', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(model)]
