@@ -1,5 +1,6 @@
 """Small helpers for every module: scaling, resizing, reading of images and maps, names of classes."""
 
+import difflib
 import importlib
 import logging
 import math
@@ -217,11 +218,26 @@ def get_image_index(file_name: str, class_names: Sequence[str]) -> int | None:
     return find_class("_".join(parts[:3]), class_names) if index is None else index
 
 
+def find_model_name(model_name: str) -> str:
+    """The name of `constants.ZOO`, or of the embedded network, that is meant, in any letter case.
+
+    ValueError for another name, with those that are near it, or else all.
+    """
+    names = {name.casefold(): name for name in (*constants.ZOO, constants.MODEL_NAME_DEMO)}
+    wanted = str(model_name).casefold().replace("_", "").replace("-", "").strip()
+    if wanted in names:
+        return names[wanted]
+    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3)]
+    choices = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(names.values())}"
+    raise ValueError(f"unknown model_name {model_name!r}; {choices}")
+
+
 def get_last_layer_name(model_name: str) -> str:
     """The name of the last convolutional layer, after its activation, of a model of `constants.ZOO`."""
-    if model_name not in constants.ZOO:
-        raise ValueError(f"model_name must be one of {', '.join(constants.ZOO)}; got '{model_name}'")
-    return constants.ZOO[model_name][3]
+    name = find_model_name(model_name)
+    if name not in constants.ZOO:
+        raise ValueError(f"model_name should be a network of keras.applications, not {name!r}")
+    return constants.ZOO[name][3]
 
 
 # --- pictures --------------------------------------------------------------------------------------------
