@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import constants
+import utils
 from pipeline.flags import forgive_names, in_range, run_script
 
 
@@ -85,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def choose_model(args: argparse.Namespace) -> tuple[str | None, str]:
     """The name of the network and its weights; the name of a saved model may be None."""
-    model_name, weights = args.model_name, args.weights
+    model_name, weights = args.model_name and utils.find_model_name(args.model_name), args.weights
     if model_name is None and weights in (None, "imagenet", "none"):
         model_name = "ResNet" if args.train_images_folder_path else constants.MODEL_NAME_DEMO
     return model_name, weights or ("none" if model_name == constants.MODEL_NAME_DEMO else "imagenet")
@@ -165,8 +166,6 @@ def find_model_path(args: argparse.Namespace, model_name: str | None, weights: s
 def run(args: argparse.Namespace, bags=None) -> int:
     """One run from flags to a model; the exit code. bags: an `attention_layers.Bags` to make bags of the images."""
     level, taxonomy = choose_level(args)  # before TensorFlow is loaded: a slip is told at once
-
-    import utils
 
     utils.silence_tensorflow()
 

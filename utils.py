@@ -227,7 +227,7 @@ def find_model_name(model_name: str) -> str:
     wanted = str(model_name).casefold().replace("_", "").replace("-", "").strip()
     if wanted in names:
         return names[wanted]
-    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3)]
+    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3, cutoff=0.7)]
     choices = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(names.values())}"
     raise ValueError(f"unknown model_name {model_name!r}; {choices}")
 

@@ -15,7 +15,7 @@ OTHERS = {  # ending -> what such a file is, and what to do
     ".pth": f"a PyTorch file; export it to ONNX (torch.onnx.export), then {FROM_ONNX}",
     ".safetensors": "a safetensors file: weights alone; build the network, fill it and save it as .keras",
     ".pb": f"a graph of TensorFlow alone; give the whole SavedModel folder around it, or {TO_KERAS}",
-    ".index": "a part of a TensorFlow checkpoint: weights alone; load it where the model is built and save it as .keras",
+    ".index": "a part of a TensorFlow checkpoint: weights alone; load it where the model is built, save as .keras",
     ".pkl": "a pickle, which runs code as it is read; save the model by model.save('model.keras')",
     ".joblib": "a pickle, which runs code as it is read; save the model by model.save('model.keras')",
     ".json": "a model's layers without its weights; save both by model.save('model.keras')",
@@ -67,7 +67,7 @@ def _tell_hdf5(path: Path) -> str:
         return HDF5
     if names & {"layer_names", "layer_names0", "layers", "_layer_checkpoint_dependencies", "vars"}:
         return WEIGHTS
-    raise _cannot_load(path, f"an HDF5 file without a Keras model; it holds {', '.join(sorted(names)[:5]) or 'nothing'}")
+    raise _cannot_load(path, f"HDF5 without a Keras model; it holds {', '.join(sorted(names)[:5]) or 'nothing'}")
 
 
 def _tell_archive(path: Path) -> str:

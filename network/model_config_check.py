@@ -18,52 +18,62 @@ import inspect
 
 import keras
 
-LAYERS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LAYERS = _words(
     """
     Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
-    AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention AugMix
-    AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
-    CategoryEncoding CenterCrop Concatenate ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose Conv2D
-    Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D CutMix
-    Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Equalization Flatten GRU
-    GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
-    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization GroupQueryAttention Identity InputLayer
-    LSTM LSTMCell LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MixUp
-    MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment RandomBrightness
-    RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip
-    RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
-    RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape
-    Resizing ReversibleEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax Solarization
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract TimeDistributed
-    UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
-    """.split()
-)
-MODELS = frozenset(("Functional", "Model", "Sequential"))
-INITIALIZERS = frozenset(
+    AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention
+    AugMix AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization
+    Bidirectional CategoryEncoding CenterCrop Concatenate ContrastLimitedAdaptiveHistogramEqualization Conv1D
+    Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D
+    Cropping2D Cropping3D CutMix Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU
+    EinsumDense Embedding Equalization Flatten GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D
+    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+    GroupNormalization GroupQueryAttention Identity InputLayer LSTM LSTMCell LayerNormalization LeakyReLU
+    Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MixUp MultiHeadAttention Multiply
+    Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment RandomBrightness
+    RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing
+    RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
+    RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector
+    Rescaling Reshape Resizing ReversibleEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell
+    Softmax Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
+    StackedRNNCells Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D
+    ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """
-    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform Ones
-    Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
-    """.split()
 )
-REGULARIZERS = frozenset(("L1", "L1L2", "L2", "OrthogonalRegularizer"))
-CONSTRAINTS = frozenset(("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"))
-PRECISIONS = frozenset(
+MODELS = _words("Functional Model Sequential")
+INITIALIZERS = _words(
+    """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform
+    Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
+    """
+)
+REGULARIZERS = _words("L1 L1L2 L2 OrthogonalRegularizer")
+CONSTRAINTS = _words("MaxNorm MinMaxNorm NonNeg UnitNorm")
+PRECISIONS = _words(
     """
     DTypePolicy DTypePolicyMap FloatDTypePolicy Int4DTypePolicy QuantizedDTypePolicy QuantizedFloat8DTypePolicy
-    """.split()
-)
-QUANTIZERS = frozenset(
-    ("AbsMaxQuantizer", "Float8QuantizationConfig", "Int4QuantizationConfig", "Int8QuantizationConfig")
-)
-ACTIVATIONS = frozenset(
     """
-    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
-    log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid
-    sparsemax squareplus swish tanh tanh_shrink threshold
-    """.split()
 )
+QUANTIZERS = _words("AbsMaxQuantizer Float8QuantizationConfig Int4QuantizationConfig Int8QuantizationConfig")
+ACTIVATIONS = _words(
+    """
+    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear
+    log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus
+    sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
+    """
+)
+OF_APPLICATIONS = {  # layers that networks of keras.applications make for themselves -> their modules
+    "LayerScale": "keras.src.applications.convnext",
+    "StochasticDepth": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
 CLASSES = {  # where Keras may look for a class -> the classes it may find there
-    "keras": frozenset(("DTypePolicy", "Model", "Sequential", "Variable")),
+    "keras": frozenset(("DTypePolicy", "Model", "Sequential")),
     "keras.constraints": CONSTRAINTS,
     "keras.dtype_policies": PRECISIONS,
     "keras.initializers": INITIALIZERS,
@@ -74,17 +84,18 @@ CLASSES = {  # where Keras may look for a class -> the classes it may find there
     "keras.src.models.functional": frozenset(("Functional",)),
     "keras.src.models.model": frozenset(("Model",)),
     "keras.src.models.sequential": frozenset(("Sequential",)),
-    "keras.src.ops.core": frozenset(
-        "Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate StopGradient Unstack".split()
+    "keras.src.ops.core": _words(
+        "Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate StopGradient Unstack"
     ),
     "keras.src.ops.einops": frozenset(("Rearrange",)),
+    **{module: frozenset(OF_APPLICATIONS) for module in OF_APPLICATIONS.values()},
 }
-WITHOUT_MODULE = LAYERS | MODELS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | PRECISIONS  # in a legacy .h5
+WITHOUT_MODULE = LAYERS | MODELS | frozenset(OF_APPLICATIONS) | INITIALIZERS | REGULARIZERS | CONSTRAINTS | PRECISIONS  # in a legacy .h5
 ARRAY_OPERATIONS = tuple(f"keras.src.ops.{name}" for name in ("image", "linalg", "math", "nn", "numpy"))
-TAKES_A_FUNCTION = frozenset(("JVP",))  # of ARRAY_OPERATIONS
+TAKES_A_FUNCTION = _words("JVP")  # of ARRAY_OPERATIONS
 FUNCTION_MODULES = (None, "builtins", "keras.activations", "keras.src.activations.activations")
 PLAIN = frozenset(  # how Keras writes values that JSON has no word for
-    "__bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__".split()
+    ["__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"]
 )
 HOLDS_CODE = {
     "Lambda": "holds code",
@@ -140,7 +151,7 @@ def _check_name(value: dict, known: dict, owner: str) -> None:
         pass
     elif class_name in HOLDS_CODE:
         raise ValueError(
-            f"{owner} ({class_name}) {HOLDS_CODE[class_name]}; --trust_model loads the file, and runs the code in it"
+            f"{owner} ({class_name}) {HOLDS_CODE[class_name]}; --trust_model loads it, and runs the code in it"
         )
     elif not _is_allowed(class_name, module, "module" in value):
         place = f" of module {module}" if module else ""

@@ -7,6 +7,7 @@ A file is what its content says (file_kinds.py); what it names is checked before
 read in their own words (legacy_models.py).
 """
 
+import importlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
 from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
-from network.model_config_check import check_config
+from network.model_config_check import OF_APPLICATIONS, check_config
 from network.saved_models import load_saved_model
 from utils import find_model_name
 
@@ -148,7 +149,8 @@ def _load_hdf5(path: Path, config: dict, trust_model: bool):
 
     # Keras has no public function that takes the config of a `.h5` file from us, and not from the file.
     with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(not trust_model):
-        model = saving_utils.model_from_config(config)
+        own = {name: getattr(importlib.import_module(module), name) for name, module in OF_APPLICATIONS.items()}
+        model = saving_utils.model_from_config(config, custom_objects=own)
     weight_files.fill(model, path)
     return model
 
@@ -218,7 +220,8 @@ def load_classifier(
     else:
         model = load_model(path, trust_model, known)
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
-    return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **options}), source
+    given = {key: value for key, value in options.items() if value not in (None, "auto")}
+    return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
 
 
 def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:

@@ -15,8 +15,8 @@ def load_saved_model(folder: str | Path, trust_model: bool = False) -> keras.Mod
     """
     if not trust_model:
         raise ValueError(
-            f"{str(folder)!r} is a SavedModel, a graph of TensorFlow that may read and write files; --trust_model loads "
-            "it, for the methods that need no layers"
+            f"{str(folder)!r} is a SavedModel, a graph of TensorFlow that may read and write files; --trust_model "
+            "loads it, for the methods that need no layers"
         )
     layer = _open(folder)
     inputs = layer.call_endpoint_fn.structured_input_signature

@@ -10,8 +10,8 @@ from data.class_names import read_class_names
 
 def build(model_name: str, **options) -> keras.Model:
     """The network of a name of `constants.ZOO`, built with Keras's options (weights, include_top, classes, ...)."""
-    module, function = constants.ZOO[model_name][0].split(".")
-    return getattr(getattr(keras.applications, module), function)(**options)
+    function = constants.ZOO[model_name][0].split(".")[1]
+    return getattr(keras.applications, function)(**options)
 
 
 def imagenet_class_index() -> tuple[list[str], list[str]]:

@@ -54,13 +54,16 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the classifier, which `runs.open_classifier` reads."""
     model = parser.add_argument_group("model")
     names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-    model.add_argument("--model_name", help=f"one of {names}")
-    model.add_argument("--model_path", help=".keras or .h5 file; --model_name then tells its preprocessing")
-    model.add_argument("--class_names", help="names separated by commas, a text file, or Keras's class index JSON")
+    model.add_argument("--model_name", help=f"one of {names}, in any letter case")
+    model.add_argument(
+        "--model_path", help=".keras or .h5 file, or SavedModel folder; --model_name then tells its preprocessing"
+    )
+    model.add_argument("--class_names", help="names separated by commas, or a file of them")
     model.add_argument(
         "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
     )
     model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
+    model.add_argument("--custom_objects", help="a Python file that defines the model's own layers; it is run")
     model.add_argument("--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes")
     model.add_argument(
         "--batch_size", type=in_range(int, 1), default=constants.BATCH_SIZE, help="images per forward pass"

@@ -94,6 +94,7 @@ def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
         model_path=args.model_path,
         class_names=args.class_names,
         trust_model=args.trust_model,
+        custom_objects=args.custom_objects,
         layer_name=args.layer_name,
         precision=args.precision,
         batch_size=args.batch_size,
