@@ -15,7 +15,7 @@ import inspect
 
 import keras
 
-from network.model_config_check import ACTIVATIONS, LAYERS, MODELS
+from network.model_config_check import ACTIVATIONS, LAYERS, MODELS, find_operation
 
 SAYS_NOTHING = {  # argument that Keras 3 does not know -> its values that change nothing; None: whatever its value
     "groups": (1,),  # of depthwise, separable and transposed convolutions
@@ -114,6 +114,9 @@ def _reword_layer(layer: dict) -> dict:
         layer["name"] = _without_slashes(layer["name"])
     if "inbound_nodes" in layer:
         layer["inbound_nodes"] = [_reword_node(node) for node in layer["inbound_nodes"]]
+    is_call = any(isinstance(node, dict) for node in layer.get("inbound_nodes", ()))
+    if "module" not in layer and is_call and "trainable" not in layer["config"]:  # an operation in a `.h5` of Keras 3
+        return {**layer, "module": find_operation(class_name), "registered_name": None}
     if _is_model(layer):
         layer = _reword_model(layer)
         layer["config"]["name"] = _without_slashes(layer["config"].get("name") or class_name.lower())
@@ -129,7 +132,7 @@ def _reword_class(layer: dict) -> dict:
     elif class_name in RENAMED:
         class_name, more = RENAMED[class_name]
         inner |= more
-    if class_name not in LAYERS:
+    if class_name not in LAYERS or not _is_of_keras(layer):
         return layer
     if "module" in layer:
         layer |= {"module": "keras.layers", "registered_name": None}
@@ -153,6 +156,13 @@ def _reword_class(layer: dict) -> dict:
             )
         del inner[key]
     return {**layer, "class_name": class_name, "config": inner}
+
+
+def _is_of_keras(layer: dict) -> bool:
+    """Whether a layer is Keras's own, of either version, and not one of that name from elsewhere."""
+    module = layer.get("module", "keras.layers") or ""
+    is_operation = module.startswith("keras.src.ops.")
+    return module.startswith(("keras.", "tf_keras.")) and not is_operation
 
 
 def _arguments(class_name: str) -> set[str]:

@@ -136,8 +136,9 @@ def _walk(value, known: dict, owner: str) -> None:
 def _check_name(value: dict, known: dict, owner: str) -> None:
     """Raises ValueError unless Keras would find something allowed by the names in this dictionary."""
     class_name, module = value["class_name"], value.get("module")
-    if not isinstance(class_name, str) or not isinstance(module, (str, type(None))):
-        raise ValueError(f"{owner} names a class by {class_name!r} in module {module!r}, where texts were wanted")
+    registered_name = value.get("registered_name", class_name)
+    if not isinstance(class_name, str) or not all(isinstance(name, (str, type(None))) for name in (module, registered_name)):
+        raise ValueError(f"{owner} names a class by {class_name!r}, {module!r} and {registered_name!r}: texts were wanted")
     if class_name == "function":
         function = value.get("config")
         if not isinstance(function, str) or not (
@@ -147,7 +148,7 @@ def _check_name(value: dict, known: dict, owner: str) -> None:
                 f"{owner} names the function {function!r} of module {module}; only Keras's activations may be named"
                 f"{_ask_for_file()}"
             )
-    elif value.get("registered_name", class_name) in known:  # Keras looks there first, and by this name
+    elif registered_name in known:  # Keras looks there first, and by this name
         pass
     elif class_name in HOLDS_CODE:
         raise ValueError(
@@ -163,11 +164,17 @@ def _is_allowed(class_name: str, module: str | None, has_module: bool) -> bool:
         return True
     if module is None:
         return not has_module and class_name in WITHOUT_MODULE
-    if module in ARRAY_OPERATIONS:
+    return class_name in CLASSES.get(module, ()) or find_operation(class_name) == module
+
+
+def find_operation(class_name: str) -> str | None:
+    """The module of Keras's operations on arrays that has this class; None if none has, or it takes a function."""
+    for module in ARRAY_OPERATIONS:
         found = vars(importlib.import_module(module)).get(class_name)
-        is_operation = inspect.isclass(found) and issubclass(found, keras.Operation) and found.__module__ == module
-        return is_operation and class_name not in TAKES_A_FUNCTION
-    return class_name in CLASSES.get(module, ())
+        is_own = inspect.isclass(found) and issubclass(found, keras.Operation) and found.__module__ == module
+        if is_own and class_name not in TAKES_A_FUNCTION:
+            return module
+    return next((module for module in ("keras.src.ops.core", "keras.src.ops.einops") if class_name in CLASSES[module]), None)
 
 
 def _ask_for_file() -> str:

@@ -109,7 +109,7 @@ def a_lambda_that_makes_a_layer(folder, suffix):
         "class_name": "Lambda",
         "config": {"name": "trap", "function": TFSM_AS_FUNCTION, "arguments": {"call_endpoint": "serve"}},
     }
-    node = {"args": [str(folder)], "kwargs": {}}
+    node = {"args": [], "kwargs": {"inputs": str(folder)}}
     model_layers = [
         {**images, "name": "images", "inbound_nodes": []},
         {**trap, "name": "trap", "inbound_nodes": [node]},
