@@ -3,7 +3,7 @@
 The two write the same networks in other words. What only another word is, is reworded; what has another meaning in
 Keras 3, or none, is refused by layer and by what to do:
 
-    DepthwiseConv2D(groups=1), BatchNormalization(renorm=False, fused=None), ...   arguments that say nothing: left out
+    DepthwiseConv2D(groups=1), BatchNormalization(fused=None), ...                arguments that say nothing: left out
     BatchNormalization(axis=[3]), dtype=Policy, batch_input_shape, Conv/BatchNorm  reworded
     TFOpLambda(math.truediv), SlicingOpLambda: `preprocess_input` in the model     the operation of keras.ops
     RandomHeight, RandomWidth                                                      nothing happens at inference
@@ -22,9 +22,6 @@ SAYS_NOTHING = {  # argument that Keras 3 does not know -> its values that chang
     "kernel_initializer": None,  # of depthwise and separable ones: their kernels have names of their own
     "kernel_regularizer": None,
     "kernel_constraint": None,
-    "renorm": (False, None),
-    "renorm_clipping": None,
-    "renorm_momentum": None,
     "virtual_batch_size": (None,),
     "fused": None,
     "adjustment": (None,),

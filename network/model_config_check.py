@@ -90,7 +90,9 @@ CLASSES = {  # where Keras may look for a class -> the classes it may find there
     "keras.src.ops.einops": frozenset(("Rearrange",)),
     **{module: frozenset(OF_APPLICATIONS) for module in OF_APPLICATIONS.values()},
 }
-WITHOUT_MODULE = LAYERS | MODELS | frozenset(OF_APPLICATIONS) | INITIALIZERS | REGULARIZERS | CONSTRAINTS | PRECISIONS  # in a legacy .h5
+WITHOUT_MODULE = (
+    LAYERS | MODELS | frozenset(OF_APPLICATIONS) | INITIALIZERS | REGULARIZERS | CONSTRAINTS | PRECISIONS
+)  # in a legacy .h5
 ARRAY_OPERATIONS = tuple(f"keras.src.ops.{name}" for name in ("image", "linalg", "math", "nn", "numpy"))
 TAKES_A_FUNCTION = _words("JVP")  # of ARRAY_OPERATIONS
 FUNCTION_MODULES = (None, "builtins", "keras.activations", "keras.src.activations.activations")
@@ -137,8 +139,12 @@ def _check_name(value: dict, known: dict, owner: str) -> None:
     """Raises ValueError unless Keras would find something allowed by the names in this dictionary."""
     class_name, module = value["class_name"], value.get("module")
     registered_name = value.get("registered_name", class_name)
-    if not isinstance(class_name, str) or not all(isinstance(name, (str, type(None))) for name in (module, registered_name)):
-        raise ValueError(f"{owner} names a class by {class_name!r}, {module!r} and {registered_name!r}: texts were wanted")
+    if not isinstance(class_name, str) or not all(
+        isinstance(name, (str, type(None))) for name in (module, registered_name)
+    ):
+        raise ValueError(
+            f"{owner} names a class by {class_name!r}, {module!r} and {registered_name!r}: texts were wanted"
+        )
     if class_name == "function":
         function = value.get("config")
         if not isinstance(function, str) or not (
@@ -174,7 +180,9 @@ def find_operation(class_name: str) -> str | None:
         is_own = inspect.isclass(found) and issubclass(found, keras.Operation) and found.__module__ == module
         if is_own and class_name not in TAKES_A_FUNCTION:
             return module
-    return next((module for module in ("keras.src.ops.core", "keras.src.ops.einops") if class_name in CLASSES[module]), None)
+    return next(
+        (module for module in ("keras.src.ops.core", "keras.src.ops.einops") if class_name in CLASSES[module]), None
+    )
 
 
 def _ask_for_file() -> str:

@@ -141,7 +141,11 @@ def test_a_graph_is_not_loaded_at_any_depth(canary, tmp_path, suffix, depth):
     config = {"name": "graph", "filepath": str(folder), "call_endpoint": "serve"}
     config = {**module, "class_name": "TFSMLayer", "config": config}
     for number in range(depth + 1):
-        images = {**module, "class_name": "InputLayer", "config": {"batch_shape": [None, 8, 8, 3], "name": f"i{number}"}}
+        images = {
+            **module,
+            "class_name": "InputLayer",
+            "config": {"batch_shape": [None, 8, 8, 3], "name": f"i{number}"},
+        }
         config = {**module, "class_name": "Sequential", "config": {"name": f"s{number}", "layers": [images, config]}}
     write_model(tmp_path / f"trap{suffix}", config)
     with pytest.raises(ValueError, match=r"layer 'graph' \(TFSMLayer\) loads a SavedModel, .*--trust_model"):
@@ -201,7 +205,9 @@ def test_an_offender_is_found_wherever_it_stands(offender):
 
 def test_an_activation_that_keras_does_not_have_is_named_with_its_layer():
     config = {"class_name": "Dense", "config": {"name": "last", "units": 3, "activation": "load_model"}}
-    with pytest.raises(ValueError, match="layer 'last' has the activation 'load_model', .*--custom_objects=my_layers.py"):
+    with pytest.raises(
+        ValueError, match="layer 'last' has the activation 'load_model', .*--custom_objects=my_layers.py"
+    ):
         check_config(config)
 
 
