@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         view.require_layer()
         filters.check_channels(args.channel, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
-    runs.print_choices(description, samples)
+    runs.print_choices(description, samples, classifier.class_names)
     settings = {
         "layers": [view.layer_name for view in classifier.views],
         "weights": classifier.fingerprint,

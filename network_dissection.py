@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if embedded and args.limit is None:
         args.limit = constants.DEMO_MONUMENTS
     samples, _ = runs.load_samples(args, classifier)
-    runs.print_choices({"source": source, **classifier.describe()}, samples)
+    runs.print_choices({"source": source, **classifier.describe()}, samples, classifier.class_names)
     masks = args.concepts or (Path(constants.DEMO_FOLDER) / "part_masks" if embedded else concepts.LABELS)
     found = concepts.open_concepts(masks, samples)
     print(f"{'concepts':>14}: {found.source}")

@@ -193,11 +193,17 @@ def parse_mexculture_name(file_name: str) -> MexCultureName | None:
 
 
 def find_class(label: str, class_names: Sequence[str]) -> int | None:
-    """The index of the class called `label`, letter case and '_' for ' ' aside; None if none or two are."""
-    wanted = fold_name(label)
-    indices = [index for index, name in enumerate(class_names) if fold_name(name) == wanted]
+    """The index of the class called `label`; if none is, letter case and '_' for ' ' aside; None if none or two are."""
+    indices = [index for index, name in enumerate(class_names) if name == label]
+    if not indices:
+        indices = [index for index, name in enumerate(class_names) if fold_class(name) == fold_class(label)]
     # ImageNet has two cranes and two maillots: a name alone cannot say which, and a guess may be wrong.
     return indices[0] if len(indices) == 1 else None
+
+
+def fold_class(name: str) -> str:
+    """The name of a class as such names are compared: like `fold_name`, but 'Masse' is not 'Maße'."""
+    return unicodedata.normalize("NFC", name).lower().strip().replace(" ", "_")
 
 
 def fold_name(name: str) -> str:

@@ -241,8 +241,7 @@ def _reword_operation(layer: dict) -> dict:
     if new is None or len(nodes) < len(layer["inbound_nodes"]):
         raise ValueError(
             f"layer {name!r} is an operation of tf.keras 2 (tf.{function}) which Keras 3 does not have; save the "
-            "model with a layer in its place (Rescaling, Activation, ...), or as a SavedModel folder and give that with "
-            "--trust_model"
+            "model with a layer in its place (Rescaling, Activation), or as a SavedModel folder, for --trust_model"
         )
     return {**new, "registered_name": None, "name": name, "inbound_nodes": nodes}
 

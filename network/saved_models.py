@@ -25,18 +25,23 @@ def load_saved_model(folder: str | Path, trust_model: bool = False) -> keras.Mod
         found = ", ".join(f"{spec.dtype.name} {spec.shape}" for spec in specs) or "nothing"
         raise ValueError(f"a SavedModel that takes images (n, H, W, C) is wanted; {str(folder)!r} takes {found}")
     images = keras.Input(specs[0].shape[1:], dtype=specs[0].dtype.name, name="images")
-    outputs = layer(images)
-    if isinstance(outputs, dict) and len(outputs) == 1:
-        (outputs,) = outputs.values()
-    return keras.Model(images, outputs, name=Path(folder).resolve().name.replace("/", "_"))
+    return keras.Model(images, layer(images), name=Path(folder).resolve().name.replace("/", "_"))
 
 
-def _open(folder: str | Path) -> keras.layers.TFSMLayer:
+class Graph(keras.layers.TFSMLayer):
+    """The graph as a layer whose only output is a tensor, and not a dictionary of one."""
+
+    def call(self, inputs, training: bool = False):
+        outputs = super().call(inputs)
+        return next(iter(outputs.values())) if isinstance(outputs, dict) and len(outputs) == 1 else outputs
+
+
+def _open(folder: str | Path) -> Graph:
     """The graph's first known endpoint as a layer."""
     reasons = []
     for endpoint in ENDPOINTS:
         try:
-            return keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint, trainable=False, name="graph")
+            return Graph(str(folder), call_endpoint=endpoint, trainable=False, name="graph")
         except Exception as error:  # no such endpoint, or a damaged folder
             reasons.append(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
     raise ValueError(f"cannot load the SavedModel {str(folder)!r}: {reasons[0]}")

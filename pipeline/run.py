@@ -16,6 +16,7 @@ import numpy as np
 import constants
 import demo
 from data import dataset
+from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method, means_all
 from network import model_files
@@ -68,7 +69,7 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     classifier, source = open_classifier(args)
     class_rule = args.class_index
     if class_rule not in ("auto", "label", "predicted"):
-        class_rule = str(classifier.class_index_of(class_rule))
+        class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     misfits = explaining.find_misfits(classifier, chosen)
     for method, reason in misfits.items():
         if not means_all(args.explanation_method):
@@ -79,7 +80,7 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     data_set, density_note = list_samples(args, classifier)
     samples = choose_samples(args, data_set)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
-    print_choices(description, samples)
+    print_choices(description, samples, classifier.class_names)
     about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
     return Run(classifier, samples, chosen, results, description, class_rule, density_note, data_set)
@@ -188,15 +189,18 @@ def tell_apart(names: Sequence[str]) -> str:
     return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
 
 
-def print_choices(description: dict, samples: Sequence[Sample]) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
+def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, and how many images; with class_names, the model's, also
+    which labels are none of them."""
     for name, value in description.items():
         print(f"{name.replace('_', ' '):>14}: {value}")
-    labelled = sum(sample.label is not None for sample in samples)
+    labels, indices = [sample.label for sample in samples], [sample.class_index for sample in samples]
+    labelled, others = describe_labels(labels, labels if class_names is None else indices, class_names or ())
     with_map = sum(sample.density_map_path is not None for sample in samples)
     with_points = sum(sample.fixations is not None for sample in samples)
     print(
-        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_map} with a density map, "
-        f"{with_points} with fixations",
+        f"{'images':>14}: {len(samples)}, {labelled}, {with_map} with a density map, {with_points} with fixations",
         flush=True,
     )
+    if others is not None:
+        print(f"{'labels':>14}: {others}", flush=True)

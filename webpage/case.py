@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+from data.class_names import BY_INDEX
 from data.dataset import Sample, load_density_map
 from data.stems import choose_stems
 from explainers.registry import METHODS, Method
@@ -153,7 +154,7 @@ class Case:
                 self.classifier,
                 self.answers[class_index],
                 judge,
-                class_rule=str(class_index),
+                class_rule=f"{BY_INDEX}{class_index}",
                 seed=question.seed,
                 photograph=self.subject,
                 watch=watch,

@@ -1,4 +1,4 @@
-"""Models of tf.keras 2: files that it wrote itself (keras2/make.py) give what they gave there, or are refused by layer."""
+"""Models of tf.keras 2: files that it wrote (keras2/make.py) give what they gave there, or are refused by layer."""
 
 import copy
 import json
