@@ -117,7 +117,7 @@ def run(settings: ActivationSettings) -> int:
         view.require_layer()
         filters.check_channels(settings.channels, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
-    runs.print_choices(description, samples)
+    runs.print_choices(description, samples, classifier.class_names)
     kept = {
         "layers": [view.layer_name for view in classifier.views],
         "weights": classifier.fingerprint,

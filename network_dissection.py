@@ -149,7 +149,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     classifier, source = runs.load_classifier(settings.model)
     classifier.require_layer()
     samples = runs.label_images(images, classifier).samples
-    runs.print_choices({"source": source, **classifier.describe()}, samples)
+    runs.print_choices({"source": source, **classifier.describe()}, samples, classifier.class_names)
     found = concepts.open_concepts(settings.concepts, samples)
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
     asked = dissection_run.DissectionSettings(

@@ -171,13 +171,14 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--model_path",
         type=path,
         metavar="PATH",
-        help=".keras or .h5 file; --model_name then tells its preprocessing (default: the network of --model_name)",
+        help=".keras or .h5 file, weights alone or a SavedModel folder; --model_name then tells its preprocessing "
+        "(default: the network of --model_name)",
     )
     model.add_argument(
         "--class_names",
         type=path,
         metavar="NAMES",
-        help="names by commas, a text file, or Keras's class index JSON (default: those kept with the model)",
+        help="names by commas, or a file of them, see docs/models.md (default: those kept with the model)",
     )
     model.add_argument(
         "--layer_name",
@@ -186,6 +187,12 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )
     model.add_argument(
         "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
+    )
+    model.add_argument(
+        "--custom_objects",
+        type=path,
+        metavar="PATH",
+        help="a Python file that defines the model's own layers, and is run (default: none)",
     )
     model.add_argument(
         "--precision",

@@ -12,7 +12,7 @@ from planted import head, noise, residual_backbone
 import train
 import utils
 from data.images import read_image
-from network import model_files, transfer
+from network import model_files, transfer, zoo
 from network.classifier import Classifier
 from training import command
 from training.loop import best_epoch
@@ -88,7 +88,7 @@ def test_the_head_is_cut_off_however_the_model_names_its_input(names, recwarn):
 
 @pytest.mark.parametrize("include_top", [True, False])
 def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
-    model = model_files.zoo_model("MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3))
+    model = zoo.build("MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3))
     model.save_weights(tmp_path / "mobilenet.weights.h5")
     backbone = transfer.load_backbone("MobileNet", str(tmp_path / "mobilenet.weights.h5"))
     assert backbone.model.layers[-1].name == "conv_pw_13_relu"
