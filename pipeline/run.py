@@ -27,22 +27,11 @@ from pipeline.explain import Runner, check_options, find_misfits, needs_attentio
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.results import Results
+from pipeline.samples import Images, choose_samples, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
-
-
-@dataclass(frozen=True)
-class Images:
-    """The samples a run explains, all samples there are, and what to say of their gaze, as 'simulated gaze'.
-
-    What an image's gaze is compared with is the gaze of all of them, whatever the limit.
-    """
-
-    samples: Sequence[Sample]
-    all_samples: Sequence[Sample]
-    gaze_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,23 +92,6 @@ def label_images(images: Images, names) -> Images:
     own = names.class_names, names.class_ids
     samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
     return replace(images, samples=samples, all_samples=all_samples)
-
-
-def find_paths(settings: DataSettings) -> list:
-    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
-    given = [settings.images, settings.density_maps, settings.fixations]
-    if not settings.is_embedded:
-        return given
-    embedded, _ = demo_data.open_demo(settings.limit)
-    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
-
-
-def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
-    """Those of all samples that the limit lets through."""
-    if settings.is_embedded:
-        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
-        return [sample for sample in samples if sample.name in wanted]
-    return dataset.take_in_turn(samples, settings.limit)
 
 
 def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
