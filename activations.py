@@ -58,11 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
     )
     flags.add_data_flags(parser)
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     question = parser.add_argument_group("question")
-    question.add_argument(
-        "--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)"
-    )
     question.add_argument(
         "--channel",
         type=flags.reader(flags.read_channels),
@@ -112,13 +110,14 @@ def run(settings: ActivationSettings) -> int:
     from pipeline import run as runs
     from units import activation_maps, filters, top_images
 
+    images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
-    samples = runs.load_dataset(settings.data, classifier).samples
+    samples = runs.label_images(images, classifier).samples
     for view in classifier.views:
         view.require_layer()
         filters.check_channels(settings.channels, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
-    runs.print_choices(description, samples)
+    runs.print_choices(description, samples, classifier.class_names)
     kept = {
         "layers": [view.layer_name for view in classifier.views],
         "weights": classifier.fingerprint,

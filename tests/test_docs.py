@@ -38,8 +38,6 @@ def test_every_link_leads_somewhere(page):
 @EACH_PAGE
 def test_every_command_that_is_shown_takes_its_flags(page):
     for command, rest in CALL.findall(page.read_text(encoding="utf-8")):
-        if command == "demo":  # it has no parser of its own yet
-            continue
         known = importlib.import_module(command).build_parser()._option_string_actions
         unknown = set(re.findall(r"--\w+", rest.split(" #")[0])) - set(known)
         assert not unknown, f"{command}.py {unknown}"

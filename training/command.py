@@ -1,7 +1,7 @@
 """One training run, from its settings to a model file and what lies beside it, for `train.py` and `attention_mil.py`.
 
     images -> backbone without its head -> stages (stages.py) -> the model file -> its predictions of the validation
-           images -> curves, tables, figures (report.py)
+           images -> curves, tables, figures (training_files.py)
 
 Says on the screen what was chosen, a line per epoch, and what was written.
 """
@@ -35,9 +35,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     samples, class_names, table, table_words = list_images(settings, folders)
     keras.utils.set_random_seed(settings.seed)
     backbone = transfer.load_backbone(settings.model_name, settings.weights)
-    first_layer = None
-    if settings.weights != "none":
-        first_layer = transfer.choose_first_layer(backbone, settings.fine_tune_from)
+    from_scratch = settings.weights == "none"
+    first_layer = None if from_scratch else transfer.choose_first_layer(backbone, settings.fine_tune_from)
     train, val = (
         labelled_images.read_labelled(part, class_names, *backbone.input_size, table and table.rows) for part in samples
     )
@@ -71,12 +70,10 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         model, backbone, train, val, settings.stages, first_layer, folder, print_epoch, has_bags=bags is not None
     )
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
+    paths = training_files.write_history(folder, histories)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
     probabilities = classifier.predict(val.images)[:, -len(class_names) :]
-    paths = [
-        *training_files.write_history(folder, histories),
-        *training_files.write_evaluation(folder, val, probabilities),
-    ]
+    paths += training_files.write_evaluation(folder, val, probabilities)
     measured = training_files.measure(val, probabilities)
     opened.update(**measured, left_out=left_out)
     for stage in settings.stages:

@@ -199,7 +199,11 @@ def _differences(first: Described, other: Described) -> list[str]:
     asked = {
         "set of concepts": [each.about.get("concepts") for each in (first, other)],
         "folder of images": [each.about.get("settings", {}).get("images") for each in (first, other)],
-        "activation_share": [each.about.get("levels", {}).get("activation_share") for each in (first, other)],
-        "limit": [each.about.get("levels", {}).get("limit") for each in (first, other)],
+        **{key: [_read_level(each, key) for each in (first, other)] for key in ("activation_share", "limit")},
     }
     return [what for what, (one, two) in asked.items() if one != two]
+
+
+def _read_level(run: Described, key: str) -> float | None:
+    """The level of a run; older runs kept it among the flags."""
+    return run.about.get("levels", run.about.get("flags", {})).get(key)
