@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from output.progress import printable
 from pipeline import flags
 from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
 
@@ -57,11 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
     )
     flags.add_data_flags(parser)
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     question = parser.add_argument_group("question")
-    question.add_argument(
-        "--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)"
-    )
     question.add_argument(
         "--channel",
         type=flags.reader(flags.read_channels),
@@ -111,13 +110,14 @@ def run(settings: ActivationSettings) -> int:
     from pipeline import run as runs
     from units import activation_maps, filters, top_images
 
+    images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
-    samples = runs.load_dataset(settings.data, classifier).samples
+    samples = runs.label_images(images, classifier).samples
     for view in classifier.views:
         view.require_layer()
         filters.check_channels(settings.channels, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
-    runs.print_choices(description, samples)
+    runs.print_choices(description, samples, classifier.class_names)
     kept = {
         "layers": [view.layer_name for view in classifier.views],
         "weights": classifier.fingerprint,
@@ -131,18 +131,20 @@ def run(settings: ActivationSettings) -> int:
         settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
     )  # held till the end
     folder = opened.path
-    print(*activation_maps.write_filters(folder, classifier, settings.channels), sep="\n")
+    for path in activation_maps.write_filters(folder, classifier, settings.channels):
+        print(printable(str(path)))
     failed, rows = {}, []
     for view in classifier.views:
         shown = samples[: settings.n_maps]
-        print(*activation_maps.write_maps(folder, view, shown, settings.channels, failed), sep="\n", flush=True)
+        for path in activation_maps.write_maps(folder, view, shown, settings.channels, failed):
+            print(printable(str(path)), flush=True)
         top = activation_maps.scan(folder, view, samples, settings.n_top_images)
         failed.update(top.unread.tolist())
         print(activation_maps.write_top_images(folder, view, samples, top, settings.channels))
         rows += activation_maps.list_top_images(view.layer_name, samples, top)
     print(write_table(folder / "top_images.csv", rows))
     for name, reason in failed.items():
-        print(f"{name}: {reason}")
+        print(printable(f"{name}: {reason}"))
     return 1 if failed else 0
 
 

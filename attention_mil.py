@@ -6,8 +6,8 @@
     python main.py --explanation_method=ATTENTION,GRADCAM --model_path=models/ResNetDemo_attention_mil.keras
 
 An image is a bag of patches and its label belongs to the bag (network/attention_layers.py; Ilse, Tomczak and Welling,
-ICML 2018). Takes the flags of train.py, of which it is the twin: backbone, stages, early stopping, augmentation, the
-files beside the model and what a run does that was stopped are the same. Beside the model stands further
+ICML 2018). Takes the flags of train.py: backbone, stages, early stopping, augmentation, the files beside the
+model and how a stopped run goes on are the same. Beside the model stands further
 
     <model>_training/attention.png      attention next to Grad-CAM of the same model, validation images of each class
     <model>_training/part_energy.csv    for the embedded data: both measured on the masks of the style's parts

@@ -8,7 +8,7 @@ Takes the flags of `main.py` and explains as it does, without insertion and dele
 folder are not computed again, and a comparison that was stopped goes on. It adds to that folder
 
     agreement.csv                     one row per pair of methods and image: IoU, rank correlation, PCC
-    agreement_summary.csv             one row per pair: mean, deviation and count of each
+    agreement_summary.csv             one row per pair: mean, sample deviation (n - 1) and count of each
     agreement_matrix.png              the same as matrices over the methods
     agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...
     side_by_side.png                  every method's map of every image; _2, ...
@@ -74,11 +74,11 @@ def run(settings: CompareSettings) -> int:
     from pipeline import run as runs
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
+    images = runs.load_dataset(settings.run.data)
+    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
-    images = runs.load_dataset(settings.run.data, classifier)
-    opened = runs.open_run(settings.run, classifier, source, images)
+    opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:
-        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
     failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)

@@ -3,22 +3,53 @@
 VERSION = "1.0"  # of this project; CHANGELOG.md
 
 # --- classifiers -----------------------------------------------------------------------------------------
-# name of the lab -> (module and function of keras.applications, preprocessing, input side in pixels,
-#                     last convolutional layer, first layer of its last block, from which fine-tuning starts)
+# name -> (module and function of keras.applications, preprocessing, input side in pixels, last convolutional layer,
+#          first layer of its last block, from which fine-tuning starts); 'ResNet' is the lab's name of ResNet50.
+# A last layer of None has a name that Keras counts up anew with every network built: it is found by its place.
 # Preprocessing of RGB 0-255: 'caffe' = BGR minus the ImageNet mean, 'tf' = x / 127.5 - 1,
 # 'torch' = (x / 255 - mean) / std, 'none' = the network does it itself.
 ZOO = {
     "ResNet": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet50": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet101": ("resnet.ResNet101", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet152": ("resnet.ResNet152", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet50V2": ("resnet_v2.ResNet50V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
+    "ResNet101V2": ("resnet_v2.ResNet101V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
+    "ResNet152V2": ("resnet_v2.ResNet152V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
     "VGG16": ("vgg16.VGG16", "caffe", 224, "block5_conv3", "block5_conv1"),
     "VGG19": ("vgg19.VGG19", "caffe", 224, "block5_conv4", "block5_conv1"),
     "Xception": ("xception.Xception", "tf", 299, "block14_sepconv2_act", "block14_sepconv1"),
     "InceptionV3": ("inception_v3.InceptionV3", "tf", 299, "mixed10", "mixed8"),
+    "InceptionResNetV2": ("inception_resnet_v2.InceptionResNetV2", "tf", 299, "conv_7b_ac", "mixed_7a"),
     "DenseNet121": ("densenet.DenseNet121", "torch", 224, "relu", "conv5_block1_0_bn"),
+    "DenseNet169": ("densenet.DenseNet169", "torch", 224, "relu", "conv5_block1_0_bn"),
+    "DenseNet201": ("densenet.DenseNet201", "torch", 224, "relu", "conv5_block1_0_bn"),
     "MobileNet": ("mobilenet.MobileNet", "tf", 224, "conv_pw_13_relu", "conv_dw_12"),
     "MobileNetV2": ("mobilenet_v2.MobileNetV2", "tf", 224, "out_relu", "block_15_expand"),
+    "MobileNetV3Small": ("mobilenet_v3.MobileNetV3Small", "none", 224, None, "expanded_conv_9_expand"),
+    "MobileNetV3Large": ("mobilenet_v3.MobileNetV3Large", "none", 224, None, "expanded_conv_13_expand"),
+    "NASNetMobile": ("nasnet.NASNetMobile", "tf", 224, None, "normal_conv_1_12"),
+    "NASNetLarge": ("nasnet.NASNetLarge", "tf", 331, None, "normal_conv_1_18"),
     "EfficientNetB0": ("efficientnet.EfficientNetB0", "none", 224, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB1": ("efficientnet.EfficientNetB1", "none", 240, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB2": ("efficientnet.EfficientNetB2", "none", 260, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB3": ("efficientnet.EfficientNetB3", "none", 300, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB4": ("efficientnet.EfficientNetB4", "none", 380, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB5": ("efficientnet.EfficientNetB5", "none", 456, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB6": ("efficientnet.EfficientNetB6", "none", 528, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB7": ("efficientnet.EfficientNetB7", "none", 600, "top_activation", "block7a_expand_conv"),
+    "EfficientNetV2B0": ("efficientnet_v2.EfficientNetV2B0", "none", 224, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B1": ("efficientnet_v2.EfficientNetV2B1", "none", 240, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B2": ("efficientnet_v2.EfficientNetV2B2", "none", 260, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B3": ("efficientnet_v2.EfficientNetV2B3", "none", 300, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2S": ("efficientnet_v2.EfficientNetV2S", "none", 384, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2M": ("efficientnet_v2.EfficientNetV2M", "none", 480, "top_activation", "block7a_expand_conv"),
+    "EfficientNetV2L": ("efficientnet_v2.EfficientNetV2L", "none", 480, "top_activation", "block7a_expand_conv"),
+    "ConvNeXtTiny": ("convnext.ConvNeXtTiny", "none", 224, None, "convnext_tiny_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtSmall": ("convnext.ConvNeXtSmall", "none", 224, None, "convnext_small_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtBase": ("convnext.ConvNeXtBase", "none", 224, None, "convnext_base_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtLarge": ("convnext.ConvNeXtLarge", "none", 224, None, "convnext_large_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtXLarge": ("convnext.ConvNeXtXLarge", "none", 224, None, "convnext_xlarge_stage_3_block_0_depthwise_conv"),
 }
 MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
 DEMO_MODEL_PATH = "demo_resnet.keras"
@@ -147,8 +178,6 @@ DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
 DEMO_STAGES = ((24, 1), (48, 2), (96, 2))  # filters and stride of its residual blocks
 DROPOUT = 0.3  # share of the pooled features that are left out in training
 FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
-WORST_IMAGES = 10
-WORST_LABELS = 3  # named above one of them, where an image has several
 LABEL_THRESHOLD = 0.5  # of several labels, those more probable than this are predicted
 SCORECAM_VARIANTS = ("paper", "code")
 SCORECAM_VARIANT = "paper"

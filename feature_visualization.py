@@ -74,7 +74,13 @@ def build_parser() -> argparse.ArgumentParser:
         "Make images that excite classes, channels, neurons or layers of a network.",
         conflict_handler="resolve",
     )
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    names = f"{', '.join(list(constants.ZOO)[:3])}, ..."
+    model.add_argument(
+        "--model_name",
+        metavar="NAME",
+        help=f"of keras.applications, as {names} (default: {constants.MODEL_NAME_DEMO}, the embedded network)",
+    )
     parser.set_defaults(layer_name=None)  # of the classifier: the layers of the targets are another question
     target = parser.add_argument_group("targets")
     target.add_argument(

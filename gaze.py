@@ -85,7 +85,7 @@ def run(settings: GazeSettings) -> int:
     """Maps, tables and figure of all images; the exit code."""
     import representations
     from comparison import gaze_maps
-    from output.progress import Progress
+    from output.progress import Progress, printable
 
     representations.check_colormap(settings.colormap)
     samples, notes, paths = gaze_maps.load_samples(settings.data)
@@ -94,7 +94,7 @@ def run(settings: GazeSettings) -> int:
     kept = {"sigma_px": sigma_px, "geometry": geometry, **paths}
     files = [*names.values(), *map(gaze_maps.over_image_path, samples)]
     opened = gaze_maps.open_gaze_folder(folder, kept, files, settings.overwrite)
-    print("; ".join(notes), flush=True)
+    print(printable("; ".join(notes)), flush=True)
     rows, progress = [], Progress({"density map": len(samples)})
     for sample in samples:
         progress.begin("density map", sample.name)

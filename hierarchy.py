@@ -97,14 +97,14 @@ def run(settings: HierarchySettings) -> int:
     from comparison import levels, levels_figures, levels_tables
     from pipeline import run as runs
 
-    opened = levels.open_readings(settings.run, settings.coarse_models, taxonomy)
+    opened = levels.open_levels(settings.run, settings.coarse_models, taxonomy)
     masks = settings.masks or (None if settings.run.boxes else settings.run.data.part_masks)
     truth = objects.open_truth(settings.run.boxes, masks, taxonomy, settings.run.data.images, opened[0].run.samples)
     runs.print_table({"objects": truth.note})
     failed = []
-    for reading in opened:
-        print(f"\n{reading.describe()}", flush=True)
-        failed += runs.examine(reading.run, settings.run)
+    for level in opened:
+        print(f"\n{level.describe()}", flush=True)
+        failed += runs.examine(level.run, settings.run)
     measured = levels_tables.measure(opened, truth, settings.fraction)
     folder = settings.run.output_folder
     print(f"\n{levels_tables.write_tables(measured, folder)}\n")

@@ -7,7 +7,7 @@
 Without flags it explains the embedded demonstration with the embedded network. One image goes this way:
 
     flags -> settings               pipeline/flags.py, pipeline/settings.py
-    load_classifier, load_dataset   pipeline/run.py, over network/ and data/
+    load_dataset, load_classifier   pipeline/run.py, over data/ and network/
     examine                         pipeline/run.py: for every image and method, in pipeline/explain.py,
                                         METHODS[name](...).compute_saliency_map()
                                         Scorer.score, over evaluate.py
@@ -97,12 +97,13 @@ def run(settings: MainSettings) -> int:
     from pipeline import run as runs
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
+    images = runs.load_dataset(settings.run.data)
+    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
-    images = runs.load_dataset(settings.run.data, classifier)
+    images = runs.label_images(images, classifier)
     opened = runs.open_run(settings.run, classifier, source, images)
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
     if boxes is not None:
-        boxes, note = match_boxes(boxes, images.samples)
         runs.print_table({"boxes": note})
 
     failed = runs.examine(opened, settings.run)

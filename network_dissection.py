@@ -60,11 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
     )
     flags.add_data_flags(parser)
-    flags.add_model_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     dissection = parser.add_argument_group("dissection")
-    dissection.add_argument(
-        "--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)"
-    )
     dissection.add_argument(
         "--concepts",
         type=flags.path,
@@ -147,10 +145,11 @@ def run(settings: NetworkDissectionSettings) -> int:
 
     folder = settings.output_folder
     other = dissection_run.read_other(settings.compare_with) if settings.compare_with else None
+    images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
     classifier.require_layer()
-    samples = runs.load_dataset(settings.data, classifier).samples
-    runs.print_choices({"source": source, **classifier.describe()}, samples)
+    samples = runs.label_images(images, classifier).samples
+    runs.print_choices({"source": source, **classifier.describe()}, samples, classifier.class_names)
     found = concepts.open_concepts(settings.concepts, samples)
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
     asked = dissection_run.DissectionSettings(

@@ -76,8 +76,9 @@ def run(settings: SanitySettings) -> int:
         for stage in range(settings.n_stages + 1)
         for method, options in settings.run.methods.items()
     }
+    images = runs.load_dataset(settings.run.data)
     classifier, source = runs.load_classifier(settings.run.model)
-    images = runs.load_dataset(settings.run.data, classifier)
+    images = runs.label_images(images, classifier)
     opened = runs.open_run(
         replace(settings.run, methods=staged), classifier, source, images, n_stages=settings.n_stages
     )

@@ -1,5 +1,6 @@
 """Small helpers for every module: scaling, resizing, names of classes, the grid of pictures."""
 
+import difflib
 import importlib
 import logging
 import math
@@ -83,11 +84,17 @@ def parse_mexculture_name(file_name: str) -> MexCultureName | None:
 
 
 def find_class(label: str, class_names: Sequence[str]) -> int | None:
-    """The index of the class called `label`, letter case and '_' for ' ' aside; None if none or two are."""
-    wanted = fold_name(label)
-    indices = [index for index, name in enumerate(class_names) if fold_name(name) == wanted]
+    """The index of the class called `label`; if none is, letter case and '_' for ' ' aside; None if none or two are."""
+    indices = [index for index, name in enumerate(class_names) if name == label]
+    if not indices:
+        indices = [index for index, name in enumerate(class_names) if fold_class(name) == fold_class(label)]
     # ImageNet has two cranes and two maillots: a name alone cannot say which, and a guess may be wrong.
     return indices[0] if len(indices) == 1 else None
+
+
+def fold_class(name: str) -> str:
+    """The name of a class as such names are compared: like `fold_name`, but 'Masse' is not 'Maße'."""
+    return unicodedata.normalize("NFC", name).lower().strip().replace(" ", "_")
 
 
 def fold_name(name: str) -> str:
@@ -108,11 +115,26 @@ def get_image_index(file_name: str, class_names: Sequence[str]) -> int | None:
     return find_class("_".join(parts[:3]), class_names) if index is None else index
 
 
+def find_model_name(model_name: str) -> str:
+    """The name of `constants.ZOO`, or of the embedded network, that is meant, in any letter case.
+
+    ValueError for another name, with those that are near it, or else all.
+    """
+    names = {name.casefold(): name for name in (*constants.ZOO, constants.MODEL_NAME_DEMO)}
+    wanted = str(model_name).casefold().replace("_", "").replace("-", "").strip()
+    if wanted in names:
+        return names[wanted]
+    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3, cutoff=0.7)]
+    choices = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(names.values())}"
+    raise ValueError(f"unknown model_name {model_name!r}; {choices}")
+
+
 def get_last_layer_name(model_name: str) -> str:
     """The name of the last convolutional layer, after its activation, of a model of `constants.ZOO`."""
-    if model_name not in constants.ZOO:
-        raise ValueError(f"model_name must be one of {', '.join(constants.ZOO)}; got '{model_name}'")
-    return constants.ZOO[model_name][3]
+    name = find_model_name(model_name)
+    if name not in constants.ZOO:
+        raise ValueError(f"model_name should be a network of keras.applications, not {name!r}")
+    return constants.ZOO[name][3]
 
 
 # --- pictures --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from data.fixations import Fixations
 from data.images import read_image
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
-from output.tables import align, format_mean, list_means, write_table
+from output.tables import MEANS, align, format_mean, list_means, write_table
 from pipeline.run import choose_samples, find_paths
 from pipeline.settings import DataSettings
 from scenes import demo_data
@@ -202,7 +202,7 @@ def format_summary(rows: Sequence[dict], summary: dict) -> str:
         lines.append("most fixations lie outside: are they in pixels of the screen, and not of the image?")
     if n := summary["pcc_n"]:
         cells = [format_mean(summary, metric, n, ".3g") for metric in HEADINGS]
-        lines += ["", align([[f"against {n} official maps", *HEADINGS.values()], ["", *cells]])]
+        lines += ["", align([[f"{MEANS} against {n} official maps", *HEADINGS.values()], ["", *cells]])]
     return "\n".join(lines)
 
 

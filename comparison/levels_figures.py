@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
-from comparison.levels import Reading
+from comparison.levels import LevelRun
 from comparison.levels_tables import SCORES, Measured
 from explainers.registry import METHODS
 from output.files import figure_saver, write_pages, write_whole
@@ -28,9 +28,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # 
 
 def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
     """The paths of the pages of each method and of the curves, as they are written."""
-    folder, run = Path(folder), measured.readings[0].run
+    folder, run = Path(folder), measured.level_runs[0].run
     style = {"colormap": colormap, "alpha": alpha, "density_note": run.images.gaze_note}
-    names = [f"{reading.name} ({reading.n_classes} classes)" for reading in measured.readings]
+    names = [f"{level.name} ({level.n_classes} classes)" for level in measured.level_runs]
     for method in run.names:
         title = f"{method} on every level of labels, {run.description['model_name']}"
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
@@ -42,17 +42,17 @@ def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alp
 
 def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:
     """One image on every level; None where it failed."""
-    return [_explain_level(measured, method, reading, place, style) for reading in measured.readings]
+    return [_explain_level(measured, method, level, place, style) for level in measured.level_runs]
 
 
-def _explain_level(measured: Measured, method: str, reading: Reading, place: int, style: dict) -> ExplainedImage | None:
-    sample = reading.run.samples[place]
-    record = reading.run.record(method, sample)
+def _explain_level(measured: Measured, method: str, level: LevelRun, place: int, style: dict) -> ExplainedImage | None:
+    sample = level.run.samples[place]
+    record = level.run.record(method, sample)
     if record.failed:
         return None
     look = {**style, "signed": METHODS[method].load().signed}
-    explained = run_figures.explained_image(reading.run.results, sample, record, look)
-    row = measured.row_of[method, reading.name, sample.name]
+    explained = run_figures.explained_image(level.run.results, sample, record, look)
+    row = measured.row_of[method, level.name, sample.name]
     numbers = [("probability", "p"), ("area", "area"), ("entropy", "entropy")]
     note = ", ".join(f"{word} {row[name]:.2f}" for name, word in numbers if row[name] == row[name])
     return replace(explained, target=record.class_name, note=note if record.status == "ok" else record.status)

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from comparison.levels import Reading
+from comparison.levels import LevelRun
 from data.dataset import Sample
 from data.objects import Objects, Truth
 from metrics import agreement, localisation
 from metrics.common import Undefined
-from output.tables import align, format_mean, list_means, write_table
+from output.tables import MEANS, align, format_mean, list_means, mean_and_deviation, write_table
 
 MEASURES = {  # of one map -> its heading; those a run has no value for are left out
     "probability": "probability",
@@ -41,7 +41,7 @@ class Measured:
     fraction: of the pixels, that the threshold of the IoU keeps.
     """
 
-    readings: Sequence[Reading]
+    level_runs: Sequence[LevelRun]
     fraction: float
     rows: list[dict]
     changes: list[dict]
@@ -53,27 +53,27 @@ class Measured:
         return {(row["method"], row["level"], row["image"]): row for row in self.rows}
 
 
-def measure(readings: Sequence[Reading], truth: Truth, fraction: float) -> Measured:
-    """All that the maps of examined readings tell, one image at a time."""
-    methods, samples = readings[0].run.names, readings[0].run.samples
+def measure(level_runs: Sequence[LevelRun], truth: Truth, fraction: float) -> Measured:
+    """All that the maps of the examined runs tell, one image at a time."""
+    methods, samples = level_runs[0].run.names, level_runs[0].run.samples
     rows, changes, ious = [], [], {}
     for place, sample in enumerate(samples):
         objects = _read_objects(truth, sample)
         for method in methods:
-            maps = [reading.run.read_map(method, reading.run.samples[place]) for reading in readings]
-            changes += _compare(method, sample, readings, maps, fraction)
-            for reading, saliency_map in zip(readings, maps):
-                row = _measure_map(method, reading, reading.run.samples[place], saliency_map, objects)
+            maps = [level.run.read_map(method, level.run.samples[place]) for level in level_runs]
+            changes += _compare(method, sample, level_runs, maps, fraction)
+            for level, saliency_map in zip(level_runs, maps):
+                row = _measure_map(method, level, level.run.samples[place], saliency_map, objects)
                 rows.append(row)
                 fits = _fit_boxes(saliency_map, objects)
                 if fits is not None:
-                    ious.setdefault((method, reading.name), []).append(fits)
+                    ious.setdefault((method, level.name), []).append(fits)
     levels = [
-        _summarise_level(method, reading, rows, ious.get((method, reading.name)))
+        _summarise_level(method, level, rows, ious.get((method, level.name)))
         for method in methods
-        for reading in readings
+        for level in level_runs
     ]
-    return Measured(readings, fraction, rows, changes, levels)
+    return Measured(level_runs, fraction, rows, changes, levels)
 
 
 def write_tables(measured: Measured, folder: str | Path) -> str:
@@ -88,20 +88,21 @@ def write_tables(measured: Measured, folder: str | Path) -> str:
     }
     for name, rows in tables.items():
         write_table(folder / f"{name}.csv", rows)
-    caption = f"from level to level, IoU of the {100 * measured.fraction:.3g} % of pixels where each map is largest "
-    caption += f"(by chance {measured.fraction / (2 - measured.fraction):.2f}):"
-    return "\n".join([_format_levels(measured), "", caption, _format_changes(summary)])
+    share, chance = 100 * measured.fraction, measured.fraction / (2 - measured.fraction)
+    caption = f"from level to level, {MEANS}, IoU of the {share:.3g} % of pixels where each map is largest "
+    caption += f"(by chance {chance:.2f}):"
+    return "\n".join([f"{MEANS}:", _format_levels(measured), "", caption, _format_changes(summary)])
 
 
 # --- one map -------------------------------------------------------------------------------------------------
-def _measure_map(method: str, reading: Reading, sample: Sample, saliency_map, objects: Objects | None) -> dict:
+def _measure_map(method: str, level: LevelRun, sample: Sample, saliency_map, objects: Objects | None) -> dict:
     """The row of one map; NaN for what has no value, '' for what is not known."""
-    record = reading.run.record(method, sample)
-    curves = None if record.failed else reading.run.results.read_curves(record)
+    record = level.run.record(method, sample)
+    curves = None if record.failed else level.run.results.read_curves(record)
     row = {
         "method": method,
-        "level": reading.name,
-        "n_classes": reading.n_classes,
+        "level": level.name,
+        "n_classes": level.n_classes,
         "image": sample.name,
         "label": sample.label or "",
         "predicted": record.predicted,
@@ -150,20 +151,20 @@ def _number(value: float | None) -> float:
 
 # --- two maps ------------------------------------------------------------------------------------------------
 def _compare(
-    method: str, sample: Sample, readings: Sequence[Reading], maps: Sequence[np.ndarray | None], fraction: float
+    method: str, sample: Sample, level_runs: Sequence[LevelRun], maps: Sequence[np.ndarray | None], fraction: float
 ) -> Iterator[dict]:
     """A row per pair of levels."""
     size = next((saliency_map.shape for saliency_map in maps if saliency_map is not None), None)
     maps = [saliency_map if saliency_map is None else utils.resize_map(saliency_map, *size) for saliency_map in maps]
     found = agreement.compare_maps(maps, fraction)
-    for one, other in combinations(range(len(readings)), 2):
-        names = {"level_a": readings[one].name, "level_b": readings[other].name}
+    for one, other in combinations(range(len(level_runs)), 2):
+        names = {"level_a": level_runs[one].name, "level_b": level_runs[other].name}
         scores = {metric: float(values[one, other]) for metric, values in found.items()}
         yield {"method": method, "image": sample.name, **names, **scores}
 
 
 def _summarise_changes(measured: Measured) -> Iterator[dict]:
-    """A row per method and pair of levels: mean, deviation and count of each measure of agreement."""
+    """A row per method and pair of levels: mean, sample deviation and count of each measure of agreement."""
     groups = {}
     for row in measured.changes:
         groups.setdefault((row["method"], row["level_a"], row["level_b"]), []).append(row)
@@ -173,18 +174,21 @@ def _summarise_changes(measured: Measured) -> Iterator[dict]:
 
 
 # --- one level -----------------------------------------------------------------------------------------------
-def _summarise_level(method: str, reading: Reading, rows: Sequence[dict], ious: Sequence[np.ndarray] | None) -> dict:
+def _summarise_level(method: str, level: LevelRun, rows: Sequence[dict], ious: Sequence[np.ndarray] | None) -> dict:
     """The row of one method and level: accuracy, means, MaxBoxAcc and the threshold that reaches it."""
-    rows = [row for row in rows if (row["method"], row["level"]) == (method, reading.name)]
+    rows = [row for row in rows if (row["method"], row["level"]) == (method, level.name)]
     right = [np.nan if row["right"] == "" else row["right"] for row in rows]
+    accuracy, _, n = mean_and_deviation(right)  # a share of right images has no deviation
     box_acc, threshold = localisation.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
     return {
         "method": method,
-        "level": reading.name,
-        "n_classes": reading.n_classes,
-        "model": reading.column.source,
+        "level": level.name,
+        "n_classes": level.n_classes,
+        "model": level.model.source,
         "images": len(rows),
-        **list_means({"accuracy": right, **{name: [row[name] for row in rows] for name in MEASURES}}),
+        "accuracy_mean": float(accuracy),
+        "accuracy_n": int(n),
+        **list_means({name: [row[name] for row in rows] for name in MEASURES}),
         "max_box_acc_mean": box_acc,
         "max_box_acc_n": len(ious or ()),
         "max_box_acc_threshold": threshold,

@@ -19,7 +19,7 @@ from data.dataset import Sample
 from explainers.registry import METHODS
 from metrics import agreement
 from output.files import figure_saver, write_pages, write_whole
-from output.tables import mean_and_deviation
+from output.tables import MEANS, mean_and_deviation
 from pipeline import run_figures
 from plots import drawing, panels
 from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side
@@ -53,7 +53,7 @@ def write_comparison_pages(compared: Comparison, colormap: str, alpha: float) ->
     """The paths of the matrix, the pages side by side and the ranking of each pair, as they are written."""
     folder, names, model = compared.run.results.folder, compared.run.names, compared.run.description["model_name"]
     means = {metric: mean_and_deviation(values)[:2] for metric, values in compared.scores.items()}
-    title = f"agreement of methods, {model}: mean ± deviation over {len(compared.run.samples)} images"
+    title = f"agreement of methods, {model}: {MEANS} over {len(compared.run.samples)} images"
     title += ", undefined ones left out" if compared.reasons else ""
     yield write_whole(folder / "agreement_matrix.png", figure_saver(figure_matrix(names, means, title)))
     style = {"colormap": colormap, "alpha": alpha, "density_note": ""}
@@ -133,7 +133,7 @@ def figure_ranking(pairs: Sequence[Pair], names: tuple[str, str], fraction: floa
 def figure_matrix(
     names: Sequence[str], summaries: Mapping[str, tuple[np.ndarray, np.ndarray]], supertitle: str = ""
 ) -> "Figure":
-    """Of each metric, how much each pair of methods agrees: mean over the images, below it the deviation.
+    """Of each metric, how much each pair of methods agrees: mean over the images, below it the sample deviation.
 
     summaries: metric of `MEASURES` -> (mean, standard deviation), each (M, M); NaN is left white.
     """

@@ -11,7 +11,7 @@ import utils
 from data.boxes import Box, read_mask
 from data.dataset import Sample
 from metrics import agreement, localisation
-from output.tables import align, format_mean, list_means, write_table
+from output.tables import MEANS, align, format_mean, list_means, write_table
 from pipeline.run import Run
 
 HEADS = {
@@ -73,7 +73,7 @@ def write_agreement(compared: Comparison) -> str:
         names = {"method_a": compared.run.names[one], "method_b": compared.run.names[other]}
         summary.append({**names, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "agreement_summary.csv", summary)
-    caption = f"agreement, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
+    caption = f"agreement, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
     return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
 
@@ -114,9 +114,9 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     write_table(compared.run.results.folder / "score_board.csv", board)
     best = np.mean([min(compared.fraction, share) / max(compared.fraction, share) for share in shares])
     caption = (
-        f"score board, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with the boxes, "
-        f"which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; pointing game "
-        f"within {constants.POINTING_TOLERANCE} px:"
+        f"score board, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with "
+        f"the boxes, which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; "
+        f"pointing game within {constants.POINTING_TOLERANCE} px:"
     )
     return f"{caption}\n{format_scores(board, ('method',), metrics)}"
 
@@ -134,12 +134,12 @@ def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarra
 
 # --- rows ----------------------------------------------------------------------------------------------------
 def summarise_scores(scores: Mapping[str, Sequence[float]]) -> dict:
-    """Images, how many are undefined, and of each metric its mean, deviation and count."""
+    """Images, how many are undefined, and of each metric its mean, sample deviation and count."""
     return {"images": len(scores["iou"]), "undefined": int(np.isnan(scores["iou"]).sum()), **list_means(scores)}
 
 
 def format_scores(rows: Sequence[dict], keys: Sequence[str], metrics: Sequence[str]) -> str:
-    """The rows as text: keys, images, and mean ± deviation of each metric, n where it is not all."""
+    """The rows as text: keys, images, and mean ± sample deviation of each metric, n where it is not all."""
     lines = [[*(key.replace("_", " ") for key in keys), "images", *(HEADS[metric] for metric in metrics)]]
     for row in rows:
         means = [format_mean(row, metric, row["images"]) for metric in metrics]

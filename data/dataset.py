@@ -16,7 +16,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -97,6 +97,14 @@ def load_dataset(
         for name, stem, label in zip(names, stems, found)
     }
     return take_in_turn([samples[name] for name in names], limit)
+
+
+def label_samples(
+    samples: Sequence[Sample], class_names: Sequence[str], class_ids: Sequence[str] | None = None
+) -> list[Sample]:
+    """The samples of `load_dataset` with the classes that their names have in a model of these classes."""
+    found = _find_labels([sample.name for sample in samples], class_names, class_ids or (), "style")
+    return [replace(sample, label=name, class_index=index) for sample, (name, index) in zip(samples, found)]
 
 
 def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:

@@ -25,6 +25,7 @@ import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
 from network import layer_graph, model_reading, node_scores
+from utils import find_model_name
 
 
 def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
@@ -78,10 +79,8 @@ class Classifier:
         precision: str = "float32",
         batch_size: int = constants.BATCH_SIZE,
     ):
+        model_name = model_name and find_model_name(model_name)
         zoo = constants.ZOO.get(model_name)
-        if model_name is not None and zoo is None and model_name != constants.MODEL_NAME_DEMO:
-            choices = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-            raise ValueError(f"unknown model_name {model_name!r}; choose one of: {choices}")
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
         self.model, self.model_name = model, model_name

@@ -8,6 +8,7 @@ process ends, however it ends.
 """
 
 import contextlib
+import errno
 import json
 import platform
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from output.files import write_whole
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of drives without locks: nothing is kept out there
 LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
 
 
@@ -39,6 +41,11 @@ class OutputFolder:
             self._lock.acquire()
         except Timeout:
             raise ValueError(f"another run is writing into '{path}': wait, or choose another --{flag}") from None
+        except NotImplementedError:  # how older versions of filelock say ENOSYS
+            pass
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
         self.description = read_description(self._file, flag)
 
     def close(self) -> None:
@@ -78,7 +85,7 @@ class OutputFolder:
     def update(self, **more) -> None:
         """Writes run.json with what more is known; what was told before stays."""
         host = {"versions": versions(), "host": platform.node(), "platform": platform.platform()}
-        self.description = {**(self.description or {}), **more, **host}
+        self.description = {**(self.description or {}), **host, **more}
         text = json.dumps(self.description, indent=2, ensure_ascii=False, default=str) + "\n"
         write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8", errors="surrogateescape"))
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from output.files import open_text, write_whole
+from output.progress import printable
+
+MEANS = "mean ± sample deviation"  # what `format_mean` writes, for the heading of a table
 
 
 def write_table(path: Path, rows: Sequence[Mapping], names: Sequence[str] | None = None) -> Path:
@@ -27,21 +30,23 @@ def write_table(path: Path, rows: Sequence[Mapping], names: Sequence[str] | None
 
 def align(lines: Sequence[Sequence[str]]) -> str:
     """The cells of a table as text, those of a column below each other."""
+    lines = [[printable(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
 
 def mean_and_deviation(values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and count over the first axis of values (N, ...), each of their shape (...).
+    """Mean, deviation and count over the first axis of values (N, ...), each of their shape (...).
 
-    NaN is left out and not counted; where nothing is left, mean and deviation are NaN.
+    The deviation is that of a sample, sqrt(sum (x - mean)^2 / (n - 1)), as pandas and R give it; NaN for one value.
+    NaN is left out and not counted; where nothing is left, the mean is NaN too.
     """
     values = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(values)
     n = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(known, values, 0).sum(axis=0) / n
-        std = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / n)
+        std = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / np.maximum(n - 1, 0))
     return mean, std, n
 
 
@@ -55,12 +60,12 @@ def list_means(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def format_mean(row: Mapping, name: str, n_all: int, spec: str = ".3f") -> str:
-    """'mean ± deviation' of the columns of `list_means`, and '(n=...)' where that is fewer than n_all; '-' without any.
+    """`MEANS` of the columns of `list_means`, and '(n=...)' where that is fewer than n_all; '-' without any.
 
-    Without a deviation, or a column of one, the mean stands alone.
+    One value has no deviation, nor has a row without that column: there the mean stands alone.
     """
     mean, std, n = row[f"{name}_mean"], row.get(f"{name}_std", np.nan), row[f"{name}_n"]
     if not n:
         return "-"
-    spread = "" if n == 1 or std != std else f" ± {std:{spec}}"
+    spread = "" if std != std else f" ± {std:{spec}}"
     return f"{mean:{spec}}{spread}{f' (n={n})' if n < n_all else ''}"

@@ -35,7 +35,7 @@ class CommandParser(argparse.ArgumentParser):
         """Says what is wrong, the flag that comes closest to an unknown one, and ends the program with code 2."""
         words = message.removeprefix("unrecognized arguments: ").split()
         unknown = words[0].split("=")[0] if message.startswith("unrecognized") else ""
-        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1)
+        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1, cutoff=0.75)
         advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
         self.exit(2, f"{self.prog}: error: {printable(message)}\n{advice}\n")
 
@@ -158,8 +158,8 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of the classifier, which `settings.read_model_settings` reads."""
+def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags of the classifier, which `settings.read_model_settings` reads, and returns their group."""
     model = parser.add_argument_group("model")
     model.add_argument(
         "--model_name",
@@ -171,13 +171,14 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         "--model_path",
         type=path,
         metavar="PATH",
-        help=".keras or .h5 file; --model_name then tells its preprocessing (default: the network of --model_name)",
+        help=".keras or .h5 file, weights alone or a SavedModel folder; --model_name then tells its preprocessing "
+        "(default: the network of --model_name)",
     )
     model.add_argument(
         "--class_names",
         type=path,
         metavar="NAMES",
-        help="names by commas, a text file, or Keras's class index JSON (default: those kept with the model)",
+        help="names by commas, or a file of them, see docs/models.md (default: those kept with the model)",
     )
     model.add_argument(
         "--layer_name",
@@ -186,6 +187,12 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument(
         "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
+    )
+    model.add_argument(
+        "--custom_objects",
+        type=path,
+        metavar="PATH",
+        help="a Python file that defines the model's own layers, and is run (default: none)",
     )
     model.add_argument(
         "--precision",
@@ -200,6 +207,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images per forward pass (default: %(default)s)",
     )
+    return model
 
 
 def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._ArgumentGroup:

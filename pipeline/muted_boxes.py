@@ -17,14 +17,14 @@ from output.tables import align, write_table
 from pipeline.run import Run
 
 NUMBERS = ("probability", "probability_muted", "fall")
-COLUMNS = ("image", "class", "box", "x0", "y0", "x1", "y1", *NUMBERS, "undefined")
+MUTED_COLUMNS = ("image", "class", "box", "x0", "y0", "x1", "y1", *NUMBERS, "undefined")
 
 
 def write_muted(run: Run, boxes: Mapping[str, Sequence[Box]], seed: int) -> str:
     """The table as text, once muted.csv is written. run: examined; boxes: name of a sample -> its boxes."""
     with_boxes = [sample for sample in run.samples if sample.name in boxes]
     rows = [row for sample in with_boxes for row in mute(run, sample, boxes[sample.name], seed)]
-    write_table(run.results.folder / "muted.csv", rows, COLUMNS)
+    write_table(run.results.folder / "muted.csv", rows, MUTED_COLUMNS)
     lines = [["image", "class", "muted box", "probability", "muted", "fall"]]
     for row in rows:
         numbers = [f"{row[name]:.3f}" for name in NUMBERS] if "fall" in row else ["-", "-", row["undefined"]]
@@ -37,7 +37,8 @@ def mute(run: Run, sample: Sample, boxes: Sequence[Box], seed: int) -> list[dict
     occlusion = METHODS["OCCLUSION"]
     record = run.record(occlusion.name, sample)
     rows = [
-        dict(zip(COLUMNS, (sample.name, record.class_name, box.name or f"line {box.line}", *box[:4]))) for box in boxes
+        dict(zip(MUTED_COLUMNS, (sample.name, record.class_name, box.name or f"line {box.line}", *box[:4])))
+        for box in boxes
     ]
     if record.failed:
         return [{**row, "undefined": record.status} for row in rows]

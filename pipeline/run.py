@@ -11,11 +11,13 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 import constants
 from data import dataset
+from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
@@ -82,22 +84,25 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
     return model_files.load_classifier(**vars(settings))
 
 
-def load_dataset(settings: DataSettings, names) -> Images:
-    """The samples of these settings; names: of their classes, those of a classifier or a taxonomy."""
+def load_dataset(settings: DataSettings) -> Images:
+    """The samples of these settings, before a model is there; ValueError, with its flag, for a path that is none."""
+    for flag, path in settings.paths.items():
+        if path is not None and not Path(path).exists():
+            raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     images, density_maps, fixations = find_paths(settings)
-    found = dataset.load_dataset(
-        images,
-        density_maps,
-        fixations=fixations,
-        fixations_unit=settings.fixations_unit,
-        class_names=names.class_names,
-        class_ids=names.class_ids,
-    )
+    found = dataset.load_dataset(images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit)
     if settings.is_embedded:  # whatever else was drawn before lies there too
         drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
         found = [sample for sample in found if sample.name in drawn]
     note = "simulated gaze" if demo_data.is_demo(images) else ""
     return Images(choose_samples(settings, found), found, note)
+
+
+def label_images(images: Images, names) -> Images:
+    """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
+    own = names.class_names, names.class_ids
+    samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
+    return replace(images, samples=samples, all_samples=all_samples)
 
 
 def find_paths(settings: DataSettings) -> list:
@@ -124,11 +129,11 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     """
     class_rule = settings.class_rule
     if class_rule not in ("auto", "label", "predicted"):
-        class_rule = str(classifier.class_index_of(class_rule))
+        class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
     check_options(classifier, methods)
     description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
-    print_choices(description, images.samples)
+    print_choices(description, images.samples, classifier.class_names)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
@@ -140,7 +145,7 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
     for method, reason in misfits.items():
         if not settings.leaves_out:
             raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
+        print(f"{method.name} is left out: {printable(reason)}", file=sys.stderr)
     return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
@@ -150,7 +155,7 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
     run.results.accept_gaze(gaze.fingerprint)
     for method in run.methods:
         if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):
-            print(f"{method.name} is left out: {gaze.wants(method.name)}", file=sys.stderr)
+            print(f"{method.name} is left out: {printable(gaze.wants(method.name))}", file=sys.stderr)
     scorer = Scorer(
         run.classifier,
         gaze,
@@ -200,18 +205,15 @@ def tell_apart(names: Sequence[str]) -> str:
     return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
 
 
-def print_choices(description: dict, samples: Sequence[Sample]) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
-    print_table(description)
-    labelled = sum(sample.label is not None for sample in samples)
+def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, how many images; with class_names, the model's, also
+    which labels are none of them."""
+    labels, indices = [sample.label for sample in samples], [sample.class_index for sample in samples]
+    labelled, others = describe_labels(labels, labels if class_names is None else indices, class_names or ())
     with_map = sum(sample.density_map_path is not None for sample in samples)
     with_points = sum(sample.fixations is not None for sample in samples)
-    print_table(
-        {
-            "images": f"{len(samples)}, {labelled} with a label, {with_map} with a density map, "
-            f"{with_points} with fixations"
-        }
-    )
+    images = f"{len(samples)}, {labelled}, {with_map} with a density map, {with_points} with fixations"
+    print_table({**description, "images": images, **({} if others is None else {"labels": others})})
 
 
 def print_table(values: dict) -> None:

@@ -63,10 +63,10 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
     notes = [record.status] if record.status != "ok" else []
     notes += [f"{metric} undefined: {reason}" for metric, reason in record.undefined.items()][:1]
     return ExplainedImage(
-        name=_printable(Path(record.image).name),
+        name=Path(record.image).name,
         image=image,
         saliency_map=results.read_map(record),
-        label=_printable(record.label),
+        label=record.label,
         target=record.class_name if explains_class(record.method) else "",
         top_classes=record.top_classes,
         density_map=density_map,
@@ -77,11 +77,6 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
         note="; ".join(notes),
         **look,
     )
-
-
-def _printable(name: str) -> str:
-    """The name with '?' for what is no UTF-8 in a file's name; matplotlib would stumble over it."""
-    return name.encode(errors="replace").decode()
 
 
 def _write_grid(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:

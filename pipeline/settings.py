@@ -25,6 +25,7 @@ class ModelSettings:
     class_names: str | None = None
     layer_name: str | None = None
     trust_model: bool = False
+    custom_objects: str | None = None
     precision: str = "float32"
     batch_size: int = constants.BATCH_SIZE
 
@@ -103,6 +104,7 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
         args.class_names,
         args.layer_name,
         args.trust_model,
+        args.custom_objects,
         args.precision,
         args.batch_size,
     )

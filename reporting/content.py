@@ -36,7 +36,7 @@ for fixations, each observer predicted by all others; for density maps, one half
 BOXES_EXPLAINED = """Box: quartiles; line: median; dot: mean; whiskers: 1.5 times the box. ↑ higher, ↓ lower is
 better."""
 CURVES_EXPLAINED = """Probability of the class while pixels are inserted or deleted, most salient first: mean over the
-images and one standard deviation."""
+images and one sample deviation (n - 1)."""
 SCATTER_EXPLAINED = "Does a map that looks like gaze also tell what the network uses? A dot is an image."
 
 

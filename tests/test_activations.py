@@ -122,21 +122,6 @@ def test_other_settings_want_another_folder(work, capsys):
     assert len(rows_of()) == 6 and Path("activations/mine.txt").exists()
 
 
-def test_signed_maps_and_silent_channels_are_told(planted_classifier):
-    features = np.zeros((4, 4, 3), np.float32)
-    features[0, 0, 1] = -2
-    texts = [activation_maps._tell_range(features[..., k]) for k in range(2)]
-    assert texts == ["silent", "-2 to 0"]
-
-
-def test_an_image_that_leaves_a_channel_silent_has_no_region(image):
-    silent, excited = np.zeros((4, 4), np.float32), np.eye(4, dtype=np.float32)
-    shown = [activation_maps.Excited("one.png", image, activation) for activation in (silent, excited)]
-    figure = activation_maps.figure_top_images([(5, shown)], "title")
-    assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1, 0]
-    assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == ["silent", "one.png", "no region"]
-
-
 def test_a_mistyped_flag_needs_no_tensorflow():
     code = (
         "import sys, activations\ntry: activations.main(['--nonsense'])\nexcept SystemExit: pass\n"

@@ -11,11 +11,10 @@ from planted import head, noise, residual_backbone
 
 import attention_mil
 import main
-from data.labelled_images import LabelledImages
-from network import model_files, transfer
+from network import model_files
 from network.attention_layers import Bags
-from training import command, stages
-from training.training_settings import Stage, read_training_settings
+from training import command
+from training.training_settings import read_training_settings
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -78,46 +77,6 @@ def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, sav
     assert all(row["status"] == "ok" for row in records if row["method"] == "ATTENTION")
     assert run(*flags, "--patch_size=20") == 2  # other bags are another run
     assert "patches: '4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("stage, weights", [("head", "fixed"), ("all_layers", "trained")])
-def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, weights, tmp_path):
-    backbone = transfer.Backbone(residual_backbone(), None, "none", (32, 32))
-    images = LabelledImages(list("abcd"), noise(4).astype(np.uint8), np.array([0, 1, 0, 1]), ["x", "y"], [])
-    plan = [Stage(stage, 2, 1e-2, 5, batch_size=2)]
-    before = {}
-
-    def train_model(folder, stopped):
-        backbone.model.set_weights(weights_before)
-        model = Bags(16, 16, gated=True, embedding=10, units=5).add_head(backbone, 2, seed=0)
-        before.update({layer.name: layer.get_weights() for layer in model.layers})
-
-        def report(stage, history):
-            if stopped and len(history["loss"]) == 1:
-                raise KeyboardInterrupt
-
-        arguments = model, backbone, images, images, plan, None, folder
-        if stopped:
-            with pytest.raises(KeyboardInterrupt):
-                stages.train_stages(*arguments, report, has_bags=True)
-            stopped = False
-        histories = stages.train_stages(*arguments, report, has_bags=True)
-        assert len(histories[stage]["loss"]) == 2
-        return model
-
-    weights_before = backbone.model.get_weights()
-    unbroken = train_model(tmp_path / "unbroken", stopped=False)
-    trained = {layer.name: [weight.copy() for weight in layer.get_weights()] for layer in unbroken.layers}
-    resumed = train_model(tmp_path / "resumed", stopped=True)
-    own = {"instances", "attention_v", "attention_u", "attention_w", "head_predictions"}
-    for layer in resumed.layers:
-        if not layer.weights or layer.name == "head_dropout":
-            continue
-        for one, other in zip(trained[layer.name], layer.get_weights(), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
-        changed = any(np.abs(one - other).max() > 0 for one, other in zip(before[layer.name], layer.get_weights()))
-        assert changed == (layer.name in own or weights == "trained"), layer.name
-        assert layer.trainable
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from planted import COLOURS, ROOT, planted_model
 
 import feature_visualization
 from network import model_files
-from pipeline import flags
 from units import maximisation, visualization
 
 
@@ -64,13 +63,6 @@ def test_an_impression_that_is_none_is_said_plainly(work, capsys):
     assert run("--n_steps=1", "--class_index=green") == 1
     assert "not an impression of 'green': classified as" in capsys.readouterr().out
     assert rows_of()[0]["is_sure"] == "no"
-
-
-def test_a_doubt_says_whether_the_class_or_the_probability_is_not_the_wanted_one():
-    row = {"target": "green", "verdict": "green", "probability": "0.506103", "target_probability": "0.506103"}
-    assert "classified as it, but with 0.506 only" in visualization.describe_doubt(row)
-    said = visualization.describe_doubt(row | {"verdict": "red", "target_probability": "0.200000"})
-    assert "classified as 'red' with 0.506103, it has 0.200000" in said
 
 
 def test_channels_neurons_and_layers_of_several_methods(work):
@@ -160,10 +152,6 @@ def test_other_settings_want_another_folder(work, capsys):
 def test_many_classes_want_a_choice(work, monkeypatch, capsys):
     monkeypatch.setattr(visualization, "MOST_CLASSES", 2)
     assert run() == 2 and "choose with --class_index or --layer_name" in capsys.readouterr().err
-
-
-def test_channels_are_read_as_numbers_and_ranges():
-    assert flags.read_channels("0-3,151, 2") == [0, 1, 2, 3, 151]
 
 
 def test_a_mistyped_flag_needs_no_tensorflow():

@@ -12,9 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from inat_loc_files import SPECIES
 from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
-from test_taxonomy_files import SPECIES, data  # noqa: F401
 
 import constants
 import hierarchy
@@ -100,8 +100,8 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--top_k=3", "--top_k belongs to main.py"),
-        ("--baselines", "--baselines belongs to main.py"),
+        ("--top_k=3", "unrecognized arguments: --top_k"),
+        ("--baselines", "unrecognized arguments: --baselines"),
         ("--fraction=0", "more than 0"),
         ("--taxonomy=none.csv", "there is no file 'none.csv'"),
         ("--explanation_method=CAM", "CAM: a class of label level 'leaf' has no weights of its own"),
@@ -285,11 +285,11 @@ def test_two_coarse_models_of_one_level_and_one_of_none_are_refused(colours, und
     assert "has no label for 3 of the model's 3 classes: a, b, c" in capsys.readouterr().err
 
 
-def test_inat_loc_is_read_as_it_is_published(colours, undrawn, data, capsys):  # noqa: F811
+def test_inat_loc_is_read_as_it_is_published(colours, undrawn, inat_loc, capsys):  # noqa: F811
     settings = {"class_names": list(SPECIES), "preprocessing": "none"}
     model_files.save_model(planted_model(scale=30.0), Path("species.keras"), settings)
-    flags = "--model_path=species.keras", f"--taxonomy={data / 'metadata'}"
-    assert run(QUICK, *flags, f"--test_images_folder_path={data / 'test'}") == 0
+    flags = "--model_path=species.keras", f"--taxonomy={inat_loc / 'metadata'}"
+    assert run(QUICK, *flags, f"--test_images_folder_path={inat_loc / 'test'}") == 0
     found = [(row["level"], row["n_classes"], row["images"]) for row in rows_of("levels")]
     ranks = "species", "genus", "family", "order", "class"
     assert found == [(rank, size, "6") for rank, size in zip(ranks, "33222")]

@@ -17,7 +17,7 @@ MAY_IMPORT = {  # room, or module of the root -> the rooms and modules of the ro
     "output": {"constants", "utils"},
     "data": {"constants", "utils", "output"},
     "metrics": {"constants", "utils"},
-    "plots": {"constants", "utils", "representations", "metrics"},
+    "plots": {"constants", "utils", "output", "representations", "metrics"},
     "representations": {"constants", "utils", "plots", "metrics"},
     "evaluate": {"metrics", "constants", "utils"},
     "network": {"constants", "utils", "data", "output"},

@@ -68,7 +68,7 @@ def test_a_check_that_is_run_again_explains_nothing_and_says_the_same(work, monk
 def test_flags_of_main_alone_are_refused(work, capsys, flag):
     with pytest.raises(SystemExit) as stopped:
         run(flag)
-    assert stopped.value.code == 2 and "belongs to main.py" in capsys.readouterr().err
+    assert stopped.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err
 
 
 # --- how alike two maps are --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils import find_class, get_image_index, get_last_layer_name, parse_mexculture_name
+from utils import find_class, find_model_name, get_image_index, get_last_layer_name, parse_mexculture_name
 
 
 def test_a_mexculture_name_is_taken_apart():
@@ -44,5 +44,35 @@ def test_a_name_of_two_classes_tells_neither():
 
 def test_the_last_layer_is_the_zoos():
     assert get_last_layer_name("ResNet") == "conv5_block3_out"
-    with pytest.raises(ValueError, match="ResNet, .*VGG16.*got 'resnet51'"):
+    assert get_last_layer_name("vgg16") == "block5_conv3"
+    with pytest.raises(ValueError, match="unknown model_name 'resnet51'; did you mean ResNet50"):
         get_last_layer_name("resnet51")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ResNet", "ResNet"),
+        ("resnet", "ResNet"),
+        ("RESNET50", "ResNet50"),
+        ("efficientnetv2b0", "EfficientNetV2B0"),
+        ("mobilenet_v2", "MobileNetV2"),
+        ("convnext-tiny", "ConvNeXtTiny"),
+        ("resnetdemo", "ResNetDemo"),
+    ],
+)
+def test_a_network_is_found_in_any_letter_case(written, meant):
+    assert find_model_name(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("MobilNetV2", "MobileNetV2"), ("VGG18", "VGG1"), ("EfficentNetB3", "EfficientNetB3")]
+)
+def test_a_slip_in_a_name_is_asked_about(written, meant):
+    with pytest.raises(ValueError, match=f"unknown model_name '{written}'; did you mean .*{meant}.*\\?"):
+        find_model_name(written)
+
+
+def test_a_name_of_no_network_lists_them_all():
+    with pytest.raises(ValueError, match="choose one of: ResNet, .*VGG16, .*ResNetDemo"):
+        find_model_name("AlexNet")

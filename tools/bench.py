@@ -73,10 +73,10 @@ class Bench:
         import numpy as np
         import tensorflow as tf
 
-        from network import model_files
+        from network import zoo
         from network.classifier import Classifier
 
-        self.model = model_files.zoo_model(model_name, weights=None)
+        self.model = zoo.build(model_name, weights=None)
         self.classifier = Classifier(self.model, model_name)
         self.half = Classifier(self.model, model_name, precision="bfloat16")
         size = self.classifier.input_height, self.classifier.input_width

@@ -1,5 +1,4 @@
 """How a classifier is trained, for train.py and attention_mil.py: augmentation, stages, the loop, what it leaves.
 
-May import the pipeline (its flags and settings) and all below it, neither comparison, reporting, webpage nor units;
-only commands and tools import it.
+May import network, explainers and all below them, and of the pipeline the flags; only commands and tools import it.
 """

@@ -1,7 +1,7 @@
 """One training run, from its settings to a model file and what lies beside it, for `train.py` and `attention_mil.py`.
 
     images -> backbone without its head -> stages (stages.py) -> the model file -> its predictions of the validation
-           images -> curves, tables, figures (report.py)
+           images -> curves, tables, figures (training_files.py)
 
 Says on the screen what was chosen, a line per epoch, and what was written.
 """
@@ -17,6 +17,7 @@ from data import dataset, labelled_images
 from data import multi_labels as multi_label
 from network import model_files, transfer
 from network.attention_layers import Bags
+from output.progress import printable
 from scenes import demo_data
 from training import stages, training_files
 from training.loop import History, best_epoch
@@ -34,9 +35,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     samples, class_names, table, table_words = list_images(settings, folders)
     keras.utils.set_random_seed(settings.seed)
     backbone = transfer.load_backbone(settings.model_name, settings.weights)
-    first_layer = None
-    if settings.weights != "none":
-        first_layer = transfer.choose_first_layer(backbone, settings.fine_tune_from)
+    from_scratch = settings.weights == "none"
+    first_layer = None if from_scratch else transfer.choose_first_layer(backbone, settings.fine_tune_from)
     train, val = (
         labelled_images.read_labelled(part, class_names, *backbone.input_size, table and table.rows) for part in samples
     )
@@ -63,19 +63,17 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
     if is_done:
-        print(f"{model_path} has been trained with these settings; --overwrite trains it again")
+        print(f"{printable(str(model_path))} has been trained with these settings; --overwrite trains it again")
         return model_path
     model = (bags or transfer).add_head(backbone, len(class_names), settings.seed, "sigmoid" if table else "softmax")
     histories = stages.train_stages(
         model, backbone, train, val, settings.stages, first_layer, folder, print_epoch, has_bags=bags is not None
     )
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
+    paths = training_files.write_history(folder, histories)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
     probabilities = classifier.predict(val.images)[:, -len(class_names) :]
-    paths = [
-        *training_files.write_history(folder, histories),
-        *training_files.write_evaluation(folder, val, probabilities),
-    ]
+    paths += training_files.write_evaluation(folder, val, probabilities)
     measured = training_files.measure(val, probabilities)
     opened.update(**measured, left_out=left_out)
     for stage in settings.stages:
@@ -128,9 +126,9 @@ def print_choices(described: dict, left_out: Sequence[str]) -> None:
         elif isinstance(value, (list, tuple)):
             more = f", ... ({len(value)} in all)" if len(value) > 10 else ""
             value = ", ".join(map(str, value[:10])) + more
-        print(f"{name.replace('_', ' '):>14}: {value}")
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}")
     for reason in left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {printable(reason)}", file=sys.stderr)
     sys.stdout.flush()
 
 

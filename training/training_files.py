@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-import constants
 from data import multi_labels as multi_label
 from data.labelled_images import LabelledImages
 from output.files import figure_saver, write_whole
@@ -26,6 +25,8 @@ from output.folder import OutputFolder
 from output.tables import write_table
 from training.training_figures import figure_average_precision, figure_confusion_matrix, figure_training, figure_worst
 
+WORST_IMAGES = 10
+WORST_LABELS = 3  # named above one of them, where an image has several
 FILES = (
     "history.csv",
     "accuracy_loss.png",
@@ -40,14 +41,14 @@ FILES = (
 
 
 def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[OutputFolder, bool]:
-    """The locked folder of the run, and whether all is done already; with `overwrite` it begins anew.
+    """The locked folder of the run, and whether all is done already; with `overwrite` nothing is.
 
     Raises ValueError if the folder holds a run with other settings, or the model file was not made by a run.
     """
     path = model_path.with_name(f"{model_path.stem}_training")
     if model_path.exists() and not overwrite and not (path / "run.json").is_file():
-        raise ValueError(f"model_path: '{model_path}' is there already; --overwrite replaces it")
-    folder = OutputFolder(path, flag="model_path")
+        raise ValueError(f"--output_model_path: '{model_path}' was not written by train.py; --overwrite replaces it")
+    folder = OutputFolder(path, flag="output_model_path")
     if overwrite:
         folder.remove(FILES)
     folder.describe(settings, {})
@@ -129,7 +130,7 @@ def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarra
     ]
     matrix = confusion_matrix(true, predicted, len(names))
     counts = [{"true \\ predicted": name, **dict(zip(names, row))} for name, row in zip(names, matrix.tolist())]
-    worst = order[: constants.WORST_IMAGES]
+    worst = order[:WORST_IMAGES]
     titles = [
         f"true: {names[true[i]]} {probabilities[i, true[i]]:.2f}\n"
         f"predicted: {names[predicted[i]]} {probabilities[i, predicted[i]]:.2f}"
@@ -162,7 +163,7 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
         {"class": name, "positives": n, "average_precision": "" if np.isnan(value) else f"{value:.6f}"}
         for name, n, value in zip(names, positives, values)
     ]
-    worst = order[: constants.WORST_IMAGES]
+    worst = order[:WORST_IMAGES]
     titles = [_title_labels(names, val.labels[i], probabilities[i]) for i in worst]
     bars = figure_average_precision(values, positives, len(val), names)
     return [
@@ -175,7 +176,7 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
 
 def _title_labels(names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray) -> str:
     """The true labels of an image, then the classes whose probability is furthest from what was wanted."""
-    costly = np.argsort(-np.abs(labels - probabilities), kind="stable")[: constants.WORST_LABELS]
+    costly = np.argsort(-np.abs(labels - probabilities), kind="stable")[:WORST_LABELS]
     lines = [f"{names[k]}: {probabilities[k]:.2f}, wanted {labels[k]:g}" for k in costly]
     return "\n".join([f"true: {', '.join(_chosen(names, labels > 0)) or 'none'}", *lines])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import constants
 from pipeline import flags
+from utils import find_model_name
 
 if TYPE_CHECKING:
     from data.taxonomy import Taxonomy
@@ -86,10 +87,8 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     )
     model = parser.add_argument_group("model")
     demo = constants.MODEL_NAME_DEMO
-    names = ", ".join([*constants.ZOO, demo])
-    model.add_argument(
-        "--model_name", metavar="NAME", help=f"one of {names} (default: ResNet; {demo} for the embedded data)"
-    )
+    names = f"of keras.applications, as {', '.join(list(constants.ZOO)[:3])}, ..., or {demo}"
+    model.add_argument("--model_name", metavar="NAME", help=f"{names} (default: ResNet; {demo} for the embedded data)")
     model.add_argument(
         "--weights",
         type=flags.path,
@@ -189,7 +188,7 @@ def _choose_level(args: argparse.Namespace) -> "tuple[str, Taxonomy | None]":
 
 def _choose_model(args: argparse.Namespace) -> tuple[str | None, str]:
     """The name of the network and its weights; the name of a saved model may be None."""
-    model_name, weights = args.model_name, args.weights
+    model_name, weights = args.model_name and find_model_name(args.model_name), args.weights
     if model_name is None and weights in (None, "imagenet", "none"):
         model_name = "ResNet" if args.train_images_folder_path else constants.MODEL_NAME_DEMO
     return model_name, weights or ("none" if model_name == constants.MODEL_NAME_DEMO else "imagenet")

@@ -126,7 +126,7 @@ def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int]
     for k in shown:
         activation = features[..., k]
         pictures.append(representations.represent_heatmap(activation, COLORMAP))
-        titles.append(f"channel {k}\n{_tell_range(activation)}")
+        titles.append(f"channel {k}\n{_describe_range(activation)}")
         if channels is not None:
             pictures.append(representations.represent_heatmap_overlaid(activation, image, COLORMAP))
             titles.append(f"channel {k}\nover the image")
@@ -135,7 +135,7 @@ def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int]
     return utils.grid_layout(pictures, titles, title)
 
 
-def _tell_range(activation: np.ndarray) -> str:
+def _describe_range(activation: np.ndarray) -> str:
     low, high = float(activation.min()), float(activation.max())
     if low == high:
         return f"{low:.3g} everywhere" if low else "silent"
@@ -185,7 +185,7 @@ def _draw_excited(whole: "Axes", part: "Axes", one: Excited) -> None:
     if representations.is_constant(one.activation):
         drawing.show_image(whole, (one.image * DIMMED).astype(np.uint8))
         drawing.write_message(part, "no region")
-        drawing.write_title(whole, [one.name, _tell_range(one.activation)])
+        drawing.write_title(whole, [one.name, _describe_range(one.activation)])
         return
     mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2])
     brightness = np.where(mask[..., None], 1, DIMMED)

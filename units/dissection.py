@@ -99,7 +99,7 @@ def _tally(
 
 
 def random_twin(classifier: Classifier, seed: int = constants.SEED) -> Classifier:
-    """A classifier of the same layers, drawn anew by the layers' own initialisers; the model itself stays as it is."""
+    """A classifier of the same layers, their weights drawn by their own initialisers; the model stays as it is."""
     keras.utils.set_random_seed(seed)  # the one seed that initialisers listen to
     try:
         twin = keras.models.clone_model(classifier.model)

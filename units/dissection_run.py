@@ -12,6 +12,7 @@ from data.dataset import Sample
 from network.classifier import Classifier
 from output.files import figure_saver, write_whole
 from output.folder import open_folder
+from output.progress import printable
 from output.tables import align, write_table
 from plots import drawing
 from units import dissection_figures, dissection_tables
@@ -100,9 +101,9 @@ def dissect_model(
     _write_tables(folder, rows, settings.min_iou)
     tally = next(iter(dissected.tallies.values()))
     for note in dissection_tables.find_ceilings(tally, concepts.names, settings.activation_share, settings.min_iou):
-        print(f"too large for a detector at --activation_share={settings.activation_share:.3g}: {note}")
+        print(f"too large for a detector at --activation_share={settings.activation_share:.3g}: {printable(note)}")
     for reason in dissected.failed.values():
-        print(reason)
+        print(printable(reason))
     _write_figures(folder, settings, name, rows, dissected, concepts, store)
     return Described(name, rows, {**about, "settings": of_features}, dissected.failed)
 
@@ -198,7 +199,11 @@ def _differences(first: Described, other: Described) -> list[str]:
     asked = {
         "set of concepts": [each.about.get("concepts") for each in (first, other)],
         "folder of images": [each.about.get("settings", {}).get("images") for each in (first, other)],
-        "activation_share": [each.about.get("levels", {}).get("activation_share") for each in (first, other)],
-        "limit": [each.about.get("levels", {}).get("limit") for each in (first, other)],
+        **{key: [_read_level(each, key) for each in (first, other)] for key in ("activation_share", "limit")},
     }
     return [what for what, (one, two) in asked.items() if one != two]
+
+
+def _read_level(run: Described, key: str) -> float | None:
+    """The level of a run; older runs kept it among the flags."""
+    return run.about.get("levels", run.about.get("flags", {})).get(key)

@@ -55,7 +55,9 @@ def draw_filters(classifier: Classifier, channels: Sequence[int] | None = None) 
     chosen = choose_largest(strength.max(axis=(0, 1)), TILES_SHOWN)
     pictures = [_to_grey(strength[..., k], strength[..., k].max(), zero=0) for k in chosen]
     titles = [f"{k}: up to {strength[..., k].max():.2g}" for k in chosen]
-    return Tiles(pictures, titles, _tell_chosen(len(chosen), n_filters, "root mean square over inputs, zero is black"))
+    return Tiles(
+        pictures, titles, _describe_chosen(len(chosen), n_filters, "root mean square over inputs, zero is black")
+    )
 
 
 def check_channels(channels: Sequence[int] | None, n: int) -> None:
@@ -87,7 +89,7 @@ def _draw_patches(kernel: np.ndarray, channels: Sequence[int] | None, how: str) 
     chosen = choose_largest(largest, TILES_SHOWN) if channels is None else channels
     pictures = [_to_grey(kernel[..., k], largest[k]) for k in chosen]
     titles = [f"{k}: up to {largest[k]:.2g}" for k in chosen]
-    return Tiles(pictures, titles, _tell_chosen(len(chosen), kernel.shape[3], how))
+    return Tiles(pictures, titles, _describe_chosen(len(chosen), kernel.shape[3], how))
 
 
 def _draw_inputs(kernel: np.ndarray, channels: Sequence[int]) -> Tiles:
@@ -100,7 +102,9 @@ def _draw_inputs(kernel: np.ndarray, channels: Sequence[int]) -> Tiles:
         for c in choose_largest(largest, shown):
             pictures.append(_to_grey(kernel[:, :, c, k], largest.max()))
             titles.append(f"filter {k}, input {c}")
-    return Tiles(pictures, titles, _tell_chosen(min(shown, n_inputs), n_inputs, "inputs of a filter, zero is mid-grey"))
+    return Tiles(
+        pictures, titles, _describe_chosen(min(shown, n_inputs), n_inputs, "inputs of a filter, zero is mid-grey")
+    )
 
 
 def _to_grey(weights: np.ndarray, largest: float, zero: float = 127.5) -> np.ndarray:
@@ -110,5 +114,5 @@ def _to_grey(weights: np.ndarray, largest: float, zero: float = 127.5) -> np.nda
     return np.rint(np.broadcast_to(levels, (*weights.shape[:2], 3))).astype(np.uint8)
 
 
-def _tell_chosen(n: int, total: int, how: str) -> str:
+def _describe_chosen(n: int, total: int, how: str) -> str:
     return how if n == total else f"{n} of {total}, {how}"

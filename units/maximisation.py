@@ -106,7 +106,7 @@ class Maximiser:
         return State(parameters, zeros, square, np.zeros((0, 2, len(self.indices)), np.float32))
 
     def advance(self, state: State, n_steps: int, report: Callable[[int], None] = lambda step: None) -> State:
-        """The state after so many further steps; `report` is told the number of steps made."""
+        """The state after so many further steps; `report` is called with the number of steps made."""
         tensors = [tf.constant(array) for array in (state.parameters, state.mean, state.square)]
         history = [*state.history]
         for _ in range(n_steps):
@@ -188,7 +188,7 @@ class Maximiser:
 
 
 def saliency(features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """Grad-CAM maps (n, h, w, 1) divided by their maximum; 1 everywhere where nothing speaks for the class."""
+    """Grad-CAM maps (n, h, w, 1) divided by their maximum; 1 everywhere where no position supports the class."""
     weights = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
     maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3, keepdims=True))
     largest = tf.reduce_max(maps, axis=[1, 2, 3], keepdims=True)

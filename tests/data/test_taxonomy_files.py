@@ -1,8 +1,7 @@
 """Files of levels: every line that can be wrong, iNatLoc500 in small, and coarser labels for training."""
 
-import numpy as np
 import pytest
-from PIL import Image
+from inat_loc_files import SPECIES, write_rows
 from test_train import folders, read_table, run, saved_model  # noqa: F401 red and green squares, a saved model
 
 import constants
@@ -69,76 +68,42 @@ def test_a_missing_file_is_named():
 
 
 # --- iNatLoc500 --------------------------------------------------------------------------------------------
-SPECIES = {  # as published: species -> genus ... kingdom
-    "Cyprinus carpio": ("Cyprinus", "Cyprinidae", "Cypriniformes", "Actinopterygii", "Chordata", "Animalia"),
-    "Aix sponsa": ("Aix", "Anatidae", "Anseriformes", "Aves", "Chordata", "Animalia"),
-    "Anas acuta": ("Anas", "Anatidae", "Anseriformes", "Aves", "Chordata", "Animalia"),
-}
 
 
-@pytest.fixture
-def data(tmp_path):
-    """A folder with images of all splits and the metadata beside them."""
-    images = {
-        "train": [f"train/0{place}_{name}/{number}.jpg" for place, name in enumerate(SPECIES) for number in (1, 2)],
-        "test": [f"test/{SPECIES[name][3]}/{name}/{number}.jpg" for name in SPECIES for number in (1, 2)],
-    }
-    metadata = tmp_path / "metadata"
-    for rank, level in enumerate(constants.INAT_RANKS):
-        ending = f"_{level}" if rank else ""
-        of = {name: (name, *above)[rank] for name, above in SPECIES.items()}
-        nodes = list(dict.fromkeys(of.values()))
-        write_rows(metadata / f"class_names{ending}.txt", [f"{node},{index}" for index, node in enumerate(nodes)])
-        for split, names in images.items():
-            species = [name for name in SPECIES for _ in (1, 2)]
-            rows = [f"{image},{nodes.index(of[name])}" for image, name in zip(names, species)]
-            write_rows(metadata / split / f"class_labels{ending}.txt", rows)
-    write_rows(metadata / "test" / "localization.txt", [f"{image},5,10,35,20" for image in images["test"]])
-    for image in sum(images.values(), []):
-        (tmp_path / image).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((30, 40, 3), 99, np.uint8)).save(tmp_path / image)
-    return tmp_path
-
-
-def write_rows(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-
-
-def test_the_ranks_are_the_levels_from_species_to_kingdom(data):
-    taxonomy = open_taxonomy(data / "metadata")
-    assert taxonomy.levels == constants.INAT_RANKS and taxonomy.metadata == data / "metadata"
+def test_the_ranks_are_the_levels_from_species_to_kingdom(inat_loc):
+    taxonomy = open_taxonomy(inat_loc / "metadata")
+    assert taxonomy.levels == constants.INAT_RANKS and taxonomy.metadata == inat_loc / "metadata"
     match = taxonomy.match(list(SPECIES))
     assert [len(level.class_names) for level in match.levels] == [3, 3, 2, 2, 2, 1, 1]
     assert match.levels[3].class_names == ["Cypriniformes", "Anseriformes"]
 
 
-def test_images_of_any_depth_are_labelled_with_their_species(data):
-    taxonomy = open_taxonomy(data / "metadata")
-    samples = list_samples(data / "test", taxonomy, class_names=list(SPECIES))
+def test_images_of_any_depth_are_labelled_with_their_species(inat_loc):
+    taxonomy = open_taxonomy(inat_loc / "metadata")
+    samples = list_samples(inat_loc / "test", taxonomy, class_names=list(SPECIES))
     assert len(samples) == 6 and samples[0].name == "Actinopterygii/Cyprinus carpio/1.jpg"
     assert [sample.class_index for sample in samples] == [0, 0, 1, 1, 2, 2]
     assert samples[0].read().shape == (30, 40, 3) and len({sample.stem for sample in samples}) == 6
-    few = list_samples(data / "test", taxonomy, limit=3)
+    few = list_samples(inat_loc / "test", taxonomy, limit=3)
     assert {sample.label for sample in few} == set(SPECIES)
 
 
-def test_training_takes_any_rank(data):
-    taxonomy = open_taxonomy(data / "metadata")
-    labels = [sample.label for sample in list_labelled(data / "train", taxonomy, "family")]
+def test_training_takes_any_rank(inat_loc):
+    taxonomy = open_taxonomy(inat_loc / "metadata")
+    labels = [sample.label for sample in list_labelled(inat_loc / "train", taxonomy, "family")]
     assert labels == ["Cyprinidae"] * 2 + ["Anatidae"] * 4
 
 
-def test_the_four_numbers_of_a_box_are_its_corners(data):
-    boxes = read_inat_boxes(data / "metadata", data / "test")
+def test_the_four_numbers_of_a_box_are_its_corners(inat_loc):
+    boxes = read_inat_boxes(inat_loc / "metadata", inat_loc / "test")
     assert boxes["Aves/Aix sponsa/2.jpg"][0][:4] == (5, 10, 35, 20)
-    assert read_inat_boxes(data / "metadata", data / "train") == {}
+    assert read_inat_boxes(inat_loc / "metadata", inat_loc / "train") == {}
 
 
-def test_a_box_in_the_order_that_the_readme_names_would_be_refused(data):
-    write_rows(data / "metadata" / "test" / "localization.txt", ["test/Aves/Aix sponsa/1.jpg,35,208,10,100"])
+def test_a_box_in_the_order_that_the_readme_names_would_be_refused(inat_loc):
+    write_rows(inat_loc / "metadata" / "test" / "localization.txt", ["test/Aves/Aix sponsa/1.jpg,35,208,10,100"])
     with pytest.raises(ValueError, match=r"line 1 of .*localization\.txt' is an empty box"):
-        read_inat_boxes(data / "metadata", data / "test")
+        read_inat_boxes(inat_loc / "metadata", inat_loc / "test")
 
 
 @pytest.mark.parametrize(
@@ -151,28 +116,28 @@ def test_a_box_in_the_order_that_the_readme_names_would_be_refused(data):
         ("class_names.txt", ["Cyprinus carpio,0"], "no label or name of '1'"),
     ],
 )
-def test_what_is_missing_is_named(data, name, rows, words):
-    path = data / "metadata" / name
+def test_what_is_missing_is_named(inat_loc, name, rows, words):
+    path = inat_loc / "metadata" / name
     path.unlink()
     if rows:
         write_rows(path, rows)
     if words is None:  # another split has the labels too
-        assert len(read_inat_taxonomy(data / "metadata").rows) == 3
+        assert len(read_inat_taxonomy(inat_loc / "metadata").rows) == 3
         return
     with pytest.raises(ValueError, match=words):
-        read_inat_taxonomy(data / "metadata")
+        read_inat_taxonomy(inat_loc / "metadata")
 
 
-def test_a_folder_that_is_no_metadata_and_one_that_is_no_split_are_refused(data):
+def test_a_folder_that_is_no_metadata_and_one_that_is_no_split_are_refused(inat_loc):
     with pytest.raises(ValueError, match="a csv file, or iNatLoc500's folder"):
-        open_taxonomy(data)
+        open_taxonomy(inat_loc)
     with pytest.raises(ValueError, match="called one of train, val, test"):
-        read_inat_labels(data / "metadata", data)
+        read_inat_labels(inat_loc / "metadata", inat_loc)
 
 
-def test_images_that_are_elsewhere_are_told(data, tmp_path):
+def test_images_that_are_elsewhere_are_told(inat_loc, tmp_path):
     with pytest.raises(ValueError, match="none of the 6 images"):
-        read_inat_labels(data / "metadata", tmp_path / "elsewhere" / "test")
+        read_inat_labels(inat_loc / "metadata", tmp_path / "elsewhere" / "test")
 
 
 # --- coarser labels for training ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The locked folder: other processes kept out, other settings refused, what is overwritten and what is left."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -61,6 +62,25 @@ def test_a_process_never_waits_for_itself(tmp_path):
     first.close()
     assert "another run" in enter(tmp_path)
     second.close()
+
+
+@pytest.mark.parametrize("reason", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_on_a_drive_without_locks_nothing_is_kept_out(tmp_path, monkeypatch, reason):
+    def refuse(lock):
+        raise reason
+
+    monkeypatch.setattr("output.folder.FileLock.acquire", refuse)
+    OutputFolder(tmp_path).describe({"seed": 0}, {})
+    assert settings_of(tmp_path) == {"seed": 0}
+
+
+def test_a_folder_that_may_not_be_written_to_is_told(tmp_path, monkeypatch):
+    def refuse(lock):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".lock"))
+
+    monkeypatch.setattr("output.folder.FileLock.acquire", refuse)
+    with pytest.raises(PermissionError, match="Permission denied.*lock"):
+        OutputFolder(tmp_path)
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -1,6 +1,7 @@
 """Tables: what stands in a csv file, cells below each other, means and deviations by hand."""
 
 import csv
+import statistics
 
 import numpy as np
 import pytest
@@ -32,16 +33,16 @@ def test_means_and_deviations_leave_out_what_is_undefined():
     mean, std, n = mean_and_deviation(values)
     np.testing.assert_array_equal(n, [3, 0, 1])
     np.testing.assert_array_equal(mean, [3, np.nan, 5])
-    np.testing.assert_allclose(std, [np.sqrt(8 / 3), np.nan, 0])
+    np.testing.assert_allclose(std, [statistics.stdev([1, 3, 5]), np.nan, np.nan])  # of a sample; one value has none
 
 
 def test_a_row_of_means_and_how_it_reads():
     row = list_means({"pcc": [0.25, 0.75, float("nan")], "sim": [0.5], "kl": []})
     assert {key: row[key] for key in ("pcc_mean", "pcc_std", "pcc_n", "sim_n", "kl_n")} == pytest.approx(
-        {"pcc_mean": 0.5, "pcc_std": 0.25, "pcc_n": 2, "sim_n": 1, "kl_n": 0}
+        {"pcc_mean": 0.5, "pcc_std": np.sqrt(1 / 8), "pcc_n": 2, "sim_n": 1, "kl_n": 0}
     )
-    assert format_mean(row, "pcc", 3) == "0.500 ± 0.250 (n=2)"
-    assert format_mean(row, "pcc", 2, ".2g") == "0.5 ± 0.25"
+    assert format_mean(row, "pcc", 3) == "0.500 ± 0.354 (n=2)"
+    assert format_mean(row, "pcc", 2, ".2g") == "0.5 ± 0.35"
     assert format_mean(row, "sim", 1) == "0.500"  # one value has no deviation
     assert format_mean(row, "kl", 3) == "-"
     assert format_mean({"box_acc_mean": 0.5, "box_acc_n": 3}, "box_acc", 3) == "0.500"  # nor has a share

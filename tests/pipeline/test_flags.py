@@ -111,3 +111,7 @@ def test_settings_that_do_not_go_together_are_said_in_one_line_too(capsys):
 
     assert flags.run_command(flags.CommandParser("x.py", "Do."), read, lambda settings: 0, []) == 2
     assert capsys.readouterr().err == "x.py: error: --a goes with --b\n"
+
+
+def test_channels_are_read_as_numbers_and_ranges():
+    assert flags.read_channels("0-3,151, 2") == [0, 1, 2, 3, 151]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from planted import COLOURS, GREEN, RED, SIDE, picture, square
-from test_attention import planted_bags
+from twins import planted_bags
 
 from network.classifier import Classifier
 from scenes import demo_data

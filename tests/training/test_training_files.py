@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from planted import ROOT
 
-from training.training_files import open_run
+from training.training_files import confusion_matrix, open_run, rank_worst
 
 SETTINGS = {"class_names": ["a", "b"], "stages": [{"epochs": 2}]}
 
@@ -33,13 +34,13 @@ def test_a_run_is_done_when_it_was_judged_and_its_model_is_there(model):
 
 def test_other_settings_are_refused_and_named(model):
     open_run(model, SETTINGS, overwrite=False)
-    with pytest.raises(ValueError, match="'epochs': 2.*now.*'epochs': 3.*choose another --model_path, or --overwrite"):
+    with pytest.raises(ValueError, match="'epochs': 2.*now.*'epochs': 3.*choose another --output_model_path, or"):
         open_run(model, {**SETTINGS, "stages": [{"epochs": 3}]}, overwrite=False)
 
 
 def test_a_model_that_no_run_made_is_left_alone(model):
     model.write_text("weights")
-    with pytest.raises(ValueError, match="is there already; --overwrite replaces it"):
+    with pytest.raises(ValueError, match="was not written by train.py; --overwrite replaces it"):
         open_run(model, SETTINGS, overwrite=False)
     assert not folder_of(model).exists()
 
@@ -60,7 +61,17 @@ def test_two_runs_of_one_model_are_kept_apart(model):
     command = [sys.executable, "-c", code, str(model)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "in\n"
-        with pytest.raises(ValueError, match="another run is writing into .*--model_path"):
+        with pytest.raises(ValueError, match="another run is writing into .*--output_model_path"):
             open_run(model, SETTINGS, overwrite=True)
         other.kill()
     open_run(model, SETTINGS, overwrite=False)
+
+
+def test_the_confusion_matrix_has_a_row_per_true_class():
+    matrix = confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_the_worst_image_is_that_whose_true_class_is_least_probable():
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    assert rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]

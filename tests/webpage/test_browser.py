@@ -488,8 +488,7 @@ def used_in_a_second(server):
     return cpu_seconds(server.process.pid) - before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["loading", "computing"])
+@pytest.mark.parametrize("number, moment", [(signal.SIGTERM, "loading"), (signal.SIGINT, "computing")])
 def test_the_page_ends_within_two_seconds_and_its_files_go(tmp_path, browser, scene, number, moment):
     server = Server(tmp_path)
     if moment == "computing":
