@@ -190,7 +190,7 @@ def tell_apart(names: Sequence[str]) -> str:
 
 
 def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, and how many images; with class_names, the model's, also
+    """Says what was chosen: model, layer, score, preprocessing, how many images; with the model's class_names also
     which labels are none of them."""
     for name, value in description.items():
         print(f"{name.replace('_', ' '):>14}: {value}")
