@@ -53,6 +53,7 @@ ZOO = {
 }
 MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
 DEMO_MODEL_PATH = "demo_resnet.keras"
+DEMO_PREPROCESSING = "tf"
 TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, main.py looks there
 
 PREPROCESSING = {  # of RGB 0-255, in words
