@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from explainers.base import Explainer
-from network import model_reading
+from network.relus import RELU_OPERATIONS
 
 
 class VanillaGradient(Explainer):
@@ -27,7 +27,7 @@ class VanillaGradient(Explainer):
 
         def gradients(images, class_index):
             # On the graph itself every ReLU is found: inside other layers, nested models and custom ones alike.
-            overridden = dict.fromkeys(model_reading.RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
+            overridden = dict.fromkeys(RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
             with images.graph.gradient_override_map(overridden):
                 _, logits = classifier.forward(images)
             found = tf.gradients(tf.gather(logits, class_index, axis=1, batch_dims=1), images)[0]

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from network.layer_graph import Step
@@ -28,6 +29,11 @@ class Folded:
 
     weights: list[tuple] = field(default_factory=list)
     summands: dict[str, tf.Tensor | None] = field(default_factory=dict)
+    _samples: list[tuple] = field(default_factory=list)  # (variable, some of its values) of all that was folded
+
+    def is_stale(self) -> bool:
+        """Whether a layer that was folded has been trained further since."""
+        return any(not np.array_equal(_sample(variable), values) for variable, values in self._samples)
 
     def call_batch_norm(self, path: str, features: tf.Tensor) -> tf.Tensor:
         """The output of a folded batch norm for the output (n, h, w, K) of its folded convolution."""
@@ -72,19 +78,29 @@ def _is_bare_convolution(layer) -> bool:
     )
 
 
+def _sample(variable) -> np.ndarray:
+    return variable.numpy().reshape(-1)[:256]
+
+
 def _fold(path: str, batch_norm, convolution, folded: Folded) -> None:
-    factor = tf.math.rsqrt(tf.convert_to_tensor(batch_norm.moving_variance) + batch_norm.epsilon)
-    if batch_norm.scale:
-        factor *= tf.convert_to_tensor(batch_norm.gamma)
     kernel = next(weight for weight in convolution.weights if len(weight.shape) == 4)
-    bias = convolution.bias if convolution.use_bias else 0.0
-    summand = factor * (tf.convert_to_tensor(bias) - tf.convert_to_tensor(batch_norm.moving_mean))
+    exact = tf.float64 if kernel.dtype == "float64" else tf.float32  # sixteen bits are too few to multiply twice
+
+    def read(variable):
+        return tf.cast(tf.convert_to_tensor(variable), exact)
+
+    factor = tf.math.rsqrt(read(batch_norm.moving_variance) + batch_norm.epsilon)
+    if batch_norm.scale:
+        factor *= read(batch_norm.gamma)
+    bias = read(convolution.bias) if convolution.use_bias else 0.0
+    summand = factor * (bias - read(batch_norm.moving_mean))
     if batch_norm.center:
-        summand += tf.convert_to_tensor(batch_norm.beta)
+        summand += read(batch_norm.beta)
     # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the output channels.
     depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     per_channel = tf.reshape(factor, kernel.shape[2:]) if depthwise else factor
-    folded.weights.append((kernel, tf.convert_to_tensor(kernel) * per_channel))
+    folded.weights.append((kernel, tf.cast(read(kernel) * per_channel, kernel.dtype)))
     if convolution.use_bias:
-        folded.weights.append((convolution.bias, summand))
+        folded.weights.append((convolution.bias, tf.cast(summand, convolution.bias.dtype)))
     folded.summands[path] = None if convolution.use_bias else summand
+    folded._samples += [(weight, _sample(weight)) for layer in (convolution, batch_norm) for weight in layer.weights]

@@ -15,6 +15,7 @@ import keras
 import constants
 from data.class_names import read_class_names
 from network.classifier import Classifier
+from network.scores import read_loss
 
 SETTINGS_ENTRY = "classifier.json"
 
@@ -97,7 +98,8 @@ def load_classifier(
 
     `model_path` where given; else the model `train.py` wrote for `model_name`; else the ImageNet network of
     that name; without either the embedded one. class_names: as `class_names.read_class_names` takes it; None:
-    those kept with the model, or ImageNet's. options: `layer_name`, `precision`, `batch_size` of `Classifier`.
+    those kept with the model, or ImageNet's. options: of `Classifier`; 'auto' takes what
+    is kept with the model.
     Raises ValueError for what is missing or does not fit.
     """
     names, ids = read_class_names(class_names) if class_names else (None, None)
@@ -111,7 +113,9 @@ def load_classifier(
     if names is None:
         names, ids = settings.get("class_names"), settings.get("class_ids")
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
-    return Classifier(model, model_name, class_names=names, class_ids=ids, **kept, **options), source
+    kept = {**kept, "loss": read_loss(path)}
+    options = {key: value for key, value in options.items() if value != "auto" or key not in kept}
+    return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **options}), source
 
 
 def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:

@@ -60,6 +60,19 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
     )
+    model.add_argument(
+        "--preprocessing",
+        choices=("auto", *constants.PREPROCESSING),
+        default="auto",
+        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
+    )
+    model.add_argument(
+        "--score",
+        choices=constants.SCORES,
+        default="auto",
+        help="what the outputs are; none: numbers that are explained themselves, of a regression (default: found)",
+    )
+    model.add_argument("--output_name", help="which output of a model that has several")
     model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
     model.add_argument("--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes")
     model.add_argument(

@@ -5,6 +5,7 @@ examine(run)             -> every sample explained by every method, the summary 
 """
 
 import argparse
+import contextlib
 import sys
 import zlib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 
 import constants
 import demo
+import utils
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method, means_all
@@ -80,6 +82,8 @@ def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
     samples = choose_samples(args, data_set)
     description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
     print_choices(description, samples)
+    for doubt in doubts(classifier, samples):
+        print(f"warning: {doubt}", file=sys.stderr)
     about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
     results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
     return Run(classifier, samples, chosen, results, description, class_rule, density_note, data_set)
@@ -95,6 +99,9 @@ def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
         class_names=args.class_names,
         trust_model=args.trust_model,
         layer_name=args.layer_name,
+        preprocessing=args.preprocessing,
+        score=args.score,
+        output_name=args.output_name,
         precision=args.precision,
         batch_size=args.batch_size,
     )
@@ -174,6 +181,16 @@ def choose_samples(args: argparse.Namespace, samples: Sequence[Sample]) -> list[
         wanted = demo.demo_names("val")[: args.limit or constants.DEMO_LIMIT]
         return [sample for sample in samples if sample.name in wanted]
     return dataset.take_in_turn(samples, args.limit)
+
+
+def doubts(classifier: Classifier, samples: Sequence[Sample]) -> list[str]:
+    """What the first images say against how the model is read; those that cannot be read say nothing."""
+    images = []
+    for sample in samples[: constants.IMAGES_AT_ONCE]:
+        with contextlib.suppress(ValueError):
+            image = sample.read().astype(np.float32)
+            images.append(utils.resize_image(image, classifier.input_height, classifier.input_width))
+    return classifier.doubts(np.stack(images)) if images else []
 
 
 def find_folder(args: argparse.Namespace, flag: str) -> str | None:

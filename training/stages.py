@@ -20,7 +20,7 @@ import tensorflow as tf
 import constants
 from data.labelled_images import LabelledImages
 from network import transfer
-from network.classifier import preprocess
+from network.preprocessing import preprocess
 from training.augmentation import augment
 from training.loop import Data, Epoch, History, Stage, run_stage
 

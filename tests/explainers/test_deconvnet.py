@@ -42,7 +42,7 @@ def deconvnet_relu(x):
 @pytest.mark.parametrize("relu", RELUS)
 def test_gradient_by_hand_however_the_model_says_relu(method, relu):
     classifier = Classifier(two_relus(relu=RELUS[relu]))
-    assert classifier.n_relus == 2
+    assert classifier.relus.activations == 2
     np.testing.assert_allclose(gradient_of(method, classifier)[0, 0], BY_HAND[method], atol=1e-6)
 
 
@@ -52,7 +52,7 @@ def test_gradient_by_hand_where_the_relu_is_inside_conv_and_dense_layers(method,
     function = INSIDE[inside]
     model = two_relus(inside=function if isinstance(function, type) else lambda: function)
     classifier = Classifier(model)
-    assert classifier.n_relus == 2
+    assert classifier.relus.activations == 2
     np.testing.assert_allclose(gradient_of(method, classifier)[0, 0], BY_HAND[method], atol=1e-6)
 
 
@@ -171,4 +171,4 @@ def test_every_relu6_of_a_real_network_is_counted():
 
     model = load_model(DATA / "models" / "mobilenetv2_100_224_imagenet.keras")
     # one in the stem, one in the first block and two in each of 16, one behind the last convolution
-    assert Classifier(model, "MobileNetV2").n_relus == 35
+    assert Classifier(model, "MobileNetV2").relus.activations == 35

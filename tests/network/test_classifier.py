@@ -25,8 +25,9 @@ import utils
 from explainers.base import as_classifier
 from explainers.registry import METHODS
 from network import model_reading
-from network.classifier import Classifier, preprocess
+from network.classifier import Classifier
 from network.model_files import load_model, zoo_model
+from network.preprocessing import preprocess
 
 
 @pytest.fixture(scope="module")

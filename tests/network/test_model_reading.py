@@ -21,7 +21,7 @@ from explainers.registry import METHODS
 from gradcam import GradCAM
 from network import model_reading
 from network.classifier import Classifier
-from network.model_reading import SIGMOID, SOFTMAX
+from network.scores import SIGMOID, SOFTMAX
 
 
 def small_model(*tail, channels=3, side=32, name="small", seed=0):
