@@ -26,7 +26,7 @@ class GradCAM(Explainer):
     uses_layer = True
 
     def __init__(
-        self, model, model_name, img_array, class_index, *, variant: str = constants.GRADCAM_VARIANT, **options
+        self, model, model_name, img_array, class_index=None, *, variant: str = constants.GRADCAM_VARIANT, **options
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
         if variant not in constants.GRADCAM_VARIANTS:

@@ -94,7 +94,7 @@ class Classifier:
         model_reading.check_weights(model)
         side = zoo[2] if zoo else constants.INPUT_SIZE
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
-        shape = self.input_height, self.input_width, self._channels = model_reading.read_input_shape(model, *size)
+        shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
         self._network, self._closed = open_model(model, shape)
         self._network, self._pick = model_reading.choose_output(self._network, output_name, target is not None)
@@ -136,14 +136,17 @@ class Classifier:
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (9, *self.image_spec.shape[1:]))
         images[:8] *= np.linspace(0, 1, 8)[:, None, None, None]
         images[8] = 255
-        output = self._network(self._prepare(tf.constant(images, tf.float32)), training=False)
+        inputs = self._prepare(tf.constant(images, tf.float32))
+        output = layer_graph.run_model(
+            self._network, inputs, lambda path, layer, args, kwargs: layer_graph.call_layer(layer, args, kwargs)
+        )
         return np.asarray(self._pick(output), dtype=np.float32).reshape(len(images), self._n_outputs)
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
         """RGB 0-255 (n, H, W, 3) as the model takes it."""
         if self.pixels.mode == OWN:
-            return apply_own(self.model, images, (self.input_height, self.input_width, self._channels))
-        return prepare(images, self.pixels.mode, self._channels)
+            return apply_own(self.model, images, (self.input_height, self.input_width, self.n_channels))
+        return prepare(images, self.pixels.mode, self.n_channels)
 
     @property
     def preprocessing(self) -> str:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from network.layer_graph import Step, has_graph, is_convolution
+from network.layer_graph import Step, has_graph, is_convolution, without_activation
 from network.scores import SIGMOID, SOFTMAX
 
 KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
@@ -189,7 +189,18 @@ def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
     if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or others:
         found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
         raise ValueError(f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}")
-    return np.asarray(parts[1].layer.kernel)
+    return used_kernel(parts[1].layer)
+
+
+def used_kernel(dense) -> np.ndarray:
+    """The weights (K, units), float32, that a dense layer multiplies its inputs with: of a quantised one not the
+    integers that it stores, but what they stand for."""
+    if getattr(dense, "quantization_mode", None) is None:
+        return np.asarray(dense.kernel, dtype=np.float32)
+    linear, n_inputs = without_activation(dense), dense.input_spec.axes[-1]
+    units = np.concatenate([np.eye(n_inputs, dtype=np.float32), np.zeros((1, n_inputs), np.float32)])
+    answers = np.asarray(linear(units), dtype=np.float32)
+    return answers[:-1] - answers[-1]
 
 
 def read_kernel(layer) -> np.ndarray | None:
@@ -199,7 +210,8 @@ def read_kernel(layer) -> np.ndarray | None:
     """
     if not is_convolution(layer):
         return None
-    kernel = np.asarray(next(weight for weight in layer.weights if len(weight.shape) == 4))
+    stored = next(weight for weight in layer.weights if len(weight.shape) == 4)
+    kernel = np.asarray(layer.kernel if getattr(layer, "lora_enabled", False) else stored)
     if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
         return kernel.reshape(*kernel.shape[:2], 1, -1)
     return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
