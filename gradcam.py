@@ -75,4 +75,5 @@ class GradCAM(Explainer):
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""
-        return self.combine_maps(*self.compute_gradients(self.get_model(), images, class_index))
+        features, gradients = self.compute_gradients(self.get_model(), images, class_index)
+        return self.combine_maps(features, self.check_gradients(gradients))

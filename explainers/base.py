@@ -120,6 +120,15 @@ class Explainer:
         """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""
         raise NotImplementedError
 
+    def check_gradients(self, gradients: np.ndarray) -> np.ndarray:
+        """The gradients (n, ...) of images; ValueError where there can be none, of a model that gives no logits."""
+        if self.classifier.score.hides_logits and not gradients.reshape(len(gradients), -1).any(axis=1).all():
+            raise ValueError(
+                "the model gives probabilities alone, and one that is 0 or 1 to the last digit has no gradient: methods "
+                "that perturb the image remain"
+            )
+        return gradients
+
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""
         return [{} for _ in self.images]
@@ -142,7 +151,7 @@ class Explainer:
             self.progress(done, total)
 
     def _add_colours(self, img_array: np.ndarray) -> np.ndarray:
-        """Grey images (H, W), (H, W, 1) or (N, H, W, 1) of a model that takes such as (..., H, W, 3); others as given."""
+        """(..., H, W, 3) of grey images (H, W), (H, W, 1), (N, H, W, 1) for a model of one channel; others as given."""
         if self.classifier.n_channels != 1:
             return img_array
         if img_array.ndim == 2:

@@ -43,4 +43,4 @@ class VanillaGradient(Explainer):
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, H, W)."""
-        return self.reduce_channels(self.compute_gradients(images, class_index), images)
+        return self.reduce_channels(self.check_gradients(self.compute_gradients(images, class_index)), images)

@@ -96,9 +96,16 @@ class Classifier:
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
         shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
-        self._network, self._closed = open_model(model, shape)
-        self._network, self._pick = model_reading.choose_output(self._network, output_name, target is not None)
-        self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32))
+        (self._network, self._pick), self._closed = open_model(
+            model, shape, lambda opened: model_reading.choose_output(opened, output_name, target is not None)
+        )
+        try:
+            self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32))
+        except (TypeError, NotImplementedError) as error:
+            reason = next(line for line in str(error).splitlines() if line and "Exception encountered" not in line)
+            raise ValueError(
+                f"model {model.name!r} runs as Python alone, TensorFlow makes no graph of it: {reason.strip()}"
+            ) from error
         output = self._pick(output)
         graph = keras.tree.flatten(output)[0].graph
         self.pixels = find_preprocessing(model, self._steps, graph, shape, preprocessing, zoo and zoo[1], model_name)

@@ -64,6 +64,10 @@ def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
     if preprocessing == "torch":
         mean, std = tf.constant(constants.TORCH_MEAN_RGB), tf.constant(constants.TORCH_STD_RGB)
         return (images / 255.0 - mean) / std
+    if preprocessing != "none":
+        raise ValueError(
+            f"unknown preprocessing {preprocessing!r}; choose one of: {', '.join(constants.PREPROCESSING)}"
+        )
     return images
 
 
@@ -90,8 +94,8 @@ def apply_own(model, images: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tenso
     """The images as the model's own preprocessor gives them to it; ValueError if they are not (n, *shape)."""
     try:
         output = own_preprocessor(model)(images)
-    except (TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # whatever a user's own Python raises
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(_not_applied(model, f"it cannot be applied: {reason}")) from error
     if not tf.is_tensor(output) or output.shape.rank != 4 or not output.shape[1:].is_compatible_with(shape):
         given = tuple(output.shape) if tf.is_tensor(output) else type(output).__name__
@@ -109,8 +113,8 @@ def _not_applied(model, reason: str) -> str:
 # --- the probe -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Seen:
-    """What one branch of the model sees of the probes: (pictures, channels) of the even ones, and the least and the
-    largest value of all."""
+    """What one branch of the model sees of the probes: of the even ones, all of them or the greys, (pictures, channels
+    or 1), and the least and the largest value of all."""
 
     even: np.ndarray
     low: float
@@ -118,18 +122,14 @@ class Seen:
 
     def is_mode(self, mode: str) -> bool:
         """Whether that mode, applied to the probes, gives these values."""
-        wanted = preprocess(tf.constant(EVEN_PICTURES), mode).numpy()
-        if self.even.shape[1] == 1:  # of the greys alone; a mode that treats channels alike
-            wanted, even = wanted[:3], self.even[:3]
-            if np.ptp(wanted, axis=1).max() > 0:
-                return False
-        else:
-            even = self.even
-        return bool(np.allclose(even, wanted, rtol=0, atol=0.01 * np.ptp(wanted)))
+        wanted = preprocess(tf.constant(EVEN_PICTURES[: len(self.even)]), mode).numpy()
+        if self.even.shape[1] == 1 and np.ptp(wanted, axis=1).max() > 0:  # the mode takes colours apart
+            return False
+        return bool(np.allclose(self.even, wanted, rtol=0, atol=0.01 * np.ptp(wanted)))
 
     @property
     def is_usual(self) -> bool:
-        return USUAL_RANGE[0] <= self.high - self.low <= USUAL_RANGE[1]
+        return USUAL_RANGE[0] <= self.high - self.low <= USUAL_RANGE[1] and self.off_centre < 1.5
 
     @property
     def off_centre(self) -> float:
@@ -156,10 +156,12 @@ def look_at_pixels(graph, mode: str, shape: tuple[int, int, int]) -> list[Seen]:
     even = np.broadcast_to(EVEN_PICTURES[:, None, None], (len(EVEN_PICTURES), height, width, 3))
     probes = prepare(tf.constant(np.concatenate([even, noise])), mode, channels)
     values = recompute(tensors, tf.cast(probes, graph.inputs[0].dtype))
-    return [_read(value) for value in values if len(value) == len(probes) and np.isfinite(value).all()]
+    # Behind a reshape the rows may be positions: those of an image stand together.
+    values = [value if len(value) == len(even) + 1 else value.reshape(len(even) + 1, -1) for value in values]
+    return [_read(value, channels) for value in values if np.isfinite(value).all()]
 
 
-def _read(values: np.ndarray) -> Seen:
+def _read(values: np.ndarray, channels: int) -> Seen:
     """values: of the probes, (n, ...). The middle of an image tells: its border may be padded."""
     if values.ndim == 4 and values.shape[-1] in (1, 3):
         height, width = values.shape[1:3]
@@ -167,7 +169,8 @@ def _read(values: np.ndarray) -> Seen:
         even = middle[:-1].mean(axis=(1, 2))
     else:  # patches, or all pixels in one row: colours cannot be told apart
         middle = values.reshape(len(values), -1)
-        even = np.median(middle[:-1], axis=1)[:, None]
+        even = np.median(middle[:3], axis=1)[:, None]
+    even = even if channels == 3 else even[:3]  # a model of one channel sees no colours
     found = [even, middle[-1]]
     return Seen(even, min(float(part.min()) for part in found), max(float(part.max()) for part in found))
 
@@ -181,6 +184,10 @@ def find_preprocessing(
     where branches of the model differ, so that no one mode fits all.
     """
     mode = check_mode(mode)
+    if mode == OWN and own_preprocessor(model) is None:
+        raise ValueError(
+            f"preprocessing {OWN!r} was asked for, but the model carries no preprocessor beside its layers"
+        )
     if own_preprocessor(model) is not None and mode in (None, OWN):
         return Preprocessing(OWN, f"it carries one: {type(own_preprocessor(model)).__name__}", in_model=True)
     seen = look_at_pixels(graph, "none", shape)

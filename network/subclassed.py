@@ -6,6 +6,7 @@ the same numbers: Python that asks for values, or draws them, does not survive i
 """
 
 import inspect
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -14,20 +15,31 @@ import constants
 from network.layer_graph import has_graph
 
 
-def open_model(model, shape: tuple[int, int, int]) -> tuple[object, str]:
-    """A functional model of the same layers, numbers and output structure, and ''; or the model itself, and why.
+def open_model(model, shape: tuple[int, int, int], choose: Callable) -> tuple[object, str]:
+    """What `choose` makes of a functional model of the same layers, numbers and outputs, and ''; or of the model itself,
+    and why.
 
-    shape: (H, W, channels) that it takes. The layers of the model do not learn of the second call.
+    shape: (H, W, channels) that it takes. choose: takes a model, while its graph of layers can still be cut. The layers
+    of the model do not learn of the second call.
     """
     if has_graph(model) or not isinstance(model, keras.Model):
-        return model, ""
+        return choose(model), ""
     layers = list(model._flatten_layers(include_self=False))
     n_calls = [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in layers]
     try:
+        opened, reason = _call_again(model, shape)
+        return choose(opened), reason
+    finally:
+        for layer, (n_inbound, n_outbound) in zip(layers, n_calls):
+            del layer._inbound_nodes[n_inbound:], layer._outbound_nodes[n_outbound:]
+
+
+def _call_again(model, shape: tuple[int, int, int]) -> tuple[object, str]:
+    noise = np.random.default_rng(constants.SEED).uniform(0, 1, (2, *shape)).astype(np.float32)
+    probe = np.concatenate([noise, 255 * noise])  # in the scale of the pixels, whichever it is
+    try:
         images = keras.Input(shape)
         known = inspect.signature(model.call).parameters
-        noise = np.random.default_rng(constants.SEED).uniform(0, 1, (2, *shape)).astype(np.float32)
-        probe = np.concatenate([noise, 255 * noise])  # in the scale of the pixels, whichever it is
         outputs = model.call(images, **({"training": False} if "training" in known else {}))
         opened = keras.Model(images, outputs, name=model.name)
         wanted, found = (
@@ -37,9 +49,6 @@ def open_model(model, shape: tuple[int, int, int]) -> tuple[object, str]:
     except Exception as error:  # whatever the user's own Python raises of a symbolic tensor
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
         return model, f"calling it on a symbolic image fails: {reason}"
-    finally:
-        for layer, (n_inbound, n_outbound) in zip(layers, n_calls):
-            del layer._inbound_nodes[n_inbound:], layer._outbound_nodes[n_outbound:]
     same = len(wanted) == len(found) and all(
         one.shape == other.shape and np.allclose(one, other, rtol=1e-4, atol=1e-5 * max(1e-6, np.abs(one).max()))
         for one, other in zip(wanted, found)
