@@ -124,8 +124,8 @@ class Explainer:
         """The gradients (n, ...) of images; ValueError where there can be none, of a model that gives no logits."""
         if self.classifier.score.hides_logits and not gradients.reshape(len(gradients), -1).any(axis=1).all():
             raise ValueError(
-                "the model gives probabilities alone, and one that is 0 or 1 to the last digit has no gradient: methods "
-                "that perturb the image remain"
+                "the model gives probabilities alone, and one that is 0 or 1 to the last digit has no gradient: "
+                "methods that perturb the image remain"
             )
         return gradients
 

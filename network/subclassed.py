@@ -16,8 +16,7 @@ from network.layer_graph import has_graph
 
 
 def open_model(model, shape: tuple[int, int, int], choose: Callable) -> tuple[object, str]:
-    """What `choose` makes of a functional model of the same layers, numbers and outputs, and ''; or of the model itself,
-    and why.
+    """What `choose` makes of a functional model of the same layers and numbers, and ''; or of the model, and why.
 
     shape: (H, W, channels) that it takes. choose: takes a model, while its graph of layers can still be cut. The layers
     of the model do not learn of the second call.
