@@ -238,6 +238,7 @@ def load_classifier(
     else:
         model = load_model(path, trust_model, known)
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
+    kept = {**kept, "loss": read_loss(path)}
     given = {key: value for key, value in options.items() if value not in (None, "auto")}
     return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
 

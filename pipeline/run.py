@@ -6,6 +6,7 @@ open_run(...)              -> these with the folder of results; says what was ch
 examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
 
+import contextlib
 import os
 import sys
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+import utils
 from data import dataset
 from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
@@ -106,6 +108,8 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     check_options(classifier, methods)
     description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
+    for doubt in find_doubts(classifier, images.samples):
+        print(f"warning: {printable(doubt)}", file=sys.stderr)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
@@ -170,6 +174,16 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
         "weights": classifier.fingerprint,
         "methods": {method.name: options for method, options in methods.items()},
     }
+
+
+def find_doubts(classifier: Classifier, samples: Sequence[Sample]) -> list[str]:
+    """What the first images say against how the model is read; those that cannot be read say nothing."""
+    images = []
+    for sample in samples[: constants.IMAGES_AT_ONCE]:
+        with contextlib.suppress(ValueError):
+            image = sample.read().astype(np.float32)
+            images.append(utils.resize_image(image, classifier.input_height, classifier.input_width))
+    return classifier.doubts(np.stack(images)) if images else []
 
 
 def tell_apart(names: Sequence[str]) -> str:
