@@ -24,7 +24,7 @@ import tensorflow as tf
 import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
-from network import layer_graph, model_reading, node_scores
+from network import geometry, layer_graph, layer_choice, model_reading, node_scores, tokens
 
 
 def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
@@ -100,29 +100,53 @@ class Classifier:
         self.n_relus = model_reading.count_relus(output.graph)
         self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
         self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
-        self._feature_steps = layer_graph.feature_map_steps(self._steps)
-        wanted = layer_name.split(",") if layer_name else [None]
-        usual = zoo[3] if zoo else None
-        layers = [model_reading.choose_layer(self._feature_steps, name and name.strip(), usual) for name in wanted]
+        self._layers = layer_choice.Layers(self._steps, output, shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
+        wanted = [name.strip() for name in layer_name.split(",")] if layer_name else []
+        layers = [layer_choice.find_layer(self._layers.steps, name) for name in wanted] or [self._choose_layer()]
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
 
     def view(self, layer_name: str) -> "Classifier":
         """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
-        steps = [step for step in self._steps if tf.is_tensor(step.output) and step.output.shape.rank in (2, 4)]
-        return copy.copy(self)._look_at(model_reading.choose_layer(steps, layer_name, None))
+        maps = {id(step) for step in self._layers.steps}
+        steps = [
+            step
+            for step in self._steps
+            if id(step) in maps or (tf.is_tensor(step.output) and step.output.shape.rank in (2, 4))
+        ]
+        return copy.copy(self)._look_at(layer_choice.find_layer(steps, layer_name))
 
     def _look_at(self, layer) -> "Classifier":
         self._layer, self._compiled = layer, {}
+        self._reading = None if layer is None else self._read(layer)
         self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.views = [self]
         return self
+
+    def _choose_layer(self) -> layer_graph.Step | None:
+        layer, self._no_layer = self._layers.choose(self._uses_map, self._layers.reading)
+        return layer
+
+    def _read(self, layer: layer_graph.Step) -> tokens.Reading | None:
+        """How the layer's output is a feature map; None for one without positions."""
+        shape = tuple(layer.output.shape[1:])
+        return self._layers.reading(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
+
+    def _uses_map(self, layer: layer_graph.Step) -> bool:
+        """Whether the logits change with the map of that layer, asked with one image of noise."""
+        images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            view = copy.copy(self)._look_at(layer)
+            features, logits = view.forward(tf.constant(images, tf.float32), watch=tape.watch)
+            score = logits[:, 0]
+        gradient = tape.gradient(score, features)
+        return gradient is not None and bool(np.any(np.asarray(gradient)))
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -183,7 +207,7 @@ class Classifier:
                 return outputs[path]
 
             whole._run(images, call)
-            return [tf.cast(outputs[path], tf.float32) for path in paths]
+            return [tf.cast(view._as_map(outputs[view.layer_name]), tf.float32) for view in self.views]
 
         features = self.compiled("features by layer", run)
         with _arithmetic(self.precision):
@@ -201,13 +225,21 @@ class Classifier:
             nonlocal features
             output = self._call_layer(path, layer, args, kwargs)
             if path == self.layer_name:
-                features = output
+                features = self._as_map(output)
                 if watch is not None:
                     watch(features)
+                output = features if self._reading is None else self._reading.from_map(features, output)
             return output
 
         logits = self._run(images, call)
         return features, logits
+
+    def _as_map(self, output: tf.Tensor) -> tf.Tensor:
+        return output if self._reading is None else self._reading.to_map(output)
+
+    def lay_out(self, saliency_map: np.ndarray, outside: float = 0.0) -> np.ndarray:
+        """A map (h, w) of the chosen layer, float32 (H, W), where it lies on the input; `outside` where it does not."""
+        return self._reading.lay_out(saliency_map, self.input_height, self.input_width, outside)
 
     def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
@@ -234,6 +266,7 @@ class Classifier:
 
         self._run(images, record)
         features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
+        cut = cut if self._reading.order is None else features  # tokens: their map alone is changed
 
         def rest(head):
             n_copies = tf.shape(head)[0] // tf.shape(images)[0]
@@ -241,17 +274,17 @@ class Classifier:
 
             def call(path, layer, args, kwargs):
                 position = next(calls)
-                if position == cut:
+                if position > cut:
+                    return self._call_layer(path, layer, args, kwargs)
+                if position == cut and self._reading.order is None:
                     return head
-                if position < cut:  # a way around the features: the same for every copy
-                    return keras.tree.map_structure(
-                        lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position]
-                    )
-                return self._call_layer(path, layer, args, kwargs)
+                # A way around the features: the same for every copy.
+                same = keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position])
+                return self._reading.from_map(head, same) if position == cut else same
 
             return self._run(images, call)
 
-        return outputs[features], outputs[cut], rest
+        return self._as_map(outputs[features]), outputs[cut] if cut != features else self._as_map(outputs[cut]), rest
 
     def _call_layer(self, path: str, layer, args: tuple, kwargs: dict):
         if path == self.score.path:  # stop short of the softmax or sigmoid
@@ -300,7 +333,12 @@ class Classifier:
         return counted
 
     def require_layer(self):
-        """Raises ValueError if the model has no layer with a feature map."""
+        """Raises ValueError if the model has no layer with a feature map, or none that can be chosen for it."""
+        if self._layer is None and self._no_layer:
+            raise ValueError(
+                f"no layer is chosen: {self._no_layer}; name one by --layer_name (several by commas: their mean): "
+                + ", ".join(self.layer_names)
+            )
         if self._layer is None:
             layers = ", ".join(step.path for step in self._steps)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
@@ -359,7 +397,7 @@ class Classifier:
     @property
     def layer_names(self) -> list[str]:
         """The paths of the layers that could be chosen, in the order they run."""
-        return [step.path for step in self._feature_steps]
+        return [step.path for step in self._layers.steps]
 
     def describe(self) -> dict:
         """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""

@@ -10,7 +10,7 @@ A layer's path is its name behind the names of the models around it: `resnet50/c
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
@@ -19,12 +19,14 @@ from keras.src.models.functional import Functional
 
 @dataclass(frozen=True)
 class Step:
-    """One call of one layer: where it stands, what went in, what came out (graph tensors)."""
+    """One call of one layer: where it stands, what went in, what came out (graph tensors), and how it was called."""
 
     path: str
     layer: object
     inputs: list
     output: object
+    args: tuple = ()
+    kwargs: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -73,7 +75,7 @@ def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:
     def record(path, layer, args, kwargs):
         output = call_layer(layer, args, kwargs)
         tensors = [tensor for tensor in keras.tree.flatten((args, kwargs)) if tf.is_tensor(tensor)]
-        steps.append(Step(path, layer, tensors, output))
+        steps.append(Step(path, layer, tensors, output, args, kwargs))
         return output
 
     def run(images):
@@ -87,30 +89,6 @@ def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:
 def is_convolution(layer) -> bool:
     """Whether the layer owns a kernel that slides over positions: a weight with four axes."""
     return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
-
-
-def is_feature_map(tensor) -> bool:
-    """Whether the tensor is (n, h, w, K) with more than one position."""
-    return tf.is_tensor(tensor) and tensor.shape.rank == 4 and tensor.shape[1:3].num_elements() != 1
-
-
-def feature_map_steps(steps: list[Step]) -> list[Step]:
-    """The steps a map can be made of: spatial, from the first convolution on, and of whole images."""
-    first = next((i for i, step in enumerate(steps) if is_convolution(step.layer)), len(steps))
-    rows = _rows_per_image(steps)
-    return [step for step in steps[first:] if is_feature_map(step.output) and rows[id(step.output)] == 1]
-
-
-def _rows_per_image(steps: list[Step]) -> dict[int, float]:
-    """id of an output -> how many rows of it an image has: one, until `keras.ops.reshape` makes images of patches."""
-    rows = {}
-    for step in steps:
-        n = max((rows.get(id(tensor), 1) for tensor in step.inputs), default=1)
-        if type(step.layer).__name__ == "Reshape":
-            before, after = (tensor.shape[1:].num_elements() for tensor in (step.inputs[0], step.output))
-            n *= before / after if before and after else 1
-        rows[id(step.output)] = n
-    return rows
 
 
 def without_activation(layer):

@@ -4,7 +4,6 @@ Everything is decided from the steps of `layer_graph.trace_model`; every refusal
 the choices are.
 """
 
-import difflib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +14,6 @@ import numpy as np
 from network.layer_graph import Step, is_convolution, without_activation
 
 SOFTMAX, SIGMOID = "softmax", "sigmoid"
-KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
-    keras.layers.MaxPooling2D,
-    keras.layers.AveragePooling2D,
-    keras.layers.Dropout,
-    keras.layers.Reshape,
-    keras.layers.SpatialDropout2D,
-    keras.layers.Flatten,
-    keras.layers.Identity,
-    keras.layers.ZeroPadding2D,
-)
 PASSES_VALUES_ON = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
@@ -235,22 +224,3 @@ def preprocesses_itself(steps: Sequence[Step]) -> bool:
         if isinstance(step.layer, SCALES_PIXELS) or type(step.layer).__name__ in ARITHMETIC:
             return True
     return False
-
-
-def choose_layer(steps: Sequence[Step], wanted: str | None, usual: str | None) -> Step | None:
-    """The step to look at: `wanted` by name or path, else `usual`, else the last that makes a feature map.
-
-    steps: those with a feature map. None if there are none. ValueError for a wanted one that is not among them.
-    """
-    if wanted is None:
-        found = [step for step in steps if step.name == usual]
-        return (found or [step for step in steps if not isinstance(step.layer, KEEPS_THE_MAP)] or [None])[-1]
-    found = [step for step in steps if step.path == wanted] or [step for step in steps if step.name == wanted]
-    paths = list(dict.fromkeys(step.path for step in found or steps))
-    if found and len(paths) == 1:
-        return found[-1]
-    near = difflib.get_close_matches(wanted, paths, n=5, cutoff=0.6)
-    listed = list(dict.fromkeys([*near, *paths[-10:]])) or ["none, the model has no convolution"]
-    more = ", ..." if len(listed) < len(paths) else ""
-    problem = f"several layers are named {wanted!r}" if found else f"no layer {wanted!r} with a feature map"
-    raise ValueError(f"{problem}; choose among {len(paths)}: {', '.join(listed)}{more}")
