@@ -100,14 +100,15 @@ class Classifier:
         self.n_relus = model_reading.count_relus(output.graph)
         self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
         self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
-        self._layers = layer_choice.Layers(self._steps, output, shape)
+        self._opened, self._layers = {}, layer_choice.Layers(self._steps, output, shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
-        wanted = [name.strip() for name in layer_name.split(",")] if layer_name else []
-        layers = [layer_choice.find_layer(self._layers.steps, name) for name in wanted] or [self._choose_layer()]
+        layers = [self._choose_layer()]
+        if layer_name:
+            layers = [layer_choice.find_layer(self._layers.steps, name.strip()) for name in layer_name.split(",")]
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
@@ -130,13 +131,55 @@ class Classifier:
         return self
 
     def _choose_layer(self) -> layer_graph.Step | None:
-        layer, self._no_layer = self._layers.choose(self._uses_map, self._layers.reading)
+        layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
+        while layer is None and self._open_layers():
+            layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
         return layer
+
+    def _open_layers(self) -> bool:
+        """Opens layers that hold layers, one level, if the model then gives the same numbers; whether it did."""
+        closed = [step for step in self._steps if step.path != self.score.path]
+        opened = layer_graph.open_layers(closed, self._opened)
+        if len(opened) == len(self._opened):
+            return False
+        shape = self.input_height, self.input_width, self._channels
+        images = np.random.default_rng(constants.SEED).uniform(0, 255, (2, *shape)).astype(np.float32)
+
+        def run(opened):
+            return np.asarray(layer_graph.run_model(self.model, tf.constant(images), layer_graph.call_path, opened=opened))
+
+        if not np.allclose(run(opened), run(self._opened), rtol=1e-4, atol=1e-5):
+            return False
+        self._opened = opened
+        self._steps, output = layer_graph.trace_model(self.model, tf.TensorSpec([None, *shape], tf.float32), opened)
+        self._layers = layer_choice.Layers(self._steps, output, shape)
+        return True
+
+    def _place(self, layer: layer_graph.Step) -> tokens.Reading | None:
+        """How the layer's output is a feature map, measured where the layers before it do not tell."""
+        reading = self._layers.reading(layer)
+        if reading is not None or layer.output.shape.rank != 4:
+            return reading
+
+        def run(inputs):
+            output = None
+
+            def call(path, layer, args, kwargs):
+                nonlocal output
+                result = layer_graph.call_layer(layer, args, kwargs)
+                output = result if path == wanted else output
+                return result
+
+            layer_graph.run_model(self.model, tf.constant(inputs), call, opened=self._opened)
+            return np.asarray(output, dtype=np.float32)
+
+        wanted = layer.path
+        return self._layers.measure(layer, run)
 
     def _read(self, layer: layer_graph.Step) -> tokens.Reading | None:
         """How the layer's output is a feature map; None for one without positions."""
         shape = tuple(layer.output.shape[1:])
-        return self._layers.reading(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
+        return self._place(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
 
     def _uses_map(self, layer: layer_graph.Step) -> bool:
         """Whether the logits change with the map of that layer, asked with one image of noise."""
@@ -301,7 +344,7 @@ class Classifier:
         if self._channels == 1:
             inputs = tf.image.rgb_to_grayscale(inputs)
         with keras.StatelessScope(state_mapping=self._folded.weights):
-            output = layer_graph.run_model(self.model, inputs, call)
+            output = layer_graph.run_model(self.model, inputs, call, opened=self._opened)
         logits = tf.reshape(tf.cast(output, tf.float32), [-1, self._n_outputs])
         if self.score.hides_logits:
             probabilities = tf.clip_by_value(logits, 1e-12, 1 - 1e-7)

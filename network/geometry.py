@@ -14,6 +14,7 @@ pad exactly what the convolution behind them takes away (ResNet's) count as part
 """
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -63,7 +64,7 @@ KEEPS_POSITIONS = (
 )
 KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu", "Relu6", "Sigmoid", "Silu", "Gelu",
                     "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
-MAX_BANDS = 128  # along an axis of a layer that is measured
+BANDS_PER_CELL = 3  # of a layer that is measured
 BANDS_AT_ONCE = 16  # changed copies in one call
 
 
@@ -331,13 +332,14 @@ def measure(
     if base is None or len(after) not in (2, 3):
         return None
     centres, spreads, edges = [], [], []
+    most = BANDS_PER_CELL * (max(after[:2]) if len(after) == 3 else math.isqrt(after[0]) + 1)
     for values in (places.y, places.x):
         levels = np.unique(values[~np.isnan(values)].round(5))
         if len(levels) < 2:
             return None
         half = np.median(np.diff(levels)) / 2
         low, high = levels[0] - half, levels[-1] + half
-        bands = np.linspace(low, high, min(len(levels), MAX_BANDS) + 1)
+        bands = np.linspace(low, high, min(len(levels), most) + 1)
         inside = [np.broadcast_to((values >= a) & (values < b), before) for a, b in zip(bands, bands[1:])]
         changes = []
         for start in range(0, len(inside), BANDS_AT_ONCE):
@@ -370,20 +372,32 @@ def measure(
 
 
 def _find_grid(y: np.ndarray, x: np.ndarray, edges: list) -> tuple | None:
-    """((y, rows), (x, columns)): measured centres (N,) put on the grid of equal cells that they fill one each."""
-    there, best = ~np.isnan(y) & ~np.isnan(x), None
-    n = int(there.sum())
-    for n_rows in range(1, n + 1):
-        if n == 0 or n % n_rows:
-            continue
-        put, cells, off = [], [], 0.0
-        for values, n_cells, (low, high) in ((y, n_rows, edges[0]), (x, n // n_rows, edges[1])):
-            cell = np.floor((values[there] - low) / (high - low) * n_cells).clip(0, n_cells - 1)
-            centre = np.full(len(values), np.nan)
-            centre[there] = low + (cell + 0.5) * (high - low) / n_cells
-            off += float(np.abs(centre[there] - values[there]).max()) / (high - low) * n_cells
-            put.append((centre, n_cells))
-            cells.append(cell)
-        if len(np.unique(cells[0] * n + cells[1])) == n and (best is None or off < best[0]):
-            best = off, put
-    return None if best is None else tuple(best[1])
+    """((y, rows), (x, columns)): measured centres (N,) put on the grid of equal cells that they fill one each.
+
+    A measured centre may lie up to a cell off, as windows overlap: then the order is row by row or column by column.
+    """
+    there, best = np.flatnonzero(~np.isnan(y) & ~np.isnan(x)), None
+    n, (lows, highs) = len(there), np.transpose(edges)
+    measured = (np.stack([y[there], x[there]], axis=1) - lows) / (highs - lows)
+    for shape in [(rows, n // rows) for rows in range(1, n + 1) if n % rows == 0]:
+        nearest = np.floor(measured * shape).clip(0, np.subtract(shape, 1))
+        by_rows = np.stack(np.divmod(np.arange(n), shape[1]), axis=1)
+        by_columns = np.stack(np.divmod(np.arange(n), shape[0])[::-1], axis=1)
+        for cells, most in ((nearest, 0.5), (by_rows, 1.0), (by_columns, 1.0)):
+            off = np.abs(measured * shape - cells - 0.5)
+            means = np.abs([off.mean(axis=0).max(), *(_line_means(measured * shape - 0.5 - cells, cells))]).max()
+            fills = len(np.unique(cells, axis=0)) == n
+            if fills and off.max() <= most and means <= 0.5 and (best is None or off.max() < best[0]):
+                best = off.max(), cells, shape
+    if best is None:
+        return None
+    put = np.full((2, len(y)), np.nan)
+    put[:, there] = (lows + (best[1] + 0.5) / best[2] * (highs - lows)).T
+    return (put[0], best[2][0]), (put[1], best[2][1])
+
+
+def _line_means(off: np.ndarray, cells: np.ndarray) -> list[float]:
+    """How far off each row's rows and each column's columns are on average, in cells."""
+    return [
+        float(off[cells[:, axis] == line, axis].mean()) for axis in (0, 1) for line in np.unique(cells[:, axis])
+    ]

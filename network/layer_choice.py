@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from network import geometry, tokens
@@ -39,7 +40,7 @@ class Layers:
     """
 
     def __init__(self, steps: Sequence[Step], output: tf.Tensor, image_shape: Sequence[int]):
-        self._all, self._output = list(steps), output
+        self._all, self._output, self._image_shape = list(steps), output, tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
         self._readings = {}
         self.steps = self._feature_map_steps()
@@ -50,6 +51,16 @@ class Layers:
         if key not in self._readings:
             self._readings[key] = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
         return self._readings[key]
+
+    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.Reading | None:
+        """The reading of a step whose places were lost on the way, measured on the whole network.
+
+        run: images (n, H, W, channels) to the step's output (n, ...).
+        """
+        before, after = self._image_shape, tuple(step.output.shape[1:])
+        image = geometry.whole_image(*before[:2])
+        self._readings[id(step.output)] = tokens.read_map(after, geometry.measure(run, image, before, after, "measured"))
+        return self.reading(step)
 
     def _feature_map_steps(self) -> list[Step]:
         """Those from the first kernel on, with positions, of whole images."""

@@ -8,13 +8,16 @@ every layer pass by. Nothing is rebuilt, no layer learns of a new node, the mode
 A layer's path is its name behind the names of the models around it: `resnet50/conv5_block3_out`.
 """
 
+import functools
 import inspect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
+from keras.src.ops.function import Function
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,27 @@ def call_layer(layer, args: tuple, kwargs: dict):
     return layer(*args, **kwargs)
 
 
-def run_model(model, images, call: Callable, prefix: str = ""):
-    """The model's output for a batch, each layer's output being what `call(path, layer, args, kwargs)` returns."""
+def call_path(path: str, layer, args: tuple, kwargs: dict):
+    """`call_layer` as `run_model` asks for it."""
+    return call_layer(layer, args, kwargs)
+
+
+def run_model(model, images, call: Callable, prefix: str = "", opened: Mapping[int, Function] | None = None):
+    """The model's output for a batch, each layer's output being what `call(path, layer, args, kwargs)` returns.
+
+    opened: of `open_layers`: layers that are entered as nested models are.
+    """
     if not has_graph(model):
         return call(prefix + model.name, model, (images,), {})
     graph = model._functional if isinstance(model, keras.Sequential) else model
 
-    def enter_or_call(layer):
+    def enter_or_call(layer, prefix=prefix):
         path = prefix + layer.name
         if has_graph(layer):
-            return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/")
+            return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/", opened)
+        if opened and id(layer) in opened:
+            inside = functools.partial(enter_or_call, prefix=path + "/")
+            return lambda *args, **kwargs: opened[id(layer)]._run_through_graph(args, operation_fn=inside)
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
     if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
@@ -68,8 +82,13 @@ def run_model(model, images, call: Callable, prefix: str = ""):
     return outputs[0] if len(outputs) == 1 else output
 
 
-def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:
-    """The steps of the model in the order they run, and its output, traced once without computing anything."""
+def trace_model(
+    model, image_spec: tf.TensorSpec, opened: Mapping[int, Function] | None = None
+) -> tuple[list[Step], object]:
+    """The steps of the model in the order they run, and its output, traced once without computing anything.
+
+    Where a shape does not show in the trace, one image of zeros is sent through and tells it.
+    """
     steps, outputs = [], []
 
     def record(path, layer, args, kwargs):
@@ -79,11 +98,61 @@ def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:
         return output
 
     def run(images):
-        outputs.append(run_model(model, images, record))
+        outputs.append(run_model(model, images, record, opened=opened))
         return outputs[0]
 
     tf.function(run, autograph=False).get_concrete_function(image_spec)
+    tensors = [tensor for step in steps for tensor in keras.tree.flatten(step.output) if tf.is_tensor(tensor)]
+    if any(None in tensor.shape[1:] for tensor in tensors if tensor.shape.rank):
+        _tell_shapes(model, image_spec, opened, steps)
     return steps, outputs[0]
+
+
+def _tell_shapes(model, image_spec: tf.TensorSpec, opened, steps: list[Step]) -> None:
+    """Gives the outputs of traced steps, but for their first axis, the shapes that they have for one image."""
+    position = itertools.count()
+
+    def tell(path, layer, args, kwargs):
+        output = call_layer(layer, args, kwargs)
+        traced = keras.tree.flatten(steps[next(position)].output)
+        for tensor, computed in zip(traced, keras.tree.flatten(output)):
+            if tf.is_tensor(tensor) and tensor.shape.rank:
+                tensor.set_shape([None, *computed.shape[1:]])
+        return output
+
+    run_model(model, tf.zeros([1, *image_spec.shape[1:]], image_spec.dtype), tell, opened=opened)
+
+
+def open_layers(steps: Sequence[Step], opened: Mapping[int, Function]) -> dict[int, Function]:
+    """id of a layer -> the graph of the layers inside it, for layers of others' making that hold layers.
+
+    opened: those that are open already, which the result includes. A layer is opened by calling its `call` on
+    symbolic tensors; one that cannot be called so stays closed.
+    """
+    found = dict(opened)
+    for step in steps:
+        is_foreign = not type(step.layer).__module__.startswith("keras.")
+        if is_foreign and not isinstance(step.layer, keras.Model) and getattr(step.layer, "_layers", None):
+            graph = _open_layer(step)
+            if graph is not None:
+                found[id(step.layer)] = graph
+    return found
+
+
+def _open_layer(step: Step) -> Function | None:
+    layer, inner = step.layer, step.layer._flatten_layers(include_self=False)
+    before = [(nodes, len(nodes)) for one in inner for nodes in (one._inbound_nodes, one._outbound_nodes)]
+    inputs = [keras.KerasTensor(tensor.shape, layer.compute_dtype) for tensor in step.args if tf.is_tensor(tensor)]
+    training = {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
+    try:
+        if len(inputs) != len(step.args) or any(tf.is_tensor(value) for value in step.kwargs.values()):
+            return None
+        return Function(tuple(inputs), layer.call(*inputs, **{**step.kwargs, **training}))
+    except Exception:  # of code that was not made for symbolic tensors: any
+        return None
+    finally:  # the layers inside do not learn of it
+        for nodes, n in before:
+            del nodes[n:]
 
 
 def is_convolution(layer) -> bool:

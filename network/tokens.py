@@ -6,6 +6,7 @@ Which position is where on the image is known from `geometry.py`; a position tha
 part of the map, and is handed on as it is when the rest of the network runs on a changed map.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,14 +25,13 @@ class Reading:
 
     rows, columns: centres of the cells, (h,) and (w,), shares 0-1 of the image's height and width. order: flat position
     in the tensor of each cell, (h w,); None: the tensor is the map. channels_first: its first axis behind n is K.
-    n_positions: of the tensor; more than h w where some are no part of the map. through: names of the layers that moved
-    the map from where the image is. assumed: nothing is known, the map is stretched over the image.
+    held: shape of the tensor without n. mixed: whether positions have seen each other. through: names of the layers
+    that moved the map from where the image is. assumed: nothing is known, the map is stretched over the image.
     """
 
     rows: np.ndarray
     columns: np.ndarray
-    n_channels: int
-    n_positions: int
+    held: tuple[int, ...]
     order: np.ndarray | None = None
     channels_first: bool = False
     mixed: bool = True
@@ -41,7 +41,12 @@ class Reading:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(h, w, K)."""
-        return len(self.rows), len(self.columns), self.n_channels
+        return len(self.rows), len(self.columns), self.held[0 if self.channels_first else -1]
+
+    @property
+    def n_positions(self) -> int:
+        """Of the tensor; more than h w where some are no part of the map."""
+        return math.prod(self.held) // self.shape[2]
 
     @property
     def has_others(self) -> bool:
@@ -61,17 +66,17 @@ class Reading:
         n_cells = len(self.order)
         source = n_cells + np.arange(self.n_positions)
         source[self.order] = np.arange(n_cells)
-        flat = tf.concat([tf.reshape(features, [-1, n_cells, self.n_channels]), self._flat(tensor)], axis=1)
+        flat = tf.concat([tf.reshape(features, [-1, n_cells, self.shape[2]]), self._flat(tensor)], axis=1)
         flat = tf.gather(flat, source, axis=1)
         if self.channels_first:
             flat = tf.transpose(flat, [0, 2, 1])
-        return tf.reshape(flat, [-1, *tensor.shape[1:]])
+        return tf.reshape(flat, [-1, *self.held])
 
     def _flat(self, tensor: tf.Tensor) -> tf.Tensor:
         """(n, positions, K)."""
         if self.channels_first:
-            return tf.transpose(tf.reshape(tensor, [-1, self.n_channels, self.n_positions]), [0, 2, 1])
-        return tf.reshape(tensor, [-1, self.n_positions, self.n_channels])
+            return tf.transpose(tf.reshape(tensor, [-1, self.shape[2], self.n_positions]), [0, 2, 1])
+        return tf.reshape(tensor, [-1, self.n_positions, self.shape[2]])
 
     @property
     def is_whole(self) -> bool:
@@ -133,8 +138,7 @@ def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
         return Reading(
             rows,
             columns,
-            shape[axis],
-            len(y),
+            tuple(shape),
             None if plain else order,
             first,
             places.mixed,
@@ -166,4 +170,4 @@ def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def stretched(height: int, width: int, n_channels: int) -> Reading:
     """A map (n, h, w, K) of which nothing is known but that it is one: stretched over the image."""
     rows, columns = ((np.arange(n) + 0.5) / n for n in (height, width))
-    return Reading(rows, columns, n_channels, height * width, assumed=True)
+    return Reading(rows, columns, (height, width, n_channels), assumed=True)
