@@ -64,6 +64,7 @@ KEEPS_POSITIONS = (
 )
 KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu", "Relu6", "Sigmoid", "Silu", "Gelu",
                     "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
+SUMS = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "BiasAdd", "Cast", "Identity", "Relu", "Sigmoid", "Tanh", "Erf")
 BANDS_PER_CELL = 3  # of a layer that is measured
 BANDS_AT_ONCE = 16  # changed copies in one call
 
@@ -100,14 +101,36 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
             from_outside = id(tensor) not in produced and hasattr(tensor, "graph")
             if from_outside and tuple(tensor.shape[1:]) == (height, width, channels):
                 places[id(tensor)] = whole_image(height, width)
+            elif from_outside and (found := _through_sums(tensor, places)) is not None:
+                places[id(tensor)] = found
         # A layer may hand on the very tensor that it was given.
         produced |= {id(tensor) for tensor in keras.tree.flatten(step.output)}
         known = [tensor for tensor in step.inputs if id(tensor) in places]
-        if known and tf.is_tensor(step.output) and id(step.output) not in places:
-            found = _follow(step, known, places)
+        for tensor in keras.tree.flatten(step.output) if known else ():
+            one = tensor is step.output
+            if not tf.is_tensor(tensor) or id(tensor) in places or not (one or _is_like(tensor, known[0])):
+                continue
+            found = _follow(replace(step, output=tensor), known, places)
             if found is not None:
-                places[id(step.output)] = found
+                places[id(tensor)] = found
     return places
+
+
+def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:
+    """The places of a tensor that code between the layers made, by sums and products of tensors with places."""
+    waiting, seen = [tensor], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in places and _is_like(one, tensor):
+            return replace(places[id(one)], mixed=True)
+        if one.op.type in SUMS and one.op.name not in seen:
+            seen.add(one.op.name)
+            waiting += list(one.op.inputs)
+    return None
+
+
+def _is_like(tensor: tf.Tensor, other: tf.Tensor) -> bool:
+    return tensor.shape.rank == other.shape.rank and tensor.shape[1:] == other.shape[1:]
 
 
 def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None:

@@ -52,6 +52,11 @@ class Layers:
             self._readings[key] = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
         return self._readings[key]
 
+    def is_measured(self, step: Step) -> bool:
+        """Whether it is known by measuring where the layer moves things: what is inside does not matter."""
+        places = self._places.get(id(step.output))
+        return places is not None and step.name in places.through[-1:]
+
     def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.Reading | None:
         """The reading of a step whose places were lost on the way, measured on the whole network.
 

@@ -11,13 +11,12 @@ A layer's path is its name behind the names of the models around it: `resnet50/c
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
-from keras.src.ops.function import Function
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,10 @@ def call_layer(layer, args: tuple, kwargs: dict):
     return layer(*args, **kwargs)
 
 
-def call_path(path: str, layer, args: tuple, kwargs: dict):
-    """`call_layer` as `run_model` asks for it."""
-    return call_layer(layer, args, kwargs)
-
-
-def run_model(model, images, call: Callable, prefix: str = "", opened: Mapping[int, Function] | None = None):
+def run_model(model, images, call: Callable, prefix: str = "", opened: Collection[int] = ()):
     """The model's output for a batch, each layer's output being what `call(path, layer, args, kwargs)` returns.
 
-    opened: of `open_layers`: layers that are entered as nested models are.
+    opened: of `layers_to_open`: layers that are entered as nested models are.
     """
     if not has_graph(model):
         return call(prefix + model.name, model, (images,), {})
@@ -68,9 +62,9 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Mapping[i
         path = prefix + layer.name
         if has_graph(layer):
             return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/", opened)
-        if opened and id(layer) in opened:
+        if id(layer) in opened:
             inside = functools.partial(enter_or_call, prefix=path + "/")
-            return lambda *args, **kwargs: opened[id(layer)]._run_through_graph(args, operation_fn=inside)
+            return lambda *args, **kwargs: _run_inside(layer, args, kwargs, inside)
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
     if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
@@ -83,7 +77,7 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Mapping[i
 
 
 def trace_model(
-    model, image_spec: tf.TensorSpec, opened: Mapping[int, Function] | None = None
+    model, image_spec: tf.TensorSpec, opened: Collection[int] = ()
 ) -> tuple[list[Step], object]:
     """The steps of the model in the order they run, and its output, traced once without computing anything.
 
@@ -123,36 +117,48 @@ def _tell_shapes(model, image_spec: tf.TensorSpec, opened, steps: list[Step]) ->
     run_model(model, tf.zeros([1, *image_spec.shape[1:]], image_spec.dtype), tell, opened=opened)
 
 
-def open_layers(steps: Sequence[Step], opened: Mapping[int, Function]) -> dict[int, Function]:
-    """id of a layer -> the graph of the layers inside it, for layers of others' making that hold layers.
+def layers_to_open(steps: Sequence[Step], opened: Collection[int]) -> set[int]:
+    """`opened` and the ids of further layers, of others' making, that hold layers: a block, an encoder."""
+    return set(opened) | {
+        id(step.layer)
+        for step in steps
+        if not type(step.layer).__module__.startswith("keras.") and getattr(step.layer, "_layers", None)
+    }
 
-    opened: those that are open already, which the result includes. A layer is opened by calling its `call` on
-    symbolic tensors; one that cannot be called so stays closed.
+
+def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
+    """The layer's output, each of the layers that it holds being run by `enter_or_call(layer)` in its place.
+
+    While it runs, a layer inside has a `call` of its own; afterwards it is as it was.
     """
-    found = dict(opened)
-    for step in steps:
-        is_foreign = not type(step.layer).__module__.startswith("keras.")
-        if is_foreign and not isinstance(step.layer, keras.Model) and getattr(step.layer, "_layers", None):
-            graph = _open_layer(step)
-            if graph is not None:
-                found[id(step.layer)] = graph
-    return found
+    running, before = set(), []
 
+    def watch(inner):
+        original = inner.call
 
-def _open_layer(step: Step) -> Function | None:
-    layer, inner = step.layer, step.layer._flatten_layers(include_self=False)
-    before = [(nodes, len(nodes)) for one in inner for nodes in (one._inbound_nodes, one._outbound_nodes)]
-    inputs = [keras.KerasTensor(tensor.shape, layer.compute_dtype) for tensor in step.args if tf.is_tensor(tensor)]
-    training = {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
+        @functools.wraps(original)
+        def call(*args, **kwargs):
+            if id(inner) in running:
+                return original(*args, **kwargs)
+            running.add(id(inner))
+            try:
+                return enter_or_call(inner)(*args, **kwargs)
+            finally:
+                running.discard(id(inner))
+
+        return call
+
     try:
-        if len(inputs) != len(step.args) or any(tf.is_tensor(value) for value in step.kwargs.values()):
-            return None
-        return Function(tuple(inputs), layer.call(*inputs, **{**step.kwargs, **training}))
-    except Exception:  # of code that was not made for symbolic tensors: any
-        return None
-    finally:  # the layers inside do not learn of it
-        for nodes, n in before:
-            del nodes[n:]
+        for inner in {id(inner): inner for inner in layer._layers}.values():
+            before.append((inner, inner.__dict__.get("call")))
+            inner.__dict__["call"] = watch(inner)
+        return call_layer(layer, args, kwargs)
+    finally:
+        for inner, call in before:
+            if call is None:
+                del inner.__dict__["call"]
+            else:
+                inner.__dict__["call"] = call
 
 
 def is_convolution(layer) -> bool:
