@@ -125,7 +125,7 @@ class Classifier:
 
     def _look_at(self, layer) -> "Classifier":
         self._layer, self._compiled = layer, {}
-        self._reading = None if layer is None else self._read(layer)
+        self.reading = None if layer is None else self._read(layer)
         self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.views = [self]
         return self
@@ -264,18 +264,18 @@ class Classifier:
                 features = self._as_map(output)
                 if watch is not None:
                     watch(features)
-                output = features if self._reading is None else self._reading.from_map(features, output)
+                output = features if self.reading is None else self.reading.from_map(features, output)
             return output
 
         logits = self._run(images, call)
         return features, logits
 
     def _as_map(self, output: tf.Tensor) -> tf.Tensor:
-        return output if self._reading is None else self._reading.to_map(output)
+        return output if self.reading is None else self.reading.to_map(output)
 
     def lay_out(self, saliency_map: np.ndarray, outside: float = 0.0) -> np.ndarray:
         """A map (h, w) of the chosen layer, float32 (H, W), where it lies on the input; `outside` where it does not."""
-        return self._reading.lay_out(saliency_map, self.input_height, self.input_width, outside)
+        return self.reading.lay_out(saliency_map, self.input_height, self.input_width, outside)
 
     def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
@@ -302,7 +302,7 @@ class Classifier:
 
         self._run(images, record)
         features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
-        cut = cut if self._reading.order is None else features  # tokens: their map alone is changed
+        cut = cut if self.reading.order is None else features  # tokens: their map alone is changed
 
         def rest(head):
             n_copies = tf.shape(head)[0] // tf.shape(images)[0]
@@ -312,11 +312,11 @@ class Classifier:
                 position = next(calls)
                 if position > cut:
                     return self._call_layer(path, layer, args, kwargs)
-                if position == cut and self._reading.order is None:
+                if position == cut and self.reading.order is None:
                     return head
                 # A way around the features: the same for every copy.
                 same = keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position])
-                return self._reading.from_map(head, same) if position == cut else same
+                return self.reading.from_map(head, same) if position == cut else same
 
             return self._run(images, call)
 

@@ -370,7 +370,7 @@ def measure(
             changes.append(((output - base) ** 2).sum(axis=-1).reshape(len(output), -1))
         changes = np.concatenate(changes)
         total, middle = changes.sum(axis=0), (bands[1:] + bands[:-1])[:, None] / 2
-        there = total > 1e-6 * total.max()
+        there = total > 1e-11 * total.max()
         share = changes / np.where(there, total, 1)
         centres.append(np.where(there, (share * middle).sum(axis=0), np.nan))
         spreads.append(np.where(share > 1e-6, np.abs(middle - centres[-1]), 0).max(axis=0))
