@@ -66,6 +66,7 @@ KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu
                     "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
 SUMS = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "BiasAdd", "Cast", "Identity", "Relu", "Sigmoid", "Tanh", "Erf")
 BANDS_PER_CELL = 3  # of a layer that is measured
+MAX_BANDS = 128  # along an axis
 BANDS_AT_ONCE = 16  # changed copies in one call
 
 
@@ -151,10 +152,12 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
     if name == "Concatenate" and len(alike) == len(step.inputs):
         return _agreed(alike, mixed)
     if not has_weights:
-        return _transport(step, known, places, after) or _agreed(alike, mixed)
-    if alike:  # attention, a transformer block, a layer of the user's
+        found = _transport(step, known, places, after) or _agreed(alike, mixed)
+        if found is not None or len(after) != 3:
+            return found
+    elif alike:  # attention, a transformer block, a layer of the user's
         return _agreed(alike[:1], True)
-    if len(before) == len(after) == 3:
+    elif len(before) == len(after) == 3:
         return _stretch(step.layer, first, before, after)
     return measure(lambda values: call_with(step, {id(known[0]): values}), first, before, after, step.name)
 
@@ -262,20 +265,20 @@ def _transport(step: Step, known: list, places: dict[int, Places], after: tuple)
         y, x = (np.broadcast_to(axis, tensor.shape[1:]) for axis in (places[id(tensor)].y, places[id(tensor)].x))
         there = ~np.isnan(y)
         y, x = np.where(there, y, 0), np.where(there, x, 0)
-        values[id(tensor)] = np.stack([np.zeros(y.shape), there, y, x, y / 2]).astype(np.float32)
+        values[id(tensor)] = np.stack([np.zeros(y.shape), there, y, x, there - (y + x) / 2]).astype(np.float32)
     output = call_with(step, values)
     if output is None:
         return None
-    nothing, ones, y, x, half = output.astype(np.float64)
+    nothing, ones, y, x, against = output.astype(np.float64)
     weight = ones - nothing  # 1 where values are copied, less where zeros come in, another factor behind a scaling
     largest = np.abs(weight).max()
     there = np.abs(weight) > 0.5 * largest
     if not np.isfinite(output).all() or largest < 1e-6:
         return None
     divisor = np.where(there, weight, 1)
-    y, x, half = (np.where(there, (part - nothing) / divisor, np.nan) for part in (y, x, half))
+    y, x, against = (np.where(there, (part - nothing) / divisor, np.nan) for part in (y, x, against))
     low, high = (choose([choose(part[2:4]) for part in values.values()]) for choose in (np.min, np.max))
-    is_copy = np.nanmax(np.abs(y - 2 * half)) < 1e-3 and min(np.nanmin(y), np.nanmin(x)) > low - 1e-3
+    is_copy = np.nanmax(np.abs(1 - (y + x) / 2 - against)) < 1e-3 and min(np.nanmin(y), np.nanmin(x)) > low - 1e-3
     if not is_copy or max(np.nanmax(y), np.nanmax(x)) > high + 1e-3:
         return None
     first = places[id(known[0])]
@@ -347,34 +350,52 @@ def measure(
     """Places of what `run` makes (n, *after) of (n, *before): where its output changes with which band of its input.
 
     places: of the input. Positions that nothing changes (class tokens) lie nowhere; the others have to fill a grid of
-    equal cells, one each, or else None. The last axis of the output holds the channels.
+    equal cells, one each, or else None. The last axis of the output holds the channels, or its first.
     """
     rng = np.random.default_rng(0)
     one, other = rng.uniform(0, 255, (2, *before)).astype(np.float32)
     base = run(one[None])
     if base is None or len(after) not in (2, 3):
         return None
-    centres, spreads, edges = [], [], []
-    most = BANDS_PER_CELL * (max(after[:2]) if len(after) == 3 else math.isqrt(after[0]) + 1)
+    side = sorted(after)[1] if len(after) == 3 else math.isqrt(after[0]) + 1
+    most = min(BANDS_PER_CELL * side, MAX_BANDS)
+    changes, middles, edges = [], [], []
     for values in (places.y, places.x):
         levels = np.unique(values[~np.isnan(values)].round(5))
         if len(levels) < 2:
             return None
         half = np.median(np.diff(levels)) / 2
-        low, high = levels[0] - half, levels[-1] + half
-        bands = np.linspace(low, high, min(len(levels), most) + 1)
+        edges.append((levels[0] - half, levels[-1] + half))
+        bands = np.linspace(*edges[-1], min(len(levels), most) + 1)
+        middles.append((bands[1:] + bands[:-1]) / 2)
         inside = [np.broadcast_to((values >= a) & (values < b), before) for a, b in zip(bands, bands[1:])]
-        changes = []
+        found = []
         for start in range(0, len(inside), BANDS_AT_ONCE):
             output = run(np.stack([np.where(band, other, one) for band in inside[start : start + BANDS_AT_ONCE]]))
-            changes.append(((output - base) ** 2).sum(axis=-1).reshape(len(output), -1))
-        changes = np.concatenate(changes)
-        total, middle = changes.sum(axis=0), (bands[1:] + bands[:-1])[:, None] / 2
+            found.append((output - base) ** 2)
+        changes.append(np.concatenate(found))
+    for channels in (len(after) - 1, 0)[: len(after) - 1]:
+        put = _put_on_grid([change.sum(axis=channels + 1) for change in changes], middles, edges)
+        if put is not None:
+            y, x, overlaps = put
+            shape = tuple(1 if axis == channels else size for axis, size in enumerate(after))
+            return Places(
+                y.reshape(shape), x.reshape(shape), mixed=places.mixed or overlaps, through=(*places.through, name)
+            )
+    return None
+
+
+def _put_on_grid(changes: list, middles: list, edges: list) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """y and x (N,) of positions by how they change (bands, ...) with the bands along y and along x, whose middles are
+    given; and whether one changes with another's cell. None if they fill no grid."""
+    centres, spreads = [], []
+    for change, middle in zip(changes, middles):
+        change, middle = change.reshape(len(change), -1), middle[:, None]
+        total = change.sum(axis=0)
         there = total > 1e-11 * total.max()
-        share = changes / np.where(there, total, 1)
+        share = change / np.where(there, total, 1)
         centres.append(np.where(there, (share * middle).sum(axis=0), np.nan))
         spreads.append(np.where(share > 1e-6, np.abs(middle - centres[-1]), 0).max(axis=0))
-        edges.append((low, high))
     grid = _find_grid(*centres, edges)
     if grid is None:
         return None
@@ -383,15 +404,7 @@ def measure(
         np.nanmax(spread) > 0.75 * (high - low) / n
         for spread, n, (low, high) in zip(spreads, (n_rows, n_columns), edges)
     ]
-    shape = (*after[:-1], 1)
-    return replace(
-        places,
-        y=y.reshape(shape),
-        x=x.reshape(shape),
-        margins=(0, 0, 0, 0),
-        mixed=places.mixed or any(wide),
-        through=(*places.through, name),
-    )
+    return y, x, any(wide)
 
 
 def _find_grid(y: np.ndarray, x: np.ndarray, edges: list) -> tuple | None:

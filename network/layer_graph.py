@@ -103,13 +103,14 @@ def trace_model(
 
 
 def _tell_shapes(model, image_spec: tf.TensorSpec, opened, steps: list[Step]) -> None:
-    """Gives the outputs of traced steps, but for their first axis, the shapes that they have for one image."""
+    """Gives what goes in and out of traced steps, but for the first axis, the shapes that it has for one image."""
     position = itertools.count()
 
     def tell(path, layer, args, kwargs):
-        output = call_layer(layer, args, kwargs)
-        traced = keras.tree.flatten(steps[next(position)].output)
-        for tensor, computed in zip(traced, keras.tree.flatten(output)):
+        output, step = call_layer(layer, args, kwargs), steps[next(position)]
+        inputs = [tensor for tensor in keras.tree.flatten((args, kwargs)) if tf.is_tensor(tensor)]
+        traced = [*step.inputs, *keras.tree.flatten(step.output)]
+        for tensor, computed in zip(traced, [*inputs, *keras.tree.flatten(output)], strict=True):
             if tf.is_tensor(tensor) and tensor.shape.rank:
                 tensor.set_shape([None, *computed.shape[1:]])
         return output
