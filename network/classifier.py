@@ -24,7 +24,7 @@ import tensorflow as tf
 import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
-from network import geometry, layer_graph, layer_choice, model_reading, node_scores, tokens
+from network import cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
 
 
 def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
@@ -106,7 +106,7 @@ class Classifier:
         self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
-        layers = [self._choose_layer()]
+        layers, self._layer_given = [self._choose_layer()], bool(layer_name)
         if layer_name:
             layers = [layer_choice.find_layer(self._layers.steps, name.strip()) for name in layer_name.split(",")]
         self._look_at(layers[0])
@@ -417,7 +417,7 @@ class Classifier:
                 f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
                 "is no weighted sum of the features"
             )
-        weights = model_reading.read_dense_weights(self._steps, self._layer)
+        weights = cam_head.read_head(self._steps, self._layer, self.reading, self.score)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
 
     def kernel(self) -> np.ndarray | None:
@@ -437,13 +437,18 @@ class Classifier:
 
     def describe(self) -> dict:
         """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""
-        shapes = [" x ".join(map(str, view._layer.output.shape[1:])) for view in self.views if view._layer]
+        looking = [view for view in self.views if view._layer]
+        shapes = [" x ".join(map(str, view.reading.shape if view.reading else view._layer.output.shape[1:]))
+                  for view in looking]  # fmt: skip
+        places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
         itself = self.own_preprocessing and self.preprocessing == "none"
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,
             "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.views),
+            "layer_found": "given" if self._layer_given else self._no_layer or "last map on every path",
             "layer_shape": ", ".join(shapes),
+            "geometry": "; ".join(dict.fromkeys(places)),
             "score": self.score.function + " of one unit" * self.score.one_unit,
             **level,
             "preprocessing": "in the model itself" if itself else constants.PREPROCESSING[self.preprocessing],

@@ -64,7 +64,21 @@ KEEPS_POSITIONS = (
 )
 KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu", "Relu6", "Sigmoid", "Silu", "Gelu",
                     "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
-SUMS = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "BiasAdd", "Cast", "Identity", "Relu", "Sigmoid", "Tanh", "Erf")
+SUMS = (
+    "Add",
+    "AddV2",
+    "AddN",
+    "Sub",
+    "Mul",
+    "RealDiv",
+    "BiasAdd",
+    "Cast",
+    "Identity",
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "Erf",
+)
 BANDS_PER_CELL = 3  # of a layer that is measured
 MAX_BANDS = 128  # along an axis
 BANDS_AT_ONCE = 16  # changed copies in one call
@@ -153,7 +167,7 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
         return _agreed(alike, mixed)
     if not has_weights:
         found = _transport(step, known, places, after) or _agreed(alike, mixed)
-        if found is not None or len(after) != 3:
+        if found is not None:
             return found
     elif alike:  # attention, a transformer block, a layer of the user's
         return _agreed(alike[:1], True)
@@ -304,7 +318,9 @@ def call_with(step: Step, values: dict[int, np.ndarray]) -> np.ndarray | None:
         return tf.zeros([n, *value.shape[1:]], value.dtype) if symbolic else value
 
     args, kwargs = keras.tree.map_structure(swap, (step.args, step.kwargs))
-    layer = step.layer if getattr(step.layer, "weights", ()) else step.layer.call  # which does not cast to half precision
+    layer = (
+        step.layer if getattr(step.layer, "weights", ()) else step.layer.call
+    )  # which does not cast to half precision
     if "training" in inspect.signature(step.layer.call).parameters:
         kwargs = {**kwargs, "training": False}
     try:
@@ -434,6 +450,4 @@ def _find_grid(y: np.ndarray, x: np.ndarray, edges: list) -> tuple | None:
 
 def _line_means(off: np.ndarray, cells: np.ndarray) -> list[float]:
     """How far off each row's rows and each column's columns are on average, in cells."""
-    return [
-        float(off[cells[:, axis] == line, axis].mean()) for axis in (0, 1) for line in np.unique(cells[:, axis])
-    ]
+    return [float(off[cells[:, axis] == line, axis].mean()) for axis in (0, 1) for line in np.unique(cells[:, axis])]

@@ -64,7 +64,9 @@ class Layers:
         """
         before, after = self._image_shape, tuple(step.output.shape[1:])
         image = geometry.whole_image(*before[:2])
-        self._readings[id(step.output)] = tokens.read_map(after, geometry.measure(run, image, before, after, "measured"))
+        self._readings[id(step.output)] = tokens.read_map(
+            after, geometry.measure(run, image, before, after, "measured")
+        )
         return self.reading(step)
 
     def _feature_map_steps(self) -> list[Step]:

@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one step is another only if it is the same
 class Step:
     """One call of one layer: where it stands, what went in, what came out (graph tensors), and how it was called."""
 
@@ -76,9 +76,7 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Collectio
     return outputs[0] if len(outputs) == 1 else output
 
 
-def trace_model(
-    model, image_spec: tf.TensorSpec, opened: Collection[int] = ()
-) -> tuple[list[Step], object]:
+def trace_model(model, image_spec: tf.TensorSpec, opened: Collection[int] = ()) -> tuple[list[Step], object]:
     """The steps of the model in the order they run, and its output, traced once without computing anything.
 
     Where a shape does not show in the trace, one image of zeros is sent through and tells it.

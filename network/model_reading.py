@@ -14,13 +14,6 @@ import numpy as np
 from network.layer_graph import Step, is_convolution, without_activation
 
 SOFTMAX, SIGMOID = "softmax", "sigmoid"
-PASSES_VALUES_ON = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    keras.layers.Identity,
-)
 KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
@@ -178,22 +171,6 @@ def _keeps_channels_apart(layer) -> bool:
     return is_relu or isinstance(layer, KEEPS_CHANNELS_APART)
 
 
-def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
-    """Weights (K, units) of the one dense layer that follows the mean over positions of `layer`.
-
-    ValueError for another head, naming what was found.
-    """
-    behind = steps[_position(steps, layer) + 1 :]
-    parts = [step for step in behind if not isinstance(step.layer, PASSES_VALUES_ON)]
-    averages = [isinstance(step.layer, keras.layers.GlobalAveragePooling2D) or _is_mean(step) for step in parts[:1]]
-    others = [step for step in parts[1:] if _function_name(step.layer) not in ("linear", SOFTMAX, SIGMOID)]
-    others += [step for step in parts[2:] if not _only_applies_a_function(step.layer)]
-    if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or others:
-        found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
-        raise ValueError(f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}")
-    return np.asarray(parts[1].layer.kernel)
-
-
 def read_kernel(layer) -> np.ndarray | None:
     """The kernel (h, w, inputs of a filter, filters) of a convolution; None for another layer.
 
@@ -205,15 +182,6 @@ def read_kernel(layer) -> np.ndarray | None:
     if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
         return kernel.reshape(*kernel.shape[:2], 1, -1)
     return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
-
-
-def _is_mean(step: Step) -> bool:
-    """Whether the step is an average pooling whose window is the whole map."""
-    return (
-        isinstance(step.layer, keras.layers.AveragePooling2D)
-        and step.output.shape[1:3].num_elements() == 1
-        and tuple(step.layer.pool_size) == tuple(step.inputs[0].shape[1:3])
-    )
 
 
 def preprocesses_itself(steps: Sequence[Step]) -> bool:

@@ -91,6 +91,20 @@ class Reading:
         """Top, bottom, left, right of the map, shares 0-1 of the image; outside of 0-1 where the network has padded."""
         return *_edges(self.rows), *_edges(self.columns)
 
+    def describe(self, height: int, width: int) -> str:
+        """Where the map lies on an image of that size, and how that was found."""
+        if self.assumed:
+            return "on the whole image (assumed: how the network moves it is not understood)"
+        if self.is_whole:
+            return "on the whole image" + " (channels first)" * self.channels_first
+        top, bottom, left, right = (
+            f"{share * side:.4g}" for share, side in zip(self.box, (height,) * 2 + (width,) * 2)
+        )
+        return (
+            f"rows {top} to {bottom} of {height}, columns {left} to {right} of {width} "
+            f"(probed: {', '.join(self.through)})"
+        )
+
     def lay_out(self, saliency_map: np.ndarray, height: int, width: int, outside: float = 0.0) -> np.ndarray:
         """The map (h, w) on the image, float32 (height, width), bilinear; `outside` where the network does not look."""
         if self.is_whole:
@@ -135,15 +149,7 @@ def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
         if len(there) != len(order) or (order < 0).any():
             return None
         plain = len(shape) == 3 and not first and np.array_equal(order, np.arange(len(order))) and len(y) == len(order)
-        return Reading(
-            rows,
-            columns,
-            tuple(shape),
-            None if plain else order,
-            first,
-            places.mixed,
-            places.through,
-        )
+        return Reading(rows, columns, tuple(shape), None if plain else order, first, places.mixed, places.through)
     return None
 
 

@@ -70,7 +70,9 @@ def attend(x, name):
     """A block of Keras's own layers on tokens (n, N, K)."""
     n_channels = x.shape[-1]
     y = layers.LayerNormalization(name=f"{name}_norm_1")(x)
-    x = layers.Add(name=f"{name}_add_1")([layers.MultiHeadAttention(2, n_channels // 2, name=f"{name}_attention")(y, y), x])
+    x = layers.Add(name=f"{name}_add_1")(
+        [layers.MultiHeadAttention(2, n_channels // 2, name=f"{name}_attention")(y, y), x]
+    )
     y = layers.LayerNormalization(name=f"{name}_norm_2")(x)
     y = layers.Dense(n_channels, name=f"{name}_dense_2")(layers.Dense(20, "gelu", name=f"{name}_dense_1")(y))
     return layers.Add(name=f"{name}_add_2")([y, x])

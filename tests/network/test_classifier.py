@@ -43,7 +43,7 @@ def test_a_zoo_network_is_read_as_the_table_says(name):
     model = zoo_model(name, weights=None, classes=3)
     classifier = Classifier(model, name)
     assert classifier.layer_name == layer_name == utils.get_last_layer_name(name)
-    assert model_reading.choose_layer(classifier._feature_steps, None, None).path == layer_name  # as without a name
+    assert classifier.describe()["geometry"] == "on the whole image"
     assert model.input_shape == (None, side, side, 3)
     assert (classifier.input_height, classifier.input_width) == (side, side)
     assert classifier.preprocessing == preprocessing
@@ -116,7 +116,9 @@ def test_what_was_chosen_is_said(planted_classifier, residual):
     assert planted_classifier.describe() == {
         "model_name": "planted",
         "layer": "colours",
+        "layer_found": "last map on every path",
         "layer_shape": "8 x 8 x 3",
+        "geometry": "on the whole image",
         "score": "softmax",
         "preprocessing": "none (RGB 0-255)",
         "input_size": "96 x 96",

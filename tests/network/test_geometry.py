@@ -95,7 +95,9 @@ def test_the_box_of_the_map_is_that_of_the_pixels_that_the_features_change_with(
     top, bottom, left, right = classifier.reading.box
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     found = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    wanted = [np.clip(share, 0, 1) * size for share, size in zip((top, bottom, left, right), (HEIGHT,) * 2 + (WIDTH,) * 2)]
+    wanted = [
+        np.clip(share, 0, 1) * size for share, size in zip((top, bottom, left, right), (HEIGHT,) * 2 + (WIDTH,) * 2)
+    ]
     np.testing.assert_allclose(found, wanted, atol=1.6 if "less" in move or "steps" in move else 1)
 
 

@@ -111,11 +111,7 @@ def test_ablation_cam_takes_a_channel_from_the_patches_and_leaves_the_class_toke
 # --- every kind of transformer is understood ---------------------------------------------------------------
 KINDS = {  # model -> layer, grid
     "ViT of the user's layers, one for all blocks": (transformers.vit_of_layers, "encoder/block_1", (4, 4)),
-    "blocks that return tuples": (
-        lambda: transformers.vit_of_layers(as_tuple=True),
-        "encoder/block_1/out",
-        (4, 4),
-    ),
+    "blocks that return tuples": (lambda: transformers.vit_of_layers(as_tuple=True), "encoder/block_1/out", (4, 4)),
     "a layer of the user's for each block": (lambda: transformers.vit_of_layers(whole=False), "block_1", (4, 4)),
     "MLP-Mixer": (transformers.mixer, "channels_1", (4, 4)),
     "MobileViT": (transformers.mobile_vit, "last", (8, 8)),
@@ -219,9 +215,13 @@ def twins():
         x = layers.Rescaling(1 / 255)(images)
         x = layers.Permute((3, 1, 2))(x) if first else x
         x = convolution(6, 3, padding="same", activation="relu", **kind)(x)
-        x = layers.MaxPooling2D(2, **kind)(x) if not first else layers.Lambda(
-            lambda x: tf.transpose(tf.nn.max_pool2d(tf.transpose(x, [0, 2, 3, 1]), 2, 2, "VALID"), [0, 3, 1, 2])
-        )(x)
+        x = (
+            layers.MaxPooling2D(2, **kind)(x)
+            if not first
+            else layers.Lambda(
+                lambda x: tf.transpose(tf.nn.max_pool2d(tf.transpose(x, [0, 2, 3, 1]), 2, 2, "VALID"), [0, 3, 1, 2])
+            )(x)
+        )
         x = convolution(5, 3, padding="same", activation="relu", name="last", **kind)(x)
         x = layers.BatchNormalization(axis=1 if first else -1, name="norm")(x)
         models.append(transformers.built(images, layers.GlobalAveragePooling2D(**kind)(x)))
