@@ -22,7 +22,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from network import layer_graph
 from network.layer_graph import Step
 
 WINDOWS = (
@@ -346,7 +345,7 @@ def _straighten(found: Places, y: np.ndarray, x: np.ndarray) -> Places | None:
         return None
     for along_y, along_x, channels in ((0, 1, 2), (1, 2, 0), (1, 0, 2), (2, 1, 0)):
         lines, ends = [], []
-        for values, along, across in ((y, along_y, along_x), (x, along_x, along_y)):
+        for values, across in ((y, along_x), (x, along_y)):
             line = _mean(_mean(values, across), channels)
             fit = _fit(line.reshape(-1)) if line.size > 1 else (float(line.reshape(-1)[0]), 0.0)
             if fit is None or np.nanmax(np.abs(values - line)) > abs(fit[1]) + 1e-3:

@@ -1,4 +1,4 @@
-"""Small networks with attention or token mixing of random weights, built of Keras's own layers and as people write them."""
+"""Small networks with attention or token mixing, of random weights: of Keras's own layers, and as people write them."""
 
 import keras
 from keras import layers, ops

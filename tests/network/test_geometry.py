@@ -11,7 +11,6 @@ from planted import noise
 import utils
 from explainers.registry import METHODS
 from gradcam import GradCAM
-from network import geometry
 from network.classifier import Classifier
 
 HEIGHT, WIDTH = 64, 96
