@@ -10,9 +10,9 @@ never into the one that is looked at, so that a convolution shows what it gives 
 those with a feature map; several by commas. Written are
 
     <folder>/run.json                            settings, model, versions
-    <folder>/filters/<layer>.png                 of the convolutions among them, else of the first one (filters.py)
+    <folder>/filters/<layer>.png                 of the convolutions among them, else of the first one
     <folder>/maps/<layer>/<image>.png            the maps of the first images, every channel on its own scale
-    <folder>/top_images/<layer>.png              channels, the images of their largest peaks, the region (top_images.py)
+    <folder>/top_images/<layer>.png              channels, the images of their largest peaks, the region
     <folder>/top_images.csv                      layer, channel, rank, image, peak, for all channels
 
 Without --channel, many channels are cut down to those of the largest mean (maps) or the most selective (top images:
@@ -24,96 +24,134 @@ interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import constants
-from feature_visualization import read_channels
-from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, reader, run_script
+from output.progress import printable
+from pipeline import flags
+from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
 
-FILES = ("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz")
+
+@dataclass(frozen=True)
+class ActivationSettings:
+    """What activations.py was asked for.
+
+    channels: of every layer, None: the largest. n_maps: images whose maps are drawn. n_top_images: kept for every
+    channel. flags: all by name, for run.json.
+    """
+
+    model: ModelSettings
+    data: DataSettings
+    channels: list[int] | None
+    n_maps: int
+    n_top_images: int
+    output_folder: Path
+    overwrite: bool
+    flags: dict
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = argparse.ArgumentParser(
-        description="Show filters, activation maps and the images that excite a network's channels.",
-        allow_abbrev=False,
+    parser = flags.CommandParser(
+        "activations.py",
+        "Show filters, activation maps and the images that excite a network's channels.",
         conflict_handler="resolve",
     )
-    add_data_flags(parser)
-    add_model_flags(parser)
+    flags.add_data_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     question = parser.add_argument_group("question")
-    question.add_argument("--layer_name", help="layers with a feature map, by commas (default: the last)")
-    question.add_argument("--channel", type=reader(read_channels), help="channels of the layers, as 0-15,151")
+    question.add_argument(
+        "--channel",
+        type=flags.reader(flags.read_channels),
+        metavar="NUMBERS",
+        help="channels of the layers, as 0-15,151 (default: those of the largest activations)",
+    )
     question.add_argument(
         "--n_maps",
-        type=in_range(int, 0),
-        default=constants.MAPS_DRAWN,
+        type=flags.in_range(int, 0),
+        default=4,
+        metavar="N",
         help="draw the maps of the first so many images (default: %(default)s)",
     )
     question.add_argument(
         "--n_top_images",
-        type=in_range(int, 1),
-        default=constants.TOP_IMAGES,
-        help="kept for every channel (default: %(default)s)",
+        type=flags.in_range(int, 1),
+        default=8,
+        metavar="N",
+        help="images kept for every channel (default: %(default)s)",
     )
-    output = parser.add_argument_group("output")
-    output.add_argument("--output_folder_path", default=constants.ACTIVATIONS_FOLDER, help="files of the run")
-    output.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
+    flags.add_output_flags(parser, "activations")
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to figures; the exit code."""
+def read_settings(args: argparse.Namespace) -> ActivationSettings:
+    """The settings of these flags."""
+    return ActivationSettings(
+        model=read_model_settings(args),
+        data=read_data_settings(args),
+        channels=args.channel,
+        n_maps=args.n_maps,
+        n_top_images=args.n_top_images,
+        output_folder=Path(args.output_folder_path),
+        overwrite=args.overwrite,
+        flags=vars(args),
+    )
+
+
+def run(settings: ActivationSettings) -> int:
+    """One run from settings to figures; the exit code."""
     import utils
 
     utils.silence_tensorflow()
 
-    from output import files
-    from output.folder import ScriptFolder
+    from output.folder import open_folder
+    from output.tables import write_table
     from pipeline import run as runs
-    from pipeline.results import versions
-    from units import activation_maps as activation_files
-    from units import filters, top_images
+    from units import activation_maps, filters, top_images
 
-    classifier, source = runs.open_classifier(args)
-    samples, _ = runs.load_samples(args, classifier)
+    images = runs.load_dataset(settings.data)
+    classifier, source = runs.load_classifier(settings.model)
+    samples = runs.label_images(images, classifier).samples
     for view in classifier.views:
         view.require_layer()
-        filters.check_channels(args.channel, top_images.count_channels(view))
+        filters.check_channels(settings.channels, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
-    runs.print_choices(description, samples)
-    settings = {
+    runs.print_choices(description, samples, classifier.class_names)
+    kept = {
         "layers": [view.layer_name for view in classifier.views],
         "weights": classifier.fingerprint,
         "images": runs.tell_apart([sample.name for sample in samples]),
-        "n_top_images": args.n_top_images,
-        "images_folder": runs.find_folder(args, "test_images_folder_path"),
+        "n_top_images": settings.n_top_images,
+        "images_folder": settings.data.paths["test_images_folder_path"],
     }
-    about = {"flags": vars(args), "model": description, "versions": versions()}
-    folder = ScriptFolder(args.output_folder_path, settings, about, FILES, args.overwrite).path
-    print(*activation_files.write_filters(folder, classifier, args.channel), sep="\n")
+    about = {"flags": settings.flags, "model": description}
+    # Held as long as this runs.
+    opened = open_folder(
+        settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
+    )  # held till the end
+    folder = opened.path
+    for path in activation_maps.write_filters(folder, classifier, settings.channels):
+        print(printable(str(path)))
     failed, rows = {}, []
     for view in classifier.views:
-        print(
-            *activation_files.write_maps(folder, view, samples[: args.n_maps], args.channel, failed),
-            sep="\n",
-            flush=True,
-        )
-        top = activation_files.scan(folder, view, samples, args.n_top_images)
+        shown = samples[: settings.n_maps]
+        for path in activation_maps.write_maps(folder, view, shown, settings.channels, failed):
+            print(printable(str(path)), flush=True)
+        top = activation_maps.scan(folder, view, samples, settings.n_top_images)
         failed.update(top.unread.tolist())
-        print(activation_files.write_top_images(folder, view, samples, top, args.channel))
-        rows += activation_files.list_top_images(view.layer_name, samples, top)
-    print(files.write_whole(folder / "top_images.csv", lambda path: files.write_rows(path, list(rows[0]), rows)))
+        print(activation_maps.write_top_images(folder, view, samples, top, settings.channels))
+        rows += activation_maps.list_top_images(view.layer_name, samples, top)
+    print(write_table(folder / "top_images.csv", rows))
     for name, reason in failed.items():
-        print(f"{name}: {reason}")
+        print(printable(f"{name}: {reason}"))
     return 1 if failed else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("activations.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -5,9 +5,9 @@
                             --val_images_folder_path=images_val
     python main.py --explanation_method=ATTENTION,GRADCAM --model_path=models/ResNetDemo_attention_mil.keras
 
-An image is a bag of patches and its label belongs to the bag (attention_layers.py; Ilse, Tomczak and Welling, ICML
-2018). Takes the flags of train.py, of which it is the twin: backbone, stages, early stopping, augmentation, the files
-beside the model and what a run does that was stopped are the same. Beside the model stands further
+An image is a bag of patches and its label belongs to the bag (network/attention_layers.py; Ilse, Tomczak and Welling,
+ICML 2018). Takes the flags of train.py: backbone, stages, early stopping, augmentation, the files beside the
+model and how a stopped run goes on are the same. Beside the model stands further
 
     <model>_training/attention.png      attention next to Grad-CAM of the same model, validation images of each class
     <model>_training/part_energy.csv    for the embedded data: both measured on the masks of the style's parts
@@ -18,83 +18,82 @@ Exit code: 0; 2 for a flag or an input that stops the run; 130 when interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import constants
-import train
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline import flags
+from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """What attention_mil.py was asked for: the training, and the fields of `network.attention_layers.Bags`."""
+
+    training: TrainingSettings
+    patch_size: int | None
+    patch_stride: int | None
+    gated: bool
+    units: int
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags: those of train.py and, before them, those of the bags."""
-    parser = argparse.ArgumentParser(
-        description="Train a classifier of bags of patches with attention; further flags are those of train.py.",
-        parents=[train.build_parser()],
-        add_help=False,
-        allow_abbrev=False,
-        conflict_handler="resolve",
-    )
+    """The flags: those of train.py and those of the bags."""
+    parser = flags.CommandParser("attention_mil.py", "Train a classifier of bags of patches with attention.")
+    add_training_flags(parser, default_path="models/<model_name>_attention_mil.keras")
     bags = parser.add_argument_group("bags")
-    bags.add_argument("--gated", action="store_true", help="attention with a gate: tanh(V h) times sigmoid(U h)")
+    bags.add_argument(
+        "--gated",
+        action="store_true",
+        help="attention with a gate, tanh(V h) times sigmoid(U h) (default: without, tanh(V h))",
+    )
     bags.add_argument(
         "--patch_size",
-        type=in_range(int, 1),
-        help=f"side of a patch in pixels of the input (default: {constants.MIL_POSITIONS} positions of the backbone's "
-        "last map)",
+        type=flags.in_range(int, 1),
+        metavar="PIXELS",
+        help=f"side of a patch, of the input (default: {constants.MIL_POSITIONS} positions of the backbone's last map)",
     )
     bags.add_argument(
         "--patch_stride",
-        type=in_range(int, 1),
-        help="pixels from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
+        type=flags.in_range(int, 1),
+        metavar="PIXELS",
+        help="from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
     )
     bags.add_argument(
         "--attention_units",
-        type=in_range(int, 1),
+        type=flags.in_range(int, 1),
         default=constants.MIL_ATTENTION_UNITS,
+        metavar="N",
         help="rows of V and U (default: %(default)s)",
-    )
-    output = parser.add_argument_group("model file")
-    output.add_argument(
-        "--model_path", help="the .keras file to write (default: models/<model_name>_attention_mil.keras)"
     )
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to a model and its figure; the exit code."""
+def read_settings(args: argparse.Namespace) -> AttentionSettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
+    training = read_training_settings(args)
+    return AttentionSettings(training, args.patch_size, args.patch_stride, args.gated, args.attention_units)
+
+
+def run(settings: AttentionSettings) -> int:
+    """One run from settings to a model and its figure; the exit code."""
     import utils
 
     utils.silence_tensorflow()
 
     from network.attention_layers import Bags
+    from training import attention_report, command
 
-    model_name, weights = train.choose_model(args)
-    path = train.find_model_path(args, model_name, weights)
-    if args.model_path is None:
-        path = path.with_name(f"{path.stem}_attention_mil.keras")
-    args = argparse.Namespace(**{**vars(args), "model_path": str(path)})
-    code = train.run(args, Bags(args.patch_size, args.patch_stride, args.gated, args.attention_units))
-    if code == 0:
-        show_attention(path, train.find_folders(args)[1])
-    return code
-
-
-def show_attention(model_path: Path, val_folder: str | Path) -> None:
-    """Writes attention next to Grad-CAM beside the model, and says where and what was measured."""
-    from network import model_files
-    from training import attention_report
-
-    classifier, _ = model_files.load_classifier(model_path=model_path)
-    folder = model_path.with_name(f"{model_path.stem}_training")
-    paths, measured = attention_report.write_report(classifier, val_folder, folder)
+    bags = Bags(settings.patch_size, settings.patch_stride, settings.gated, settings.units)
+    model_path = command.train_model(settings.training, bags)
+    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings.training)[1])
     print(*filter(None, [measured, *paths]), sep="\n")
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("attention_mil.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

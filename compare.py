@@ -8,7 +8,7 @@ Takes the flags of `main.py` and explains as it does, without insertion and dele
 folder are not computed again, and a comparison that was stopped goes on. It adds to that folder
 
     agreement.csv                     one row per pair of methods and image: IoU, rank correlation, PCC
-    agreement_summary.csv             one row per pair: mean, deviation and count of each
+    agreement_summary.csv             one row per pair: mean, sample deviation (n - 1) and count of each
     agreement_matrix.png              the same as matrices over the methods
     agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...
     side_by_side.png                  every method's map of every image; _2, ...
@@ -20,105 +20,81 @@ Exit code: 0; 1 when an image could not be explained; 2 for a flag or an input t
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import constants
-import main as main_script
-from explainers.registry import METHODS, Method
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline import flags
+from pipeline.settings import RunSettings, read_run_settings
 
-OF_MAIN = (  # a comparison has pages and tables of its own
-    "display_type",
-    "top_k",
-    "classes",
-    "mute_boxes",
-    "report",
-    "baselines",
-    "faithfulness",
-)
+METHODS = "GRADCAM,LIME"  # that are compared by default
+FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What compare.py was asked for. fraction: of the pixels of a map that its threshold keeps; rank_by: of a pair."""
+
+    run: RunSettings
+    fraction: float
+    rank_by: str
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags: those of main.py and, before them, those of the comparison."""
-    description = "Compare explanation methods on a folder of images; further flags are those of main.py."
-    parser = main_script.build_derived_parser(description, without=OF_MAIN)
+    """The flags: those of main.py that matter here, and those of the comparison."""
+    parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", METHODS)
     comparison = parser.add_argument_group("comparison")
+    flags.add_fraction_flag(comparison, FRACTION)
     comparison.add_argument(
-        "--explanation_method",
-        default=constants.COMPARED_METHODS,
-        help="two or more by commas, or ALL (default: %(default)s)",
+        "--rank_by",
+        choices=("iou", "spearman", "pcc"),
+        default="iou",
+        help="what ranks the images of a pair (default: %(default)s)",
     )
-    comparison.add_argument(
-        "--fraction",
-        type=in_range(float, 0, 1),
-        default=constants.COMPARED_FRACTION,
-        help="of the pixels, that the threshold keeps of every map (default: %(default)s)",
-    )
-    comparison.add_argument(
-        "--rank_by", choices=("iou", "spearman", "pcc"), default="iou", help="what ranks the images of a pair"
-    )
-    comparison.add_argument(
-        "--boxes", help="csv of boxes around the objects: file, x0, y0, x1, y1 in image pixels; for the score board"
-    )
-    comparison.add_argument(
-        "--lime_preset",
-        choices=tuple(constants.LIME_PRESETS),
-        help="assignment: top_labels 1, hide_color 0, num_features 100000, num_samples 1000; its batch_size 10 changes "
-        "no map, its cosine distance is LIME's own; a LIME flag given besides prevails",
-    )
+    flags.add_boxes_flag(comparison, "for the score board")
     return parser
 
 
-def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
-    """The chosen methods with their options, the preset's among them; ValueError for flags that do not fit."""
-    if not args.fraction > 0:
-        raise ValueError(f"--fraction should be more than 0, up to 1; got {args.fraction:g}")
-    chosen = main_script.choose_options(args)
-    if len(chosen) < 2:
+def read_settings(args: argparse.Namespace) -> CompareSettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
+    run = read_run_settings(args)
+    if len(run.methods) < 2:
         raise ValueError(f"two explanation methods or more were wanted; got {args.explanation_method}")
-    lime = METHODS["LIME"]
-    if args.lime_preset and lime not in chosen:
-        names = ", ".join(method.name for method in chosen)
-        raise ValueError(f"--lime_preset belongs to LIME, which is not among the chosen: {names}")
-    preset = constants.LIME_PRESETS[args.lime_preset] if args.lime_preset else {}
-    unset = {name: value for name, value in preset.items() if getattr(args, f"lime_{name}") is None}
-    return {method: {**options, **unset} if method is lime else options for method, options in chosen.items()}
+    return CompareSettings(run, args.fraction, args.rank_by)
 
 
-def run(args: argparse.Namespace) -> int:
-    """One comparison from flags to figures; the exit code."""
-    chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
-
+def run(settings: CompareSettings) -> int:
+    """One comparison from settings to figures; the exit code."""
     import representations
     import utils
 
-    representations.check_colormap(args.colormap)
+    representations.check_colormap(settings.run.colormap)
     utils.silence_tensorflow()
 
-    from comparison import methods_figures as compare_pages
-    from comparison import methods_tables as compare_tables
-    from metrics import localisation
+    from comparison import methods_figures, methods_tables
+    from data.boxes import match_boxes, read_boxes
     from pipeline import run as runs
 
-    boxes = localisation.read_boxes(args.boxes) if args.boxes else None
-    opened = runs.open_run(args, chosen)
+    boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
+    images = runs.load_dataset(settings.run.data)
+    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
+    classifier, source = runs.load_classifier(settings.run.model)
+    opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:
-        boxes, note = localisation.match_boxes(boxes, opened.samples)
-        print(f"{'boxes':>14}: {note}", flush=True)
-    failed = runs.examine(opened, args, faithfulness=())
-    compared = compare_tables.compare(opened, args.fraction, args.rank_by)
-    print(f"\n{compare_tables.write_agreement(compared)}\n")
+        runs.print_table({"boxes": note})
+    failed = runs.examine(opened, settings.run)
+    compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)
+    print(f"\n{methods_tables.write_agreement(compared)}\n")
     if boxes is not None:
-        print(f"{compare_tables.write_score_board(compared, boxes)}\n")
+        print(f"{methods_tables.write_score_board(compared, boxes)}\n")
     runs.print_failures(failed)
-    main_script.print_paths(list(compare_pages.write_figures(compared, args.colormap, args.alpha)), args.show)
+    paths = methods_figures.write_comparison_pages(compared, settings.run.colormap, settings.run.alpha)
+    runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a comparison with these arguments."""
-    return run_script("compare.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -1,22 +1,55 @@
 """Every default of the project, with its unit. No logic; nothing is imported here."""
 
+VERSION = "1.0"  # of this project; CHANGELOG.md
+
 # --- classifiers -----------------------------------------------------------------------------------------
-# name of the lab -> (module and function of keras.applications, preprocessing, input side in pixels,
-#                     last convolutional layer, first layer of its last block, from which fine-tuning starts)
+# name -> (module and function of keras.applications, preprocessing, input side in pixels, last convolutional layer,
+#          first layer of its last block, from which fine-tuning starts); 'ResNet' is the lab's name of ResNet50.
+# A last layer of None has a name that Keras counts up anew with every network built: it is found by its place.
 # Preprocessing of RGB 0-255: 'caffe' = BGR minus the ImageNet mean, 'tf' = x / 127.5 - 1,
 # 'torch' = (x / 255 - mean) / std, 'none' = the network does it itself.
 ZOO = {
     "ResNet": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet50": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet101": ("resnet.ResNet101", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet152": ("resnet.ResNet152", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet50V2": ("resnet_v2.ResNet50V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
+    "ResNet101V2": ("resnet_v2.ResNet101V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
+    "ResNet152V2": ("resnet_v2.ResNet152V2", "tf", 224, "post_relu", "conv5_block1_preact_bn"),
     "VGG16": ("vgg16.VGG16", "caffe", 224, "block5_conv3", "block5_conv1"),
     "VGG19": ("vgg19.VGG19", "caffe", 224, "block5_conv4", "block5_conv1"),
     "Xception": ("xception.Xception", "tf", 299, "block14_sepconv2_act", "block14_sepconv1"),
     "InceptionV3": ("inception_v3.InceptionV3", "tf", 299, "mixed10", "mixed8"),
+    "InceptionResNetV2": ("inception_resnet_v2.InceptionResNetV2", "tf", 299, "conv_7b_ac", "mixed_7a"),
     "DenseNet121": ("densenet.DenseNet121", "torch", 224, "relu", "conv5_block1_0_bn"),
+    "DenseNet169": ("densenet.DenseNet169", "torch", 224, "relu", "conv5_block1_0_bn"),
+    "DenseNet201": ("densenet.DenseNet201", "torch", 224, "relu", "conv5_block1_0_bn"),
     "MobileNet": ("mobilenet.MobileNet", "tf", 224, "conv_pw_13_relu", "conv_dw_12"),
     "MobileNetV2": ("mobilenet_v2.MobileNetV2", "tf", 224, "out_relu", "block_15_expand"),
+    "MobileNetV3Small": ("mobilenet_v3.MobileNetV3Small", "none", 224, None, "expanded_conv_9_expand"),
+    "MobileNetV3Large": ("mobilenet_v3.MobileNetV3Large", "none", 224, None, "expanded_conv_13_expand"),
+    "NASNetMobile": ("nasnet.NASNetMobile", "tf", 224, None, "normal_conv_1_12"),
+    "NASNetLarge": ("nasnet.NASNetLarge", "tf", 331, None, "normal_conv_1_18"),
     "EfficientNetB0": ("efficientnet.EfficientNetB0", "none", 224, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB1": ("efficientnet.EfficientNetB1", "none", 240, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB2": ("efficientnet.EfficientNetB2", "none", 260, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB3": ("efficientnet.EfficientNetB3", "none", 300, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB4": ("efficientnet.EfficientNetB4", "none", 380, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB5": ("efficientnet.EfficientNetB5", "none", 456, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB6": ("efficientnet.EfficientNetB6", "none", 528, "top_activation", "block7a_expand_conv"),
+    "EfficientNetB7": ("efficientnet.EfficientNetB7", "none", 600, "top_activation", "block7a_expand_conv"),
+    "EfficientNetV2B0": ("efficientnet_v2.EfficientNetV2B0", "none", 224, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B1": ("efficientnet_v2.EfficientNetV2B1", "none", 240, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B2": ("efficientnet_v2.EfficientNetV2B2", "none", 260, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2B3": ("efficientnet_v2.EfficientNetV2B3", "none", 300, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2S": ("efficientnet_v2.EfficientNetV2S", "none", 384, "top_activation", "block6a_expand_conv"),
+    "EfficientNetV2M": ("efficientnet_v2.EfficientNetV2M", "none", 480, "top_activation", "block7a_expand_conv"),
+    "EfficientNetV2L": ("efficientnet_v2.EfficientNetV2L", "none", 480, "top_activation", "block7a_expand_conv"),
+    "ConvNeXtTiny": ("convnext.ConvNeXtTiny", "none", 224, None, "convnext_tiny_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtSmall": ("convnext.ConvNeXtSmall", "none", 224, None, "convnext_small_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtBase": ("convnext.ConvNeXtBase", "none", 224, None, "convnext_base_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtLarge": ("convnext.ConvNeXtLarge", "none", 224, None, "convnext_large_stage_3_block_0_depthwise_conv"),
+    "ConvNeXtXLarge": ("convnext.ConvNeXtXLarge", "none", 224, None, "convnext_xlarge_stage_3_block_0_depthwise_conv"),
 }
 MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
 DEMO_MODEL_PATH = "demo_resnet.keras"
@@ -88,17 +121,6 @@ PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each
 
 # --- the embedded data (demo.py) -------------------------------------------------------------------------
 DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
-DEMO_OBSERVERS = 12
-DEMO_SPLITS = {"train": 1, "val": 2}  # split -> the view of each monument that it holds
-DEMO_SIZES = ((320, 240), (240, 320), (360, 240), (288, 288))  # width x height in pixels
-DEMO_PARTS = {  # the parts that tell a style, and nothing else in a picture does
-    "Colonial": ("dome", "arch", "tower"),
-    "Modern": ("glass", "slab"),
-    "Prehispanic": ("platform", "stair"),
-}
-DEMO_PART_AREA = (0.11, 0.22)  # of the picture, aimed at before anything stands in front of the parts
-DEMO_SUPERSAMPLING = 2  # pixels drawn for one pixel kept, along each axis
-DEMO_GAZE_SHARES = (0.7, 0.15, 0.15)  # simulated fixations on a part, at the centre, anywhere
 
 # --- data and judges (dataset.py, evaluate.py) -----------------------------------------------------------
 LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of
@@ -154,32 +176,9 @@ LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
 # --- training (train.py) ---------------------------------------------------------------------------------
 DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
 DEMO_STAGES = ((24, 1), (48, 2), (96, 2))  # filters and stride of its residual blocks
-TRAINING_STAGES = {  # stage -> (epochs at most, highest learning rate, epochs without progress that end it)
-    "head": (100, 1e-3, 10),
-    "fine_tuning": (20, 1e-4, 10),
-    "all_layers": (120, 2e-3, 60),
-}
-TRAINING_BATCH_SIZE = 16  # images per step
-LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
-WARM_UP = 0.05  # share of a stage's steps in which the learning rate rises
-WEIGHT_DECAY = 1e-3  # of AdamW, per step and unit of the learning rate
-SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are trained
 DROPOUT = 0.3  # share of the pooled features that are left out in training
 FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
-WORST_IMAGES = 10
-WORST_LABELS = 3  # named above one of them, where an image has several
 LABEL_THRESHOLD = 0.5  # of several labels, those more probable than this are predicted
-AUGMENTATION = {  # the largest change; a factor f stands for 1 / (1 + f) to 1 + f
-    "rotation_deg": 8.0,
-    "zoom": 0.3,  # factor
-    "stretch": 0.12,  # factor of the width, the height changing the other way
-    "shift": 0.12,  # of the side
-    "exposure": 0.4,  # factor
-    "contrast": 0.3,  # factor
-    "saturation": 0.6,  # factor
-    "tint": 0.15,  # of each colour channel for itself
-    "erased": 0.35,  # side of the erased square, of the image's side
-}
 SCORECAM_VARIANTS = ("paper", "code")
 SCORECAM_VARIANT = "paper"
 SCORECAM_MAX_N = None  # all channels
@@ -203,22 +202,14 @@ OCCLUSION_FILL = 127.0  # grey value
 KERNEL_SHAP_NUM_SAMPLES = 1000
 
 # --- records ---------------------------------------------------------------------------------------------
-LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python", "lime", "scikit-image", "matplotlib")
 IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
 DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 
 # --- sanity checks (sanity.py) -----------------------------------------------------------------------------
-SANITY_N_STAGES = 8  # groups of layers that are randomised one after the other
-SANITY_LIMIT = 6  # images explained in every stage
 
 # --- comparing (compare.py) --------------------------------------------------------------------------------
-COMPARED_METHODS = "GRADCAM,LIME"
-COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
-LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
-    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
-}
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 
 # --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------
@@ -263,65 +254,19 @@ VISUALIZATION_METHODS = {
         "transforms": {"rotation_deg": 10.0, "scale": 0.1, "crop": 0.2, "rgb_jitter": 10.0},
     },
 }
-VISUALIZATION_FOLDER = "visualization"
-ADAM_DECAYS = (0.9, 0.99)  # of the mean gradient and of its mean square
-# ImageNet's colours in coordinates that do not correlate (Olah et al. 2017): columns are light, orange-blue and
-# green-magenta, on the scale of RGB 0-1.
-COLOUR_AXES = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-SURE_PROBABILITY = 0.9  # a class impression is one if the classifier gives its class more
-STEPS_PER_CHECKPOINT = 32  # what a run killed half-way does again
-TARGETS_PER_PAGE = 12
-MOST_CLASSES = 12  # that are all visualized where none is named
 
 # --- levels of labels (hierarchy.py) -----------------------------------------------------------------------
-HIERARCHY_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
 BOX_IOU = 0.5  # with the object's box, from which on a box is right
 INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500
 INAT_SPLITS = ("train", "val", "test")
 
-# --- the page (app.py) -------------------------------------------------------------------------------------
-APP_HOST = "127.0.0.1"  # this machine only
-APP_PORT = 7860
-APP_MAX_UPLOAD = 20 * 2**20  # bytes of a file
-APP_MAX_QUESTION = 2**18  # bytes of any other request
-APP_KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
-APP_KEEP_UNCLAIMED = 180  # seconds after which a file goes that no visitor claims, and a visitor without a page
-APP_VISITORS = 100  # at the same time; one more takes the place of who did nothing for longest
-APP_AT_ONCE = 4  # explanations computed at the same time, for all visitors
-APP_EXAMPLES = 6  # scenes of the embedded data to pick from
-APP_EXAMPLE_SIDE = 200  # pixels of the longer side of its picture
-APP_PICTURE_SIDE = 560  # pixels of the longer side of a picture on the page
-APP_MAX_NUMBER = 5000  # of masks, samples, steps that a visitor may ask for
-APP_MAX_CELLS = 2**22  # of all masks of RISE together: n_masks * mask_size^2
-APP_MAX_SEED = 2**32 - 1
-APP_COLORMAPS = ("jet", "turbo", "viridis", "inferno", "gray", "RdBu_r", "coolwarm")
-APP_FAST = {  # method -> the options it has on the page at first: seconds instead of minutes
-    "RISE": {"n_masks": 500},
-    "LIME": {"num_samples": 200},
-    "KERNEL_SHAP": {"num_samples": 200},
-    "SCORECAM": {"max_n": 64},
-    "SMOOTHGRAD": {"n_samples": 10},
-    "INTEGRATED_GRADIENTS": {"n_steps": 20},
-}
+# --- the page (app.py) and the report (report.py) ------------------------------------------------------------
+TITLE = "Where does the network look?"
+PAGE_HOST = "127.0.0.1"  # this machine only
+PAGE_PORT = 7860
+PAGE_MAX_UPLOAD = 20 * 2**20  # bytes of a file
 
 # --- network dissection (network_dissection.py) ------------------------------------------------------------
-DISSECTION_FOLDER = "dissection"
 DISSECTION_SHARE = 0.005  # of the positions of all images, at which a unit is active: P(a_k > T_k)
 DISSECTION_MIN_IOU = 0.04  # above which a unit detects its best concept
-DISSECTION_SIDE = 112  # pixels of a mask's side at most, as in Broden: half of 224
-DISSECTION_TOP_IMAGES = 8  # in the figure of a unit
-DISSECTION_FIGURES = 20  # units with a figure, the best detectors
-DISSECTION_BLOCK = 2**20  # activations read at a time: 4 MB
-DISSECTION_CONCEPTS_SHOWN = 30  # bars of a histogram
-
-# --- activations (activations.py) --------------------------------------------------------------------------
-ACTIVATIONS_FOLDER = "activations"
-ACTIVATION_COLORMAP = "viridis"
-TILES_SHOWN = 64  # pictures of a tiled figure at most
-MAPS_DRAWN = 4  # images whose maps are drawn
-TOP_IMAGES = 8  # kept for every channel
-TOP_CHANNELS = 8  # whose top images are drawn where none is chosen
-REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
-DIMMED = 0.4  # brightness left outside of it
-BATCHES_PER_CHECKPOINT = 16  # of IMAGES_AT_ONCE images each

@@ -1,211 +1,61 @@
-"""Draw the embedded data set: python demo.py [--output_folder_path demo_data] [--seed 0] [--limit N]
+"""Draws the embedded data set: invented monuments, simulated gaze (scenes/demo_data.py).
 
-142 invented monuments in three architectural styles, two views each, in the layout and file names of MexCulture142:
+    python demo.py [--output_folder_path=demo_data] [--seed=0] [--limit=12]
 
-    images_train/  images_val/      <Style>_<Monument>_<State>_N_<view>.png           RGB; view 1 and view 2
-    gazefixationsdensitymaps/       <Style>_<Monument>_<State>_GFDM_N_<view>.png      8 bits, Wooding's map
-    fixations/                      <Style>_<Monument>_<State>_GazeFix_N_<view>.txt   x y of all observers
-    scanpaths/                      ..._ScanPath_N_<view>_P_<participant>.txt         x y seconds of one observer
-    part_masks/<part>/              <image file name>                                 0 or 255
-
-Everything here is simulated, the gaze too. A style is told by parts alone (dome, arch, tower; glass, slab;
-platform, stair) and every part has its mask, so that the right place to look is known. The pictures are drawn by
-`demo_scenes`; this module names them, simulates who looks where, and writes what is missing. About 0.1 s per image.
+What is there already is not drawn again. Exit code: 0; 2 for a flag or a folder that stops it; 130 when interrupted.
 """
 
 import argparse
 import sys
-import zlib
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Sequence
 
 import constants
-import gaze
-
-NOUNS = {
-    "Colonial": ("Templo", "Convento", "Capilla", "Parroquia"),
-    "Modern": ("Torre", "Edificio", "Centro", "Museo"),
-    "Prehispanic": ("Basamento", "Adoratorio", "Palacio", "Piramide"),
-}
-FOLDERS = {  # flag -> folder of the embedded data that stands in its place
-    "test_images_folder_path": "images_val",
-    "test_gdfm_folder_path": "gazefixationsdensitymaps",
-    "test_fixations_path": "scanpaths",
-}
-STATES = ("Puebla", "Oaxaca", "Yucatan", "Jalisco", "Morelos", "Veracruz", "Hidalgo", "Queretaro")
-README = """This data set is a demonstration, drawn by demo.py with seed {seed}.
-
-Nothing in it is a photograph and nobody looked at it: the monuments are invented and drawn, and the fixations,
-scan paths and density maps are SIMULATED (12 observers, drawn to the parts that tell the style, with a centre
-bias). The layout and the file names are those of MexCulture142. The surfaces carry three photographs of
-scikit-image (brick, grass, gravel), which are in the public domain (CC0Textures).
-
-images_train, images_val     view 1 and view 2 of each monument
-part_masks/<part>            where each part is seen, 0 or 255
-gazefixationsdensitymaps     Wooding's fixation density maps of the simulated gaze
-fixations                    x y in image pixels, all observers
-scanpaths                    x y seconds, one observer
-"""
+from pipeline import flags
 
 
-def demo_names(split: str) -> list[str]:
-    """The file names of the images of a split ('train' or 'val'), the styles taking turns.
-
-    Raises ValueError for another split.
-    """
-    if split not in constants.DEMO_SPLITS:
-        raise ValueError(f"split is one of {tuple(constants.DEMO_SPLITS)}, got {split!r}")
-    names = []
-    for number in range(constants.DEMO_MONUMENTS):
-        style = constants.STYLES[number % len(constants.STYLES)]
-        noun = NOUNS[style][number // 3 % 4]
-        state = STATES[zlib.crc32(b"%d" % number) % len(STATES)]
-        names.append(f"{style}_Demo{noun}{number:03d}_{state}_N_{constants.DEMO_SPLITS[split]}.png")
-    return names
-
-
-def is_demo(images_folder: str | Path) -> bool:
-    """Whether a folder of images belongs to a demonstration data set, whose gaze is simulated."""
-    readme = Path(images_folder).parent / "README.txt"
-    return readme.is_file() and readme.read_text(errors="replace").startswith(README.split("{")[0].splitlines()[0])
-
-
-def draw_scene(file_name: str, seed: int = constants.SEED) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The image of that name, uint8 (H, W, 3) RGB, and the masks of its parts, {part: bool (H, W)}.
-
-    It depends on the name and the seed alone; any monument and view in the name gives a picture.
-    Raises ValueError when the name does not begin with a style.
-    """
-    from scenes import scene as demo_scenes
-
-    return demo_scenes.draw_scene(file_name, seed)
-
-
-def simulate_gaze(part_masks: dict[str, np.ndarray], height: int, width: int, *, seed: int) -> list[np.ndarray]:
-    """The scan paths of DEMO_OBSERVERS simulated observers: float32 (M, 3) each, of x, y in pixels and seconds.
-
-    An observer begins near the centre of the image; of the later fixations most go to a part (the larger the
-    likelier, by the root of its area), some back to the centre, some anywhere, each with the scatter of an eye.
-    """
-    rng = np.random.default_rng([seed, height, width])
-    places = [np.argwhere(mask)[:, ::-1] for _, mask in sorted(part_masks.items()) if mask.any()]
-    weights = np.sqrt([len(place) for place in places])
-    scatter = gaze.compute_sigma(height, width) / 4  # about half a degree
-    scan_paths = []
-    for _ in range(constants.DEMO_OBSERVERS):
-        n_fixations = int(rng.integers(7, 14))
-        x = rng.normal(width / 2, 0.17 * width, n_fixations)
-        y = rng.normal(height / 2, 0.17 * height, n_fixations)
-        for k in range(1, n_fixations):
-            kind = rng.choice(["part", "centre", "anywhere"], p=constants.DEMO_GAZE_SHARES)
-            if kind == "part" and places:
-                place = places[rng.choice(len(places), p=weights / weights.sum())]
-                x[k], y[k] = place[rng.integers(len(place))] + rng.normal(0, scatter, 2)
-            elif kind == "anywhere":
-                x[k], y[k] = rng.uniform(0, width), rng.uniform(0, height)
-        seconds = rng.lognormal(np.log(0.26), 0.4, n_fixations)
-        scan_paths.append(np.stack([np.clip(x, 0, width - 1), np.clip(y, 0, height - 1), seconds], 1).astype("float32"))
-    return scan_paths
-
-
-def write_demo(
-    folder: str | Path,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    seed: int = constants.SEED,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Write what is missing of the data set and return its folder.
-
-    split: 'train', 'val' or None for both. limit: so many images of each split. progress(done, total) is called
-    after each image. An image that is there already is left alone with all that belongs to it: every file is
-    written whole under another name first, and the image last, so that an image vouches for its gaze and masks.
-    Raises ValueError for a folder that was drawn with another seed: the two would mix.
-    """
-    folder = Path(folder)
-    splits = [split] if split else list(constants.DEMO_SPLITS)
-    wanted = [(part, name) for part in splits for name in demo_names(part)[:limit]]
-    readme, about = folder / "README.txt", README.format(seed=seed)
-    if readme.exists() and readme.read_text().splitlines()[0] != about.splitlines()[0]:
-        raise ValueError(f"{folder} holds a demo drawn otherwise than with seed {seed}: choose another folder")
-    _write(readme, about.encode())
-    for done, (part, name) in enumerate(wanted, start=1):
-        if not (folder / f"images_{part}" / name).exists():
-            _write_image(folder, part, name, seed)
-        if progress:
-            progress(done, len(wanted))
-    return folder
-
-
-def open_demo(limit: int | None = None) -> tuple[dict[str, Path], set[str]]:
-    """Where the embedded validation images and their gaze are, drawn if need be, and the names of the images asked for.
-
-    limit: so many images, but `constants.DEMO_LIMIT` at least. The folders stand under the names of their flags.
-    Whatever else has been drawn before lies in them too.
-    """
-    limit = max(limit or 0, constants.DEMO_LIMIT)
-    folder = write_demo(constants.DEMO_FOLDER, split="val", limit=limit)
-    folders = {flag: folder / name for flag, name in FOLDERS.items()}
-    return folders, set(demo_names("val")[:limit])
-
-
-def _write_image(folder: Path, split: str, name: str, seed: int) -> None:
-    """One image with its masks, scan paths, fixations and density map."""
-    image, part_masks = draw_scene(name, seed)
-    height, width = image.shape[:2]
-    scan_paths = simulate_gaze(part_masks, height, width, seed=zlib.crc32(name.encode()) ^ seed)
-    fixations = [path[:, :2] for path in scan_paths]
-    density_map = gaze.compute_density_map(fixations, height, width, sigma=gaze.compute_sigma(height, width))
-    monument, view = name.removesuffix(".png").rsplit("_N_", 1)
-    for part, mask in part_masks.items():
-        _write(folder / "part_masks" / part / name, _png(np.where(mask, 255, 0).astype(np.uint8)))
-    for participant, path in enumerate(scan_paths, start=1):
-        stem = f"{monument}_ScanPath_N_{view}_P_{participant}"
-        _write(folder / "scanpaths" / f"{stem}.txt", _lines(path, ("%.1f", "%.1f", "%.3f")))
-    _write(folder / "fixations" / f"{monument}_GazeFix_N_{view}.txt", _lines(np.concatenate(fixations), ("%.1f",) * 2))
-    _write(
-        folder / "gazefixationsdensitymaps" / f"{monument}_GFDM_N_{view}.png",
-        _png(np.round(255 * density_map).astype(np.uint8)),
+def build_parser() -> argparse.ArgumentParser:
+    """The flags."""
+    parser = flags.CommandParser("demo.py", "Draw the embedded data set.")
+    parser.add_argument(
+        "--output_folder_path",
+        type=flags.path,
+        default=constants.DEMO_FOLDER,
+        metavar="PATH",
+        help="where it is drawn (default: %(default)s)",
     )
-    _write(folder / f"images_{split}" / name, _png(image))
+    parser.add_argument(
+        "--seed",
+        type=flags.SEED,
+        default=constants.SEED,
+        metavar="N",
+        help="of all that is random (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--limit",
+        type=flags.in_range(int, 1),
+        metavar="N",
+        help=f"images of each split (default: all {constants.DEMO_MONUMENTS})",
+    )
+    return parser
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    import cv2
-
-    pixels = pixels[..., ::-1] if pixels.ndim == 3 else pixels  # OpenCV wants BGR
-    return cv2.imencode(".png", pixels)[1].tobytes()
-
-
-def _lines(rows: np.ndarray, formats: tuple[str, ...]) -> bytes:
-    line = " ".join(formats) + "\n"
-    return "".join(line % tuple(row) for row in rows.tolist()).encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole: under another name first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output_folder_path", default=constants.DEMO_FOLDER)
-    parser.add_argument("--seed", type=int, default=constants.SEED)
-    parser.add_argument("--limit", type=int, help="images of each split (default: all 142)")
-    args = parser.parse_args()
+def run(args: argparse.Namespace) -> int:
+    """Draws what is missing; the exit code."""
+    from scenes import demo_data
 
     def progress(done: int, total: int) -> None:
-        print(f"\r{done} of {total} images", end="", file=sys.stderr, flush=True)
+        print(f"\r{done} of {total} images", end="\n" * (done == total), file=sys.stderr, flush=True)
 
-    folder = write_demo(args.output_folder_path, limit=args.limit, seed=args.seed, progress=progress)
-    print(f"\n{folder}: simulated images and simulated gaze, see README.txt", file=sys.stderr)
+    folder = demo_data.write_demo(args.output_folder_path, limit=args.limit, seed=args.seed, progress=progress)
+    print(f"{folder}: simulated images and simulated gaze, see README.txt")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of a run with these arguments."""
+    parser = build_parser()
+    return flags.run_script(parser.prog, run, parser.parse_args(argv))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

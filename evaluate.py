@@ -1,15 +1,16 @@
-"""The judges of a saliency map, behind one door. They know arrays and one callable: `predict`, from float32 RGB 0-255
+"""The metrics of a saliency map, behind one door. They know arrays and one callable: `predict`, from float32 RGB 0-255
 (n, H, W, 3) to probabilities (n, C). What has no value raises `Undefined` with its reason.
 
-| ground truth | module | judges |
+| ground truth | module | metrics |
 |---|---|---|
-| the classifier's scores | `fidelity` | deletion, insertion |
+| the classifier's scores | `insertion_deletion` | deletion, insertion |
 | | `faithfulness` | average drop and increase, MuFidelity, sensitivity |
 | | `road` | ROAD |
-| a gaze density map (H, W) | `density_metrics` | PCC, SIM, KL, MAE, MSE, SSIM |
-| points of fixation (M, 2) | `fixation_metrics` | NSS, AUC-Judd, AUC-Borji, shuffled AUC, information gain |
+| a gaze density map (H, W) | `density` | PCC, SIM, KL, MAE, MSE, SSIM |
+| points of fixation (M, 2) | `fixation` | NSS, AUC-Judd, AUC-Borji, shuffled AUC, information gain |
 
-`measuring` holds what they share. Each module says what it computes, from which paper, and at what cost.
+`common` holds what they share. Each module says what it computes, from which paper, and at what cost. This is the door
+for all others: no module of metrics/ imports it.
 """
 
 from metrics.common import Predict, Undefined, predict_scores, rank_pixels, scale_map

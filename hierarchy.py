@@ -3,7 +3,7 @@
     python hierarchy.py --taxonomy=animals.csv --test_images_folder_path=photographs --model_path=my_model.keras
     python hierarchy.py --model_path=monuments.keras                 monument and style, from MexCulture142's names
     python hierarchy.py ... --boxes=boxes.csv --coarse_models=group.keras,kingdom.keras
-    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...       see inat_loc.py
+    python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...  data/taxonomy_files.py
 
 Takes the flags of `main.py`. One model is read on every level from its own classes up: on each, its classes are the
 nodes of that level (node_scores.py; taxonomy_csv.py for the file), and any method that explains a class runs as in
@@ -25,99 +25,99 @@ or an input that stops it; 130 when interrupted.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import constants
-import main as main_script
-from explainers.registry import Method
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline import flags
+from pipeline.settings import RunSettings, read_run_settings
 
-OF_MAIN = ("display_type", "top_k", "classes", "mute_boxes", "baselines")  # refused by `choose_options`
+FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
+
+
+@dataclass(frozen=True)
+class HierarchySettings:
+    """What hierarchy.py was asked for.
+
+    coarse_models: paths of models trained on one level. fraction: of the pixels of a map that its threshold keeps.
+    """
+
+    run: RunSettings
+    taxonomy: str | None
+    coarse_models: tuple[str, ...]
+    fraction: float
+    masks: str | None
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags: those of main.py and those of the levels."""
-    parser = argparse.ArgumentParser(
-        description="Explain images on several levels of labels; further flags are those of main.py.",
-        parents=[main_script.build_parser()],
-        add_help=False,
-        allow_abbrev=False,
-        conflict_handler="resolve",
-    )
-    for flag in OF_MAIN:
-        parser.add_argument(f"--{flag}", nargs="?", const="", help=argparse.SUPPRESS)
+    """The flags: those of main.py that matter here, and those of the levels."""
+    parser = flags.build_run_parser("hierarchy.py", "Explain images on several levels of labels.")
+    flags.add_faithfulness_flags(parser)
     levels = parser.add_argument_group("levels")
     levels.add_argument(
         "--taxonomy",
-        help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's "
-        "metadata folder (default: monument and style of MexCulture142's names)",
+        type=flags.path,
+        metavar="PATH",
+        help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's metadata folder "
+        "(default: monument and style of MexCulture142's names)",
     )
     levels.add_argument(
-        "--coarse_models", help="models that train.py --label_level made, by commas: each stands beside its level"
+        "--coarse_models",
+        type=lambda text: tuple(flags.path(part.strip()) for part in text.split(",")),
+        default=(),
+        metavar="PATHS",
+        help="models that train.py --label_level made, by commas: each stands beside its level (default: none)",
     )
-    levels.add_argument(
-        "--fraction",
-        type=in_range(float, 0, 1),
-        default=constants.HIERARCHY_FRACTION,
-        help="of the pixels, that the threshold of the IoU keeps of every map (default: %(default)s)",
-    )
+    flags.add_fraction_flag(levels, FRACTION)
     truth = levels.add_mutually_exclusive_group()
-    truth.add_argument("--boxes", help="csv of boxes around the objects: file, x0, y0, x1, y1 in image pixels")
+    flags.add_boxes_flag(truth, "around the objects")
     truth.add_argument(
         "--masks",
-        help="folder of masks of the objects, white on black, named as the images; of several in subfolders "
-        "the union (default: the parts of the embedded data)",
+        type=flags.path,
+        metavar="PATH",
+        help="folder of masks of the objects, white on black, named as the images; of several in subfolders the union "
+        "(default: the parts of the embedded data)",
     )
     return parser
 
 
-def choose_options(args: argparse.Namespace) -> dict[Method, dict]:
-    """The chosen methods with their options; ValueError for flags that do not fit."""
-    for flag in OF_MAIN:
-        if getattr(args, flag) is not None:
-            raise ValueError(f"--{flag} belongs to main.py; levels have their own pages")
-    if not args.fraction > 0:
-        raise ValueError(f"--fraction should be more than 0, up to 1; got {args.fraction:g}")
-    return main_script.choose_options(args)
+def read_settings(args: argparse.Namespace) -> HierarchySettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
+    return HierarchySettings(read_run_settings(args), args.taxonomy, args.coarse_models, args.fraction, args.masks)
 
 
-def run(args: argparse.Namespace) -> int:
-    """One run from flags to figures; the exit code."""
-    chosen = choose_options(args)  # before TensorFlow is loaded: a slip is told at once
-
+def run(settings: HierarchySettings) -> int:
+    """One run from settings to figures; the exit code."""
     import representations
     import utils
-    from data import label_levels
+    from data import objects, taxonomy_files
 
-    representations.check_colormap(args.colormap)
-    taxonomy = label_levels.open_taxonomy(args.taxonomy) if args.taxonomy else None
+    representations.check_colormap(settings.run.colormap)
+    taxonomy = taxonomy_files.open_taxonomy(settings.taxonomy) if settings.taxonomy else None
     utils.silence_tensorflow()
 
-    from comparison import levels as readings
-    from comparison import levels_figures as hierarchy_figures
-    from comparison import levels_tables as hierarchy_tables
-    from data import objects as object_truth
+    from comparison import levels, levels_figures, levels_tables
     from pipeline import run as runs
 
-    opened = readings.open_readings(args, chosen, taxonomy)
-    truth = object_truth.open_truth(args, taxonomy, opened[0].run.samples)
-    print(f"{'objects':>14}: {truth.note}", flush=True)
+    opened = levels.open_levels(settings.run, settings.coarse_models, taxonomy)
+    masks = settings.masks or (None if settings.run.boxes else settings.run.data.part_masks)
+    truth = objects.open_truth(settings.run.boxes, masks, taxonomy, settings.run.data.images, opened[0].run.samples)
+    runs.print_table({"objects": truth.note})
     failed = []
-    for reading in opened:
-        print(f"\n{reading.describe()}", flush=True)
-        failed += runs.examine(reading.run, args, args.faithfulness)
-    measured = hierarchy_tables.measure(opened, truth, args.fraction)
-    print(f"\n{hierarchy_tables.write_tables(measured, args.output_folder_path)}\n")
+    for level in opened:
+        print(f"\n{level.describe()}", flush=True)
+        failed += runs.examine(level.run, settings.run)
+    measured = levels_tables.measure(opened, truth, settings.fraction)
+    folder = settings.run.output_folder
+    print(f"\n{levels_tables.write_tables(measured, folder)}\n")
     runs.print_failures(failed)
-    paths = hierarchy_figures.write_figures(measured, args.output_folder_path, args.colormap, args.alpha)
-    main_script.print_paths(list(paths), args.show)
+    paths = levels_figures.write_level_pages(measured, folder, settings.run.colormap, settings.run.alpha)
+    runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("hierarchy.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

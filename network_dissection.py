@@ -7,7 +7,7 @@
 Network dissection (Bau et al. 2017). A unit is active where it exceeds the threshold that only a share of 0.005 of its
 activations over all images exceeds; its concept is the one whose masks overlap most with where it is active (IoU),
 and it detects that concept if the IoU exceeds 0.04. Concepts are masks in folders, `concepts/<concept>/<image>.png`, or
-the images' classes, each a mask of the whole image (how, says concepts.py); the embedded data has masks of its parts.
+the images' classes, each a mask of the whole image (see units/concepts.py); the embedded data has masks of its parts.
 
     descriptions.csv                layer, unit, concept, iou, threshold
     layers.csv, detectors.csv       units, detectors and concepts by layer; detectors by concept and layer
@@ -24,91 +24,160 @@ Exit code: 0; 1 when an image or a mask could not be read; 2 for a flag or an in
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import constants
-from pipeline.flags import add_data_flags, add_model_flags, forgive_names, in_range, run_script
+from pipeline import flags
+from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
+
+
+@dataclass(frozen=True)
+class NetworkDissectionSettings:
+    """What network_dissection.py was asked for.
+
+    concepts: a folder of masks, 'labels' or 'pixel_labels'. activation_share, min_iou: None: what suits the concepts.
+    compare_with: the folder of another model's run. flags: all by name, for run.json.
+    """
+
+    model: ModelSettings
+    data: DataSettings
+    concepts: str | Path
+    activation_share: float | None
+    min_iou: float | None
+    compare_with: str | None
+    random_twin: bool
+    seed: int
+    n_figures: int
+    output_folder: Path
+    overwrite: bool
+    flags: dict
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of images and model, and those of the dissection."""
-    parser = argparse.ArgumentParser(description="Find the concepts that units detect.", allow_abbrev=False)
-    add_data_flags(parser)
-    add_model_flags(parser)
+    parser = flags.CommandParser(
+        "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
+    )
+    flags.add_data_flags(parser)
+    model = flags.add_model_flags(parser)
+    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     dissection = parser.add_argument_group("dissection")
     dissection.add_argument(
         "--concepts",
-        help="folder of masks <concept>/<image>.png; labels: the images' classes; pixel_labels: these, "
-        "pixel by pixel as in the paper (default: the part masks of the embedded data, else labels)",
+        type=flags.path,
+        metavar="PATH",
+        help="folder of masks <concept>/<image>.png; labels: the images' classes; pixel_labels: these, pixel by pixel "
+        "as in the paper (default: the part masks of the embedded data, else labels)",
     )
     dissection.add_argument(
         "--activation_share",
-        type=in_range(float, 0, 1),
+        type=flags.in_range(float, 0, 1),
+        metavar="SHARE",
         help=f"of all positions, at which a unit is active (default: {constants.DISSECTION_SHARE}; of C labels, 1 / C)",
     )
     dissection.add_argument(
         "--min_iou",
-        type=in_range(float, 0, 1),
-        help=f"above which a unit detects its concept (default: {constants.DISSECTION_MIN_IOU}; of labels, chance's)",
+        type=flags.in_range(float, 0, 1),
+        metavar="IOU",
+        help=f"above which a unit detects its concept (default: {constants.DISSECTION_MIN_IOU}; of labels, what chance "
+        "alone gives if that is more)",
     )
     others = dissection.add_mutually_exclusive_group()
-    others.add_argument("--compare_with", help="output folder of a finished run of another model")
-    others.add_argument("--random_twin", action="store_true", help="dissect the network with random weights too")
-    dissection.add_argument("--seed", type=in_range(int, 0, 2**32 - 1), default=constants.SEED, help="of those weights")
+    others.add_argument(
+        "--compare_with",
+        type=flags.path,
+        metavar="PATH",
+        help="output folder of a finished run of another model (default: none)",
+    )
+    others.add_argument(
+        "--random_twin",
+        action="store_true",
+        help="dissect the network with random weights too, and compare (default: no)",
+    )
+    dissection.add_argument(
+        "--seed", type=flags.SEED, metavar="N", help=f"of the random weights (default: {constants.SEED})"
+    )
     dissection.add_argument(
         "--n_figures",
-        type=in_range(int, 0),
-        default=constants.DISSECTION_FIGURES,
+        type=flags.in_range(int, 0),
+        default=20,
+        metavar="N",
         help="units with a figure, the best detectors (default: %(default)s)",
     )
-    dissection.add_argument("--output_folder_path", default=constants.DISSECTION_FOLDER, help="files of the run")
-    dissection.add_argument("--overwrite", action="store_true", help="remove an earlier run in the output folder")
+    flags.add_output_flags(parser, "dissection")
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """One dissection from flags to figures; the exit code."""
+def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
     if args.activation_share in (0, 1):
         raise ValueError(f"--activation_share should lie between 0 and 1; got {args.activation_share:g}")
+    if args.seed is not None and not args.random_twin:
+        raise ValueError("--seed is of the random weights: give --random_twin too")
+    data = read_data_settings(args)
+    if data.is_embedded and data.limit is None:  # a dissection needs many images, and takes them all
+        data = replace(data, limit=constants.DEMO_MONUMENTS)
+    return NetworkDissectionSettings(
+        model=read_model_settings(args),
+        data=data,
+        concepts=args.concepts or data.part_masks or "labels",
+        activation_share=args.activation_share,
+        min_iou=args.min_iou,
+        compare_with=args.compare_with,
+        random_twin=args.random_twin,
+        seed=constants.SEED if args.seed is None else args.seed,
+        n_figures=args.n_figures,
+        output_folder=Path(args.output_folder_path),
+        overwrite=args.overwrite,
+        flags=vars(args),
+    )
 
+
+def run(settings: NetworkDissectionSettings) -> int:
+    """One dissection from settings to figures; the exit code."""
     import utils
 
     utils.silence_tensorflow()
 
-    from pathlib import Path
-
     from pipeline import run as runs
     from units import concepts, dissection, dissection_run
 
-    folder = Path(args.output_folder_path)
-    other = dissection_run.read_other(args.compare_with) if args.compare_with else None
-    classifier, source = runs.open_classifier(args)
+    folder = settings.output_folder
+    other = dissection_run.read_other(settings.compare_with) if settings.compare_with else None
+    images = runs.load_dataset(settings.data)
+    classifier, source = runs.load_classifier(settings.model)
     classifier.require_layer()
-    embedded = args.test_images_folder_path is None
-    if embedded and args.limit is None:
-        args.limit = constants.DEMO_MONUMENTS
-    samples, _ = runs.load_samples(args, classifier)
-    runs.print_choices({"source": source, **classifier.describe()}, samples)
-    masks = args.concepts or (Path(constants.DEMO_FOLDER) / "part_masks" if embedded else concepts.LABELS)
-    found = concepts.open_concepts(masks, samples)
-    print(f"{'concepts':>14}: {found.source}")
-    dissection_run.choose_levels(args, found)
-    print(f"{'active':>14}: {args.activation_share:.3g} of activations; a detector's IoU exceeds {args.min_iou:.3g}")
-    name = Path(args.model_path).stem if args.model_path else classifier.describe()["model_name"]
-    first = dissection_run.run_model(args, folder, classifier, name, samples, found)
-    if args.random_twin:
-        twin = dissection.random_twin(classifier, args.seed)
+    samples = runs.label_images(images, classifier).samples
+    runs.print_choices({"source": source, **classifier.describe()}, samples, classifier.class_names)
+    found = concepts.open_concepts(settings.concepts, samples)
+    share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
+    asked = dissection_run.DissectionSettings(
+        activation_share=share,
+        min_iou=min_iou,
+        n_figures=settings.n_figures,
+        images=settings.data.paths["test_images_folder_path"],
+        limit=settings.data.limit,
+        flags=settings.flags,
+        overwrite=settings.overwrite,
+    )
+    active = f"{share:.3g} of activations; a detector's IoU exceeds {min_iou:.3g}"
+    runs.print_table({"concepts": found.source, "active": active})
+    name = Path(settings.model.model_path).stem if settings.model.model_path else classifier.describe()["model_name"]
+    first = dissection_run.dissect_model(asked, folder, classifier, name, samples, found)
+    if settings.random_twin:
+        twin = dissection.random_twin(classifier, settings.seed)
         print("\nthe random twin", flush=True)
-        other = dissection_run.run_model(args, folder / "random_twin", twin, "random twin", samples, found)
+        other = dissection_run.dissect_model(asked, folder / "random_twin", twin, "random twin", samples, found)
     if other:
-        print(f"\n{dissection_run.write_comparison(folder, first, other, args.min_iou)}")
+        print(f"\n{dissection_run.write_comparison(folder, first, other, min_iou)}")
     return 1 if first.failed else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a dissection with these arguments."""
-    return run_script("network_dissection.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

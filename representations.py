@@ -5,7 +5,7 @@ A map comes in on its raw scale and is coloured by one rule, `colour_scale`:
 - an unsigned map runs from its minimum to its maximum through any colormap;
 - a signed map (one with negative values) runs from -m to m, m its largest magnitude, through a diverging
   colormap, so that zero is always the neutral middle and the two signs can be told apart;
-- a constant map says nothing and gets the colour of zero everywhere.
+- a constant map (`metrics.common.is_constant`) says nothing and gets the colour of zero everywhere.
 Where map and image differ in size, the map is resized to the image (bilinear), never the other way round.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 import constants
 import utils
+from metrics.common import is_constant
 
 
 def check_map(saliency_map: np.ndarray) -> np.ndarray:
@@ -54,11 +55,6 @@ def check_colormap(colormap: str) -> None:
     if colormap not in matplotlib.colormaps:
         known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *constants.DIVERGING_COLORMAPS[:4]))
         raise ValueError(f"unknown colormap {colormap!r}; some that matplotlib knows: {known}")
-
-
-def is_constant(saliency_map: np.ndarray) -> bool:
-    """Whether all values of the map are equal, so that no order of pixels can be read from it."""
-    return bool(np.min(saliency_map) == np.max(saliency_map))
 
 
 @dataclass(frozen=True)
@@ -103,9 +99,11 @@ def colour_scale(
         raise ValueError(f"limits must be (low, high) with low <= high, not {limits}")
     if signed and colormap not in constants.DIVERGING_COLORMAPS:
         colormap = constants.COLORMAP_SIGNED
-    if low == high:  # room beside the only value puts it where zero is: in the middle, or at the lower end
-        room = max(1.0, abs(high))
-        return ColourScale(colormap, low - room if signed else low, high + room)
+    if low == high or limits is None and is_constant(saliency_map):
+        # Room beside the only value puts it where zero is: in the middle, or at the lower end. Two colours meet in the
+        # middle itself: a hair beside it, the rounding of a constant map does not show as both.
+        room = max(1.0, abs(low))
+        return ColourScale(colormap, low - room * (1 + 1e-5) if signed else low, low + room)
     if signed:
         high = max(abs(low), abs(high))
         low = -high
@@ -203,7 +201,9 @@ def represent_isolines_superimposed(
 def _shares(saliency_map: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The map scaled to 0-1 by its minimum and maximum, at the image's size: (H, W, 1)."""
     # Scaled before it is resized: 0 and 1 are the extremes of the raw map, as in the heat map.
-    return utils.resize_map(utils.normalise(check_map(saliency_map)), *image.shape[:2])[..., None]
+    saliency_map = check_map(saliency_map)
+    scaled = np.zeros_like(saliency_map) if is_constant(saliency_map) else utils.normalise(saliency_map)
+    return utils.resize_map(scaled, *image.shape[:2])[..., None]
 
 
 def represent_hard_selection(

@@ -21,95 +21,93 @@ Exit code: 0; 1 when an image could not be explained; 2 for a flag or an input t
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import constants
-import main as main_script
-from explainers.registry import Method
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline import flags
+from pipeline.settings import RunSettings, read_run_settings
+
+N_STAGES = 8  # groups of layers that are randomised one after the other
+LIMIT = 6  # images explained in every stage
+
+
+@dataclass(frozen=True)
+class SanitySettings:
+    """What sanity.py was asked for."""
+
+    run: RunSettings
+    n_stages: int
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags: those of main.py, and the number of stages."""
-    parser = main_script.build_derived_parser(
-        "Randomise a network from the top down and watch its explanations; further flags are those of main.py.",
-        without=("display_type", "top_k", "classes", "mute_boxes", "report", "baselines", "faithfulness"),
+    """The flags: those of main.py that matter here, and the number of stages."""
+    parser = flags.build_run_parser(
+        "sanity.py", "Randomise a network from the top down and watch its explanations.", limit=LIMIT
     )
-    parser.add_argument(
+    check = parser.add_argument_group("check")
+    check.add_argument(
         "--n_stages",
-        type=in_range(int, 1),
-        default=constants.SANITY_N_STAGES,
+        type=flags.in_range(int, 1),
+        default=N_STAGES,
+        metavar="N",
         help="groups of layers that are randomised one after the other, the last layer first (default: %(default)s)",
     )
-    parser.set_defaults(limit=constants.SANITY_LIMIT)
     return parser
 
 
-def stage_method(method: Method, stage: int) -> Method:
-    """The method under the name it has in a stage; stage 0 is the method itself."""
-    return replace(method, name=f"{method.name}_stage_{stage}") if stage else method
+def read_settings(args: argparse.Namespace) -> SanitySettings:
+    """The settings of these flags; ValueError for flags that do not go together."""
+    return SanitySettings(read_run_settings(args), args.n_stages)
 
 
-def run(args: argparse.Namespace) -> int:
-    """One check from flags to figures; the exit code."""
-    chosen = main_script.choose_options(args)
-
+def run(settings: SanitySettings) -> int:
+    """One check from settings to figures; the exit code."""
     import representations
     import utils
 
-    representations.check_colormap(args.colormap)
+    representations.check_colormap(settings.run.colormap)
     utils.silence_tensorflow()
 
-    from comparison import sanity_check as sanity_tables
-    from comparison import sanity_pages
+    from comparison import sanity_check
     from network import randomisation
     from pipeline import run as runs
 
     staged = {
-        stage_method(method, stage): options for stage in range(args.n_stages + 1) for method, options in chosen.items()
+        sanity_check.stage_method(method, stage): options
+        for stage in range(settings.n_stages + 1)
+        for method, options in settings.run.methods.items()
     }
-    opened = runs.open_run(args, staged)
-    methods = {method: options for method, options in chosen.items() if method in opened.chosen}
-    failed = runs.examine(replace(opened, chosen=methods), args, faithfulness=())
-    layers = randomisation.list_layers(opened.classifier)
-    groups = randomisation.group_layers(layers, args.n_stages)
-    print(f"{'stages':>14}: {len(groups)}, {len(layers)} layers with weights", flush=True)
+    images = runs.load_dataset(settings.run.data)
+    classifier, source = runs.load_classifier(settings.run.model)
+    images = runs.label_images(images, classifier)
+    opened = runs.open_run(
+        replace(settings.run, methods=staged), classifier, source, images, n_stages=settings.n_stages
+    )
+    methods = {method: options for method, options in settings.run.methods.items() if method in opened.methods}
+    failed = runs.examine(replace(opened, methods=methods), settings.run)
+    layers = randomisation.list_layers(classifier)
+    groups = randomisation.group_layers(layers, settings.n_stages)
+    runs.print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})
     for stage, group in enumerate(groups, start=1):
         for path, layer in group:
-            randomisation.randomise(path, layer, args.seed)
-        print(f"{f'stage {stage}':>14}: {group[0][0]} down to {group[-1][0]}", flush=True)
-        examine_stage(opened, methods, stage, args)
+            randomisation.randomise(path, layer, settings.run.seed)
+        runs.print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
+        if (todo := sanity_check.stage_run(opened, methods, stage)) is not None:
+            runs.examine(todo, settings.run)
     stages = ["trained", *(group[-1][0] for group in groups)]
-    scores = sanity_tables.compare_stages(opened, list(methods), stages)
-    print(f"\n{sanity_tables.write_tables(opened, list(methods), stages, scores)}\n")
+    scores = sanity_check.compare_stages(opened, list(methods), stages)
+    print(f"\n{sanity_check.write_tables(opened, list(methods), stages, scores)}\n")
     runs.print_failures(failed)
-    paths = sanity_pages.write_figures(opened, list(methods), stages, scores, args)
-    main_script.print_paths(list(paths), args.show)
+    paths = sanity_check.write_sanity_pages(
+        opened, list(methods), stages, scores, settings.run.colormap, settings.run.alpha
+    )
+    runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
-
-
-def examine_stage(opened, methods: dict[Method, dict], stage: int, args: argparse.Namespace) -> None:
-    """Explains every image by the network as it is now, for the class of stage 0; nothing is judged."""
-    from pipeline import run as runs
-
-    samples = []
-    for sample in opened.samples:
-        found = [opened.results.find(method.name, sample) for method in methods]
-        classes = [record.class_index for record in found if record is not None]
-        if classes:
-            samples.append(replace(sample, class_index=classes[0], density_map_path=None, fixations=None))
-    names = {stage_method(method, stage): options for method, options in methods.items()}
-    left = [sample for sample in samples for method in names if opened.results.find(method.name, sample) is None]
-    if left:
-        now = replace(opened, classifier=opened.classifier.anew(), samples=samples, chosen=names, class_rule="label")
-        runs.examine(now, args, faithfulness=())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a check with these arguments."""
-    return run_script("sanity.py", run, build_parser().parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -1,5 +1,6 @@
-"""Small helpers for every module: scaling, resizing, reading of images and maps, names of classes."""
+"""Small helpers for every module: scaling, resizing, names of classes, the grid of pictures."""
 
+import difflib
 import importlib
 import logging
 import math
@@ -7,7 +8,6 @@ import os
 import re
 import sys
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,9 +18,6 @@ import constants
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL import Image
-
-EXIF_ORIENTATION = 0x0112
 
 
 def normalise(array: np.ndarray) -> np.ndarray:
@@ -70,111 +67,6 @@ def silence_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-# --- reading ---------------------------------------------------------------------------------------------
-def open_image(path: str | Path) -> "Image.Image":
-    """The decoded first frame of an image file, upright by its EXIF orientation, in the file's own mode.
-
-    Raises ValueError, in one line naming the file, if it is missing, a folder, empty, not an image, damaged,
-    or larger than `constants.MAX_IMAGE_PIXELS` (told from its header, before any pixel is decoded).
-    """
-    from PIL import Image, ImageOps
-
-    path = Path(path)
-    if not path.exists():
-        raise ValueError(f"cannot read '{path}': there is no such file")
-    if path.is_dir():
-        raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
-    if path.stat().st_size == 0:
-        raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
-    limit = constants.MAX_IMAGE_PIXELS
-    try:
-        with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            width, height = image.size
-            if width * height > limit:
-                raise Image.DecompressionBombError(f"{width} x {height} pixels")
-            return ImageOps.exif_transpose(image)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"cannot read '{path}': more than the {limit} pixels allowed ({error})") from None
-    except Image.UnidentifiedImageError:
-        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows") from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
-        raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
-
-
-def read_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of an image file, upright as `read_image` gives it, from its header; ValueError if unreadable."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(EXIF_ORIENTATION, 1) >= 5  # by a quarter
-    except Exception as error:
-        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows ({error})") from None
-    return (width, height) if turned else (height, width)
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """The image of a file as uint8 RGB, 0-255, (H, W, 3); errors as `open_image`.
-
-    Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits (scaled from 0-65535), alpha.
-    """
-    image = open_image(path)
-    if _is_deep(image):
-        gray = np.rint(255 * _read_deep_levels(image, path)).astype(np.uint8)
-        return np.repeat(gray[..., None], 3, axis=2)
-    # White, as a page shows it: the colour stored under transparent pixels is arbitrary, often black.
-    return np.array(_flatten(image, "white"))
-
-
-def read_density_map(path: str | Path, what: str = "density map") -> np.ndarray:
-    """The density map, or mask, of a file as float32 (H, W), scaled to [0, 1] by the file's range (255, or 65535).
-
-    A gray map saved as RGB is read by its luminance, transparent pixels count as 0. Errors as `open_image`,
-    and ValueError for a coloured heat map: its colours do not tell the density.
-    """
-    image = open_image(path)
-    if _is_deep(image):
-        return _read_deep_levels(image, path)
-    image = _flatten(image, "black")
-    pixels = np.asarray(image)
-    spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())
-    if spread > constants.MAX_DENSITY_MAP_SPREAD:
-        raise ValueError(
-            f"cannot read '{path}': a {what} is gray, this is a coloured picture "
-            f"(its channels differ by up to {spread} of 255)"
-        )
-    return np.asarray(image.convert("L"), dtype=np.float32) / 255
-
-
-def _is_deep(image: "Image.Image") -> bool:
-    """Whether the image has one channel of more than 8 bits, which Pillow's own conversion would clip."""
-    return image.mode.startswith("I") or image.mode == "F"
-
-
-def _read_deep_levels(image: "Image.Image", path: str | Path) -> np.ndarray:
-    """A 16-bit ('I;16', or 'I' holding 0-65535) or float ('F', 0-1) image as float32 (H, W) in [0, 1]."""
-    levels = np.asarray(image).astype(np.float32)
-    top = 1 if image.mode == "F" else 65535
-    low, high = levels.min(), levels.max()
-    if not (low >= 0 and high <= top):  # written so that NaN is refused too
-        raise ValueError(f"cannot read '{path}': values in 0-{top} were wanted, it has {low:g} to {high:g}")
-    return levels / top
-
-
-def _flatten(image: "Image.Image", background: str) -> "Image.Image":
-    """The image in RGB, its transparent pixels showing the background colour."""
-    from PIL import Image
-
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
-
-
 # --- names of classes ------------------------------------------------------------------------------------
 class MexCultureName(NamedTuple):
     """What a MexCulture142 file name says: `<style>_<monument>_<state>_N_<view>.png`."""
@@ -192,11 +84,17 @@ def parse_mexculture_name(file_name: str) -> MexCultureName | None:
 
 
 def find_class(label: str, class_names: Sequence[str]) -> int | None:
-    """The index of the class called `label`, letter case and '_' for ' ' aside; None if none or two are."""
-    wanted = fold_name(label)
-    indices = [index for index, name in enumerate(class_names) if fold_name(name) == wanted]
+    """The index of the class called `label`; if none is, letter case and '_' for ' ' aside; None if none or two are."""
+    indices = [index for index, name in enumerate(class_names) if name == label]
+    if not indices:
+        indices = [index for index, name in enumerate(class_names) if fold_class(name) == fold_class(label)]
     # ImageNet has two cranes and two maillots: a name alone cannot say which, and a guess may be wrong.
     return indices[0] if len(indices) == 1 else None
+
+
+def fold_class(name: str) -> str:
+    """The name of a class as such names are compared: like `fold_name`, but 'Masse' is not 'Maße'."""
+    return unicodedata.normalize("NFC", name).lower().strip().replace(" ", "_")
 
 
 def fold_name(name: str) -> str:
@@ -217,11 +115,26 @@ def get_image_index(file_name: str, class_names: Sequence[str]) -> int | None:
     return find_class("_".join(parts[:3]), class_names) if index is None else index
 
 
+def find_model_name(model_name: str) -> str:
+    """The name of `constants.ZOO`, or of the embedded network, that is meant, in any letter case.
+
+    ValueError for another name, with those that are near it, or else all.
+    """
+    names = {name.casefold(): name for name in (*constants.ZOO, constants.MODEL_NAME_DEMO)}
+    wanted = str(model_name).casefold().replace("_", "").replace("-", "").strip()
+    if wanted in names:
+        return names[wanted]
+    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3, cutoff=0.7)]
+    choices = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(names.values())}"
+    raise ValueError(f"unknown model_name {model_name!r}; {choices}")
+
+
 def get_last_layer_name(model_name: str) -> str:
     """The name of the last convolutional layer, after its activation, of a model of `constants.ZOO`."""
-    if model_name not in constants.ZOO:
-        raise ValueError(f"model_name must be one of {', '.join(constants.ZOO)}; got '{model_name}'")
-    return constants.ZOO[model_name][3]
+    name = find_model_name(model_name)
+    if name not in constants.ZOO:
+        raise ValueError(f"model_name should be a network of keras.applications, not {name!r}")
+    return constants.ZOO[name][3]
 
 
 # --- pictures --------------------------------------------------------------------------------------------

@@ -1,49 +1,52 @@
-"""What `gaze.py` makes of one image: its density map, the map over the photograph, the row of numbers, the figure."""
+"""What `gaze.py` makes: of each image its density map, the map over the photograph and a row of numbers; the tables and
+the figure of all; and the folder that they lie in."""
 
-import argparse
+import glob
 import zlib
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-import constants
-import demo
 import evaluate
-import gaze
 import representations
 import utils
-from comparison import gaze_files
-from data import dataset
+from data import dataset, density_maps
 from data.dataset import Sample
-from data.fixations import Fixations, read_fixations
+from data.fixation_files import read_fixations
+from data.fixations import Fixations
+from data.images import read_image
 from output.files import picture_saver, write_whole
+from output.folder import OutputFolder
+from output.tables import MEANS, align, format_mean, list_means, write_table
+from pipeline.run import choose_samples, find_paths
+from pipeline.settings import DataSettings
+from scenes import demo_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIMULATED = "simulated gaze"
-METRICS = {
+OFFICIAL_METRICS = {  # against the official map of an image
     "mae": evaluate.calculate_mae,
     "mse": evaluate.calculate_mse,
     "pcc": evaluate.calculate_pcc,
     "ssim": evaluate.calculate_ssim,
 }
+HEADINGS = {"mae": "MAE", "mse": "MSE", "pcc": "PCC", "ssim": "SSIM"}
+COUNTS = ("fixations", "outside", "repeated", "blinks", "without_duration")
+MAP_COLUMNS = ("image", "observers", *COUNTS, "sigma_px", *HEADINGS, "density_map", "status")
 
 
-def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dict]:
+def load_samples(settings: DataSettings) -> tuple[list[Sample], list[str], dict]:
     """The samples with their fixations, what to say of them, and what they come from."""
-    folders, limit, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, args.limit, None
-    if args.test_images_folder_path is None:
-        embedded, _ = demo.open_demo(limit)
-        wanted = demo.demo_names("val")[: limit or constants.DEMO_LIMIT]
-        folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
-    images, official, fixations = folders.values()
-    read = read_fixations(fixations)
-    samples = dataset.load_dataset(images, official, fixations=read, limit=limit)
-    samples = [sample for sample in samples if wanted is None or sample.name in wanted]
-    notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(images)
+    images, official, fixations = find_paths(settings)
+    read = read_fixations(fixations, settings.fixations_unit)
+    found = dataset.load_dataset(images, official, fixations=read)
+    samples = choose_samples(settings, found)
+    notes = [f"{len(samples)} images"] + [SIMULATED] * demo_data.is_demo(images)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
     if others := dataset.count_unmatched(read, samples):
@@ -54,36 +57,86 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
     return samples, notes, {**origin, "fixations_crc32": content}  # a file may change under its name
 
 
+# --- the folder ----------------------------------------------------------------------------------------------
+def name_density_maps(names: Sequence[str]) -> dict[str, str]:
+    """Image -> the file of its density map, under which `dataset.load_dataset` finds it again.
+
+    `..._GFDM_N_<view>.png` for a name of MexCulture142, else `<stem>.png`; `<name>.png` where two would be the same.
+    """
+    paths = {name: PurePosixPath("density_maps", name) for name in names}
+    for name, path in paths.items():
+        if utils.parse_mexculture_name(path.name):
+            paths[name] = path.with_name("_GFDM_N_".join(path.name.rsplit("_N_", 1)))
+    counts = Counter(utils.fold_name(str(path.with_suffix(""))) for path in paths.values())
+    return {
+        name: f"{path.with_suffix('') if counts[utils.fold_name(str(path.with_suffix('')))] == 1 else path}.png"
+        for name, path in paths.items()
+    }
+
+
+def over_image_path(sample: Sample) -> str:
+    """The file of a density map over its photograph."""
+    return f"over_images/{sample.stem}.png"
+
+
+def open_gaze_folder(folder: Path, settings: dict, files: Sequence[str], overwrite: bool) -> OutputFolder:
+    """The locked folder, once its gaze.json says with which settings and names maps will lie in it.
+
+    files: the names of the maps. Raises ValueError if it holds maps made with other settings; with `overwrite` they are
+    removed first.
+    """
+    opened = OutputFolder(folder, "gaze.json")
+    known = [] if opened.description is None else _list_maps(opened)
+    if overwrite:
+        opened.remove([*map(glob.escape, known), "gaze.csv", "gaze_summary.csv", "gaze_grid.png"])
+        known = []
+    opened.describe(settings, {"files": sorted({*known, *files})})
+    return opened
+
+
+def _list_maps(opened: OutputFolder) -> list[str]:
+    """The names of the maps that gaze.json tells; ValueError if it is not ours, or names a file outside its folder."""
+    names = opened.description.get("files")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        paths = [PurePosixPath(name) for name in names]
+        if not any(path.is_absolute() or ".." in path.parts for path in paths):
+            return names
+    path = opened.path / "gaze.json"
+    raise ValueError(f"'{path}' is not of a run of gaze.py: choose another --output_folder_path")
+
+
+# --- one image -----------------------------------------------------------------------------------------------
 def make_map(sample: Sample, folder: Path, name: str, colormap: str, sigma_px: float | None, geometry: dict) -> dict:
     """The row of gaze.csv of one image, once its map is written; `status` says why where there is none.
 
-    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `gaze.compute_sigma`.
+    name: of the map's file in the folder. sigma_px: in image pixels; None: by the options of `compute_sigma`.
     """
-    row = dict.fromkeys(gaze_files.COLUMNS, "") | {"image": sample.name, "status": "no fixations"}
+    row = dict.fromkeys(MAP_COLUMNS, "") | {"image": sample.name, "status": "no fixations"}
     if sample.fixations is None:
         return row
     try:
         image = sample.read()
         size = image.shape[:2]
-        sigma = sigma_px or gaze.compute_sigma(*size, **geometry)
+        sigma = sigma_px or density_maps.compute_sigma(*size, **geometry)
         row |= {**count(sample.fixations, *size), "sigma_px": round(sigma, 3)}
-        density_map = gaze.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
+        density_map = density_maps.compute_density_map(sample.fixations.by_observer(), *size, sigma=sigma)
     except ValueError as error:
         return row | {"status": f"failed: {error}"}
     write_whole(folder / name, picture_saver(np.rint(255 * density_map).astype(np.uint8)))
     over_image = draw_over(density_map, image, sample.fixations, colormap)
-    write_whole(folder / gaze_files.over_image_path(sample), picture_saver(over_image))
+    write_whole(folder / over_image_path(sample), picture_saver(over_image))
     return row | {"density_map": name, "status": "ok"} | compare(sample, density_map)
 
 
 def count(fixations: Fixations, height: int, width: int) -> dict:
-    """The fixations of an image by `gaze_files.COUNTS`; empty where the files do not tell."""
+    """The fixations of an image by `COUNTS`; empty where the files do not tell."""
     without_duration = fixations.n_without_duration
     return {
         "observers": fixations.n_observers if fixations.observers_known else "",
         "fixations": len(fixations),
         "outside": fixations.inside(height, width).n_outside,
         "repeated": fixations.n_repeated,
+        "blinks": fixations.n_blinks,
         "without_duration": "" if without_duration is None else without_duration,
     }
 
@@ -94,7 +147,7 @@ def compare(sample: Sample, density_map: np.ndarray) -> dict:
         return {}
     try:
         official = dataset.load_density_map(sample, *density_map.shape)
-        return {metric: calculate(official, density_map) for metric, calculate in METRICS.items()}
+        return {metric: calculate(official, density_map) for metric, calculate in OFFICIAL_METRICS.items()}
     except ValueError as error:  # `evaluate.Undefined` among them
         return {"status": f"failed: official map: {error}"}
 
@@ -111,6 +164,48 @@ def draw_over(density_map: np.ndarray, image: np.ndarray, fixations: Fixations, 
     return picture
 
 
+# --- all images ----------------------------------------------------------------------------------------------
+def write_tables(folder: Path, rows: list[dict]) -> str:
+    """What to print of all images, once gaze.csv and gaze_summary.csv are written."""
+    write_table(folder / "gaze.csv", rows, MAP_COLUMNS)
+    summary = summarise_maps(rows)
+    write_table(folder / "gaze_summary.csv", [summary])
+    return format_summary(rows, summary)
+
+
+def summarise_maps(rows: Sequence[dict]) -> dict:
+    """The images, the sums of `COUNTS`, and of each metric its mean, deviation and count; empty where there is none."""
+    made = [row for row in rows if row["density_map"]]
+    summary = {"images": len(rows), "density_maps": len(made)}
+    for column in COUNTS:
+        known = [row[column] for row in rows if row[column] != ""]
+        summary[column] = sum(known) if known else ""
+    scores = {metric: [row[metric] for row in made if row[metric] != ""] for metric in HEADINGS}
+    return {**summary, **list_means(scores)}
+
+
+def format_summary(rows: Sequence[dict], summary: dict) -> str:
+    """The summary as text: counts, the images without a map or without use for their official one, metrics."""
+    of_observers = sorted({row["observers"] for row in rows if row["observers"] != ""})
+    observers = " to ".join(dict.fromkeys(map(str, of_observers[:1] + of_observers[-1:]))) or "unknown"
+    sigmas = sorted(row["sigma_px"] for row in rows if row["density_map"])
+    widths = " to ".join(dict.fromkeys(f"{sigma:.1f}" for sigma in sigmas[:1] + sigmas[-1:]))
+    counts = [f"{summary[column] if summary[column] != '' else 'unknown'}" for column in COUNTS]
+    lines = [
+        f"{counts[0]} fixations: {counts[1]} outside their image, {counts[2]} repeated, without duration: {counts[4]}"
+        + (f"; {counts[3]} rows without a place (blinks) are left out" if summary["blinks"] else ""),
+        f"observers of an image: {observers}",
+        f"{summary['density_maps']} density maps, sigma {widths or '-'} image pixels",
+        *(f"{row['image']}: {row['status']}" for row in rows if row["status"] != "ok"),
+    ]
+    if summary["outside"] != "" and 2 * summary["outside"] > summary["fixations"]:
+        lines.append("most fixations lie outside: are they in pixels of the screen, and not of the image?")
+    if n := summary["pcc_n"]:
+        cells = [format_mean(summary, metric, n, ".3g") for metric in HEADINGS]
+        lines += ["", align([[f"{MEANS} against {n} official maps", *HEADINGS.values()], ["", *cells]])]
+    return "\n".join(lines)
+
+
 def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, notes: Sequence[str]) -> "Figure | None":
     """A row for each of up to four images, those of the lowest PCC with the official maps first; None without a map.
 
@@ -121,8 +216,8 @@ def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, not
     has_official = bool(shown) and shown[0][0]["pcc"] != ""
     pictures, titles = [], []
     for row, sample in shown[: 3 + has_official]:  # then `grid_layout` gives each image a row
-        pictures += [sample.read(), utils.read_image(folder / row["density_map"])]
-        pictures += [utils.read_image(folder / gaze_files.over_image_path(sample))]
+        pictures += [sample.read(), read_image(folder / row["density_map"])]
+        pictures += [read_image(folder / over_image_path(sample))]
         titles += [sample.name, f"density map\nsigma {row['sigma_px']:.1f} px", f"{row['fixations']} fixations"]
         if has_official:
             is_there = sample.density_map_path is not None and row["pcc"] != ""

@@ -1,30 +1,32 @@
 """One model read on several levels of labels, each a run of its own: from flags to what is explained on each.
 
-A reading is a view of a classifier whose classes are the nodes of one level (`Classifier.at_level`), with the samples
+The run of a level is that of a classifier whose classes are the nodes of the level (`Classifier.at_level`), the samples
 labelled on that level and a folder of results. The rest - explaining, judging, going on after a stop - is main.py's.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import constants
-from data import label_levels, stems
+from data import taxonomy_files
 from data.dataset import Sample
+from data.names import choose_file_stems
 from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
-from explainers.registry import Method, means_all
-from network import model_files, node_scores
+from explainers.registry import Method
+from network import node_scores
 from network.classifier import Classifier
-from pipeline import explain as explaining
+from output.progress import printable
+from pipeline import explain
 from pipeline import run as runs
-from pipeline.results import Results, versions
-from pipeline.run import Run
+from pipeline.results import Results
+from pipeline.run import Images, Run
+from pipeline.settings import DataSettings, ModelSettings, RunSettings
+from utils import find_class
 
 
-class Column(NamedTuple):
+class LevelModel(NamedTuple):
     """A level and the model it is read off. is_trained: that model is one of --coarse_models, trained on the level."""
 
     level: Level
@@ -39,134 +41,141 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A column with its run. position: of the level in the taxonomy, 0 the leaves."""
+class LevelRun:
+    """A level and its model with the run on it. position: of the level in the taxonomy, 0 the leaves."""
 
-    column: Column
+    model: LevelModel
     position: int
     run: Run
 
     @property
     def name(self) -> str:
-        """That of its column."""
-        return self.column.name
+        """Of its column in the tables."""
+        return self.model.name
 
     @property
     def n_classes(self) -> int:
         """How many nodes the level has in this model."""
-        return len(self.column.level.class_names)
+        return len(self.model.level.class_names)
 
     def describe(self) -> str:
         """In words: the level, and whose classes are read."""
-        return f"level {self.name}: {self.n_classes} classes, {self.column.source}"
+        return f"level {self.name}: {self.n_classes} classes, {self.model.source}"
 
 
-def open_readings(args: argparse.Namespace, chosen: dict[Method, dict], taxonomy: Taxonomy | None) -> list[Reading]:
-    """The readings, the finest level first; ValueError for what cannot be run. Says what was chosen, and left out."""
-    classifier, source = runs.open_classifier(args)
-    samples, density_note = _load_samples(args, taxonomy, classifier)
+def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: Taxonomy | None) -> list[LevelRun]:
+    """The runs of all levels, the finest first. Says what was chosen. ValueError for what cannot be run."""
+    listed = _list_images(settings.data, taxonomy)
+    classifier, source = runs.load_classifier(settings.model)
+    images = _label_images(listed, taxonomy, classifier)
+    samples = images.samples
     if taxonomy is None:
         names = [sample.name for sample in samples] + [f"{name}_N_1" for name in classifier.class_names]
         taxonomy = taxonomy_of_names(names)
     match = taxonomy.match(classifier.class_names)
-    columns = _list_columns(args, taxonomy, [Column(level, classifier, source, False) for level in match.levels])
-    views = [column.classifier.at_level(column.level) for column in columns]
-    chosen = _leave_out_misfits(args, views, chosen)
-    rows = _find_rows(args, taxonomy, match, classifier, samples)
+    coarse = [_open_coarse(path, settings.model, taxonomy) for path in coarse_models]
+    models = _sort_models(taxonomy, [LevelModel(level, classifier, source, False) for level in match.levels] + coarse)
+    views = [model.classifier.at_level(model.level) for model in models]
+    methods = _leave_out_misfits(settings, views)
+    leaves = _label_images(listed, taxonomy, taxonomy).samples
+    rows = _find_rows(settings.class_rule, match, classifier, samples, leaves)
     described = {"source": source, **classifier.describe()}
-    runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": args.class_index}, samples)
-    print(f"{'levels':>14}: {'; '.join(column.level.describe() for column in columns)}")
+    runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
+    print(f"{'levels':>14}: {printable('; '.join(model.level.describe() for model in models))}")
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
-        print(f"{'note':>14}: {note}")
+        print(f"{'note':>14}: {printable(note)}")
     opened = []
-    for column, view in zip(columns, views):
-        position = taxonomy.position(column.level.name)
+    for model, view in zip(models, views):
+        position = taxonomy.position(model.level.name)
         labelled = [
-            _relabel(sample, column.level, *(None if row is None else taxonomy.label(row, position) for row in pair))
+            _relabel(sample, model.level, *(None if row is None else taxonomy.label(row, position) for row in pair))
             for sample, pair in zip(samples, rows)
         ]
-        described = {"source": column.source, **view.describe()}
-        about = {"flags": vars(args), "model": described, "versions": versions()}
-        settings = {**runs.list_settings(args, view, chosen), "read_model": classifier.fingerprint}
-        folder = Path(args.output_folder_path) / "levels" / stems.choose_stems([column.name])[0]
-        results = Results(folder, settings, about, args.overwrite)
-        run = Run(view, labelled, chosen, results, described, "label", density_note)
-        opened.append(Reading(column, position, run))
+        described = {"source": model.source, **view.describe()}
+        about = {"flags": settings.flags, "model": described}
+        kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
+        folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
+        results = Results(folder, kept, about, settings.overwrite)
+        run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
+        opened.append(LevelRun(model, position, run))
     return opened
 
 
-def _list_columns(args: argparse.Namespace, taxonomy: Taxonomy, columns: list[Column]) -> list[Column]:
-    """The columns of the model and of the coarse ones, the finest level first; ValueError if that is one alone."""
-    for path in args.coarse_models.split(",") if args.coarse_models else ():
-        columns.append(_open_coarse(path.strip(), args, taxonomy))
-    columns = sorted(filter(_has_score, columns), key=lambda column: taxonomy.position(column.level.name))
-    names = [column.name for column in columns]
+def _sort_models(taxonomy: Taxonomy, models: list[LevelModel]) -> list[LevelModel]:
+    """The models whose level has a score, the finest level first; ValueError for fewer than two."""
+    models = sorted(filter(_has_score, models), key=lambda model: taxonomy.position(model.level.name))
+    names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise ValueError(f"coarse_models: one model per level was wanted; their levels are {', '.join(names)}")
-    if len(columns) < 2:
+    if len(models) < 2:
         found = names[0] if names else "none"
         raise ValueError(f"two levels or more were wanted; of {taxonomy.source} this model has {found}")
-    return columns
+    return models
 
 
-def _load_samples(args: argparse.Namespace, taxonomy: Taxonomy | None, namer) -> tuple[list[Sample], str]:
-    """The samples, their class_index among the names of `namer`, a classifier or a taxonomy; and of their gaze."""
+def _list_images(settings: DataSettings, taxonomy: Taxonomy | None) -> Images:
+    """The images, before a model is there."""
     if taxonomy is None or taxonomy.metadata is None:
-        return runs.load_samples(args, namer)
-    if args.test_images_folder_path is None:
+        return runs.load_dataset(settings)
+    if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
-    options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": args.limit}
-    return label_levels.list_samples(args.test_images_folder_path, taxonomy, **options), ""
+    samples = taxonomy_files.list_samples(settings.images, taxonomy, limit=settings.limit)
+    return Images(samples, samples)
 
 
-def _open_coarse(path: str, args: argparse.Namespace, taxonomy: Taxonomy) -> Column:
-    """The column of a model that was trained on one level."""
-    options = {"trust_model": args.trust_model, "precision": args.precision, "batch_size": args.batch_size}
-    classifier, source = model_files.load_classifier(None, model_path=path, **options)
+def _label_images(images: Images, taxonomy: Taxonomy | None, names) -> Images:
+    """The images with their classes among those of `names`, a classifier or a taxonomy."""
+    if taxonomy is None or taxonomy.metadata is None:
+        return runs.label_images(images, names)
+    samples = [replace(s, class_index=find_class(s.label, names.class_names)) for s in images.samples]
+    return Images(samples, samples)
+
+
+def _open_coarse(path: str, settings: ModelSettings, taxonomy: Taxonomy) -> LevelModel:
+    """The model of that file, which was trained on one level."""
+    own = replace(settings, model_name=None, model_path=path, class_names=None, layer_name=None)
+    classifier, source = runs.load_classifier(own)
     try:
-        return Column(taxonomy.match(classifier.class_names).levels[0], classifier, source, True)
+        return LevelModel(taxonomy.match(classifier.class_names).levels[0], classifier, source, True)
     except ValueError as error:
         raise ValueError(f"coarse_models: {source}: {error}") from None
 
 
-def _has_score(column: Column) -> bool:
+def _has_score(model: LevelModel) -> bool:
     """Whether the level has two nodes or more; if not, says why it is left out."""
     try:
-        node_scores.check_nodes(column.level.name, column.level.class_names)
+        node_scores.check_nodes(model.level.name, model.level.class_names)
     except ValueError as error:
-        print(f"left out: {error}", file=sys.stderr)
+        print(f"left out: {printable(str(error))}", file=sys.stderr)
         return False
     return True
 
 
-def _leave_out_misfits(args: argparse.Namespace, views: Sequence[Classifier], chosen: dict) -> dict[Method, dict]:
+def _leave_out_misfits(settings: RunSettings, views: Sequence[Classifier]) -> dict[Method, dict]:
     """The methods that explain a class of every view; ValueError for another, unless all were asked for."""
     misfits = {}
-    for method in chosen:
+    for method in settings.methods:
         if not method.load().uses_class:
             misfits[method] = "it explains no class: its map is the same on every level"
     for view in views:
-        misfits = {**explaining.find_misfits(view, chosen), **misfits}
-    for method, reason in misfits.items():
-        if not means_all(args.explanation_method):
-            raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
-    chosen = {method: options for method, options in chosen.items() if method not in misfits}
+        misfits = {**explain.find_misfits(view, settings.methods), **misfits}
+    methods = runs.leave_out_misfits(settings, misfits)
     for view in views:
-        explaining.check_options(view, chosen)
-    return chosen
+        explain.check_options(view, methods)
+    return methods
 
 
 def _find_rows(
-    args: argparse.Namespace, taxonomy: Taxonomy, match: Match, classifier: Classifier, samples: Sequence[Sample]
+    rule: str, match: Match, classifier: Classifier, samples: Sequence[Sample], leaves: Sequence[Sample]
 ) -> list[tuple[int | None, int | None]]:
-    """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None."""
-    leaves, _ = _load_samples(args, taxonomy, taxonomy)
+    """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None.
+
+    rule: as `explain.choose_class` takes it. leaves: the samples with their classes among the leaves of the taxonomy.
+    """
     labels = [
         match.rows[sample.class_index] if match.own == 0 and sample.class_index is not None else leaf.class_index
         for sample, leaf in zip(samples, leaves)
     ]
-    rule = args.class_index
     if rule == "label" or (rule == "auto" and None not in labels):
         return list(zip(labels, labels))
     if rule not in ("auto", "predicted"):
@@ -186,17 +195,16 @@ def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, in
 
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:
     """The most probable class of each sample; None for one that cannot be read, which its run reports."""
-    examiner = explaining.Examiner(classifier, None, None, class_rule="predicted")
     predicted = []
     for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
         together = samples[start : start + constants.IMAGES_AT_ONCE]
-        subjects = examiner.read_subjects(together)
-        found = [subjects[sample.stem] for sample in together]
-        predicted += [None if isinstance(subject, str) else subject.class_index for subject in found]
+        prepared = explain.prepare_images(classifier, together, "predicted")
+        found = [prepared[sample.stem] for sample in together]
+        predicted += [None if isinstance(image, str) else image.class_index for image in found]
     return predicted
 
 
 def _relabel(sample: Sample, level: Level, label: str | None, target: str | None) -> Sample:
-    """The sample as a reading has it: its label on the level, and the class that is to be explained."""
+    """The sample as the run of a level has it: its label on the level, and the class that is to be explained."""
     index = level.class_names.index(target) if target in level.class_names else None
     return replace(sample, label=label, class_index=index)

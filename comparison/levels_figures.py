@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import constants
-from comparison import compare_figures
-from comparison.levels import Reading
+from comparison.levels import LevelRun
 from comparison.levels_tables import SCORES, Measured
 from explainers.registry import METHODS
-from output.files import figure_saver, write_whole
-from pipeline import run_figures as display
+from output.files import figure_saver, write_pages, write_whole
+from pipeline import run_figures
 from plots import drawing
 from plots.drawing import GAP, LINE
+from plots.pages import figure_side_by_side
 from plots.panels import ExplainedImage
 
 if TYPE_CHECKING:
@@ -26,43 +26,33 @@ PANELS_IN_A_ROW = 3
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito; then from the first again
 
 
-def write_figures(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
+def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
     """The paths of the pages of each method and of the curves, as they are written."""
-    run = measured.readings[0].run
-    style = {"colormap": colormap, "alpha": alpha, "density_note": run.density_note}
-    names = [f"{reading.name} ({reading.n_classes} classes)" for reading in measured.readings]
+    folder, run = Path(folder), measured.level_runs[0].run
+    style = {"colormap": colormap, "alpha": alpha, "density_note": run.images.gaze_note}
+    names = [f"{level.name} ({level.n_classes} classes)" for level in measured.level_runs]
     for method in run.names:
         title = f"{method} on every level of labels, {run.description['model_name']}"
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
         rows = (row for row in rows if any(cell is not None for cell in row))
-        number = 0
-        while page := list(islice(rows, constants.ROWS_PER_PAGE)):
-            number += 1
-            figure = compare_figures.figure_side_by_side(page, names, title)
-            yield write_whole(_page_path(folder, method, number), figure_saver(figure))
-        while (stale := _page_path(folder, method, number + 1)).is_file():  # of an earlier run of more images
-            stale.unlink()
-            number += 1
-    yield write_whole(Path(folder) / "granularity.png", figure_saver(figure_granularity(measured.levels)))
-
-
-def _page_path(folder: str | Path, method: str, number: int) -> Path:
-    return Path(folder) / (f"side_by_side_{method}.png" if number == 1 else f"side_by_side_{method}_{number}.png")
+        draw = partial(figure_side_by_side, names=names, supertitle=title)
+        yield from write_pages(folder / f"side_by_side_{method}.png", rows, constants.ROWS_PER_PAGE, draw)
+    yield write_whole(folder / "granularity.png", figure_saver(figure_granularity(measured.levels)))
 
 
 def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:
     """One image on every level; None where it failed."""
-    return [_explain_level(measured, method, reading, place, style) for reading in measured.readings]
+    return [_explain_level(measured, method, level, place, style) for level in measured.level_runs]
 
 
-def _explain_level(measured: Measured, method: str, reading: Reading, place: int, style: dict) -> ExplainedImage | None:
-    sample = reading.run.samples[place]
-    record = reading.run.record(method, sample)
+def _explain_level(measured: Measured, method: str, level: LevelRun, place: int, style: dict) -> ExplainedImage | None:
+    sample = level.run.samples[place]
+    record = level.run.record(method, sample)
     if record.failed:
         return None
     look = {**style, "signed": METHODS[method].load().signed}
-    explained = display.explained_image(reading.run.results, sample, record, look)
-    row = measured.row_of[method, reading.name, sample.name]
+    explained = run_figures.explained_image(level.run.results, sample, record, look)
+    row = measured.row_of[method, level.name, sample.name]
     numbers = [("probability", "p"), ("area", "area"), ("entropy", "entropy")]
     note = ", ".join(f"{word} {row[name]:.2f}" for name, word in numbers if row[name] == row[name])
     return replace(explained, target=record.class_name, note=note if record.status == "ok" else record.status)

@@ -1,8 +1,8 @@
 """The tables of a run on several levels: how its maps change with the level, and how well each level does.
 
 Of every method, level and image: whether the node over the label was predicted, how wide the map spreads
-(map_spread.py), insertion and deletion of that level's class, and where objects are known, whether the map lies on them
-(localisation.py) and the box around its largest region fits (max_box_acc.py). Of every two levels: how far the two maps
+insertion and deletion of that level's class, and where objects are known, whether the map lies on them
+and the box around its largest region fits (localisation.py). Of every two levels: how far the two maps
 of an image agree (agreement.py). Means leave out what is undefined and count the rest.
 """
 
@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from comparison.levels import Reading
+from comparison.levels import LevelRun
 from data.dataset import Sample
 from data.objects import Objects, Truth
-from evaluate import Undefined
-from metrics import agreement, localisation, map_spread, max_box_acc
-from output.files import write_rows, write_whole
-from pipeline.records import align
+from metrics import agreement, localisation
+from metrics.common import Undefined
+from output.tables import MEANS, align, format_mean, list_means, mean_and_deviation, write_table
 
 MEASURES = {  # of one map -> its heading; those a run has no value for are left out
     "probability": "probability",
@@ -42,7 +41,7 @@ class Measured:
     fraction: of the pixels, that the threshold of the IoU keeps.
     """
 
-    readings: Sequence[Reading]
+    level_runs: Sequence[LevelRun]
     fraction: float
     rows: list[dict]
     changes: list[dict]
@@ -54,27 +53,27 @@ class Measured:
         return {(row["method"], row["level"], row["image"]): row for row in self.rows}
 
 
-def measure(readings: Sequence[Reading], truth: Truth, fraction: float) -> Measured:
-    """All that the maps of examined readings tell, one image at a time."""
-    methods, samples = readings[0].run.names, readings[0].run.samples
+def measure(level_runs: Sequence[LevelRun], truth: Truth, fraction: float) -> Measured:
+    """All that the maps of the examined runs tell, one image at a time."""
+    methods, samples = level_runs[0].run.names, level_runs[0].run.samples
     rows, changes, ious = [], [], {}
     for place, sample in enumerate(samples):
         objects = _read_objects(truth, sample)
         for method in methods:
-            maps = [reading.run.read_map(method, reading.run.samples[place]) for reading in readings]
-            changes += _compare(method, sample, readings, maps, fraction)
-            for reading, saliency_map in zip(readings, maps):
-                row = _measure_map(method, reading, reading.run.samples[place], saliency_map, objects)
+            maps = [level.run.read_map(method, level.run.samples[place]) for level in level_runs]
+            changes += _compare(method, sample, level_runs, maps, fraction)
+            for level, saliency_map in zip(level_runs, maps):
+                row = _measure_map(method, level, level.run.samples[place], saliency_map, objects)
                 rows.append(row)
                 fits = _fit_boxes(saliency_map, objects)
                 if fits is not None:
-                    ious.setdefault((method, reading.name), []).append(fits)
+                    ious.setdefault((method, level.name), []).append(fits)
     levels = [
-        _summarise_level(method, reading, rows, ious.get((method, reading.name)))
+        _summarise_level(method, level, rows, ious.get((method, level.name)))
         for method in methods
-        for reading in readings
+        for level in level_runs
     ]
-    return Measured(readings, fraction, rows, changes, levels)
+    return Measured(level_runs, fraction, rows, changes, levels)
 
 
 def write_tables(measured: Measured, folder: str | Path) -> str:
@@ -88,29 +87,30 @@ def write_tables(measured: Measured, folder: str | Path) -> str:
         "levels": measured.levels,
     }
     for name, rows in tables.items():
-        _write(folder / f"{name}.csv", rows)
-    caption = f"from level to level, IoU of the {100 * measured.fraction:.3g} % of pixels where each map is largest "
-    caption += f"(by chance {measured.fraction / (2 - measured.fraction):.2f}):"
-    return "\n".join([_format_levels(measured), "", caption, _format_changes(summary)])
+        write_table(folder / f"{name}.csv", rows)
+    share, chance = 100 * measured.fraction, measured.fraction / (2 - measured.fraction)
+    caption = f"from level to level, {MEANS}, IoU of the {share:.3g} % of pixels where each map is largest "
+    caption += f"(by chance {chance:.2f}):"
+    return "\n".join([f"{MEANS}:", _format_levels(measured), "", caption, _format_changes(summary)])
 
 
 # --- one map -------------------------------------------------------------------------------------------------
-def _measure_map(method: str, reading: Reading, sample: Sample, saliency_map, objects: Objects | None) -> dict:
+def _measure_map(method: str, level: LevelRun, sample: Sample, saliency_map, objects: Objects | None) -> dict:
     """The row of one map; NaN for what has no value, '' for what is not known."""
-    record = reading.run.record(method, sample)
-    curves = None if record.failed else reading.run.results.read_curves(record)
+    record = level.run.record(method, sample)
+    curves = None if record.failed else level.run.results.read_curves(record)
     row = {
         "method": method,
-        "level": reading.name,
-        "n_classes": reading.n_classes,
+        "level": level.name,
+        "n_classes": level.n_classes,
         "image": sample.name,
         "label": sample.label or "",
         "predicted": record.predicted,
         "explained": record.class_name,
         "right": "" if sample.label is None or record.failed else int(record.predicted == sample.label),
         "probability": np.nan if curves is None else float(curves[2][0]),  # of the whole image, where deletion starts
-        "area": _value(map_spread.measure_area, saliency_map),
-        "entropy": _value(map_spread.measure_entropy, saliency_map),
+        "area": _value(localisation.measure_area, saliency_map),
+        "entropy": _value(localisation.measure_entropy, saliency_map),
         "insertion_auc": _number(record.insertion_auc),
         "deletion_auc": _number(record.deletion_auc),
     }
@@ -126,10 +126,9 @@ def _fit_boxes(saliency_map: np.ndarray | None, objects: Objects | None) -> np.n
     """The IoU of the map's box with the object's at every threshold; a constant map has none that fits."""
     if saliency_map is None or objects is None:
         return None
-    boxes = max_box_acc.region_boxes(saliency_map)
+    boxes = localisation.region_boxes(saliency_map)
     scale = np.array(saliency_map.shape)[::-1] / np.array(objects.mask.shape)[::-1]
-    ious = max_box_acc.box_ious(boxes, np.array(objects.boxes) * np.tile(scale, 2))
-    return np.zeros_like(ious) if agreement.is_constant(saliency_map) else ious
+    return localisation.box_ious(boxes, np.array(objects.boxes) * np.tile(scale, 2))
 
 
 def _read_objects(truth: Truth, sample: Sample) -> Objects | None:
@@ -152,53 +151,48 @@ def _number(value: float | None) -> float:
 
 # --- two maps ------------------------------------------------------------------------------------------------
 def _compare(
-    method: str, sample: Sample, readings: Sequence[Reading], maps: Sequence[np.ndarray | None], fraction: float
+    method: str, sample: Sample, level_runs: Sequence[LevelRun], maps: Sequence[np.ndarray | None], fraction: float
 ) -> Iterator[dict]:
     """A row per pair of levels."""
     size = next((saliency_map.shape for saliency_map in maps if saliency_map is not None), None)
     maps = [saliency_map if saliency_map is None else utils.resize_map(saliency_map, *size) for saliency_map in maps]
     found = agreement.compare_maps(maps, fraction)
-    for one, other in combinations(range(len(readings)), 2):
-        names = {"level_a": readings[one].name, "level_b": readings[other].name}
+    for one, other in combinations(range(len(level_runs)), 2):
+        names = {"level_a": level_runs[one].name, "level_b": level_runs[other].name}
         scores = {metric: float(values[one, other]) for metric, values in found.items()}
         yield {"method": method, "image": sample.name, **names, **scores}
 
 
 def _summarise_changes(measured: Measured) -> Iterator[dict]:
-    """A row per method and pair of levels: mean, deviation and count of each measure of agreement."""
+    """A row per method and pair of levels: mean, sample deviation and count of each measure of agreement."""
     groups = {}
     for row in measured.changes:
         groups.setdefault((row["method"], row["level_a"], row["level_b"]), []).append(row)
     for (method, one, other), rows in groups.items():
         scores = {metric: [row[metric] for row in rows] for metric in agreement.METRICS}
-        yield {"method": method, "level_a": one, "level_b": other, "images": len(rows), **_means(scores)}
+        yield {"method": method, "level_a": one, "level_b": other, "images": len(rows), **list_means(scores)}
 
 
 # --- one level -----------------------------------------------------------------------------------------------
-def _summarise_level(method: str, reading: Reading, rows: Sequence[dict], ious: Sequence[np.ndarray] | None) -> dict:
+def _summarise_level(method: str, level: LevelRun, rows: Sequence[dict], ious: Sequence[np.ndarray] | None) -> dict:
     """The row of one method and level: accuracy, means, MaxBoxAcc and the threshold that reaches it."""
-    rows = [row for row in rows if (row["method"], row["level"]) == (method, reading.name)]
+    rows = [row for row in rows if (row["method"], row["level"]) == (method, level.name)]
     right = [np.nan if row["right"] == "" else row["right"] for row in rows]
-    box_acc, threshold = max_box_acc.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
+    accuracy, _, n = mean_and_deviation(right)  # a share of right images has no deviation
+    box_acc, threshold = localisation.max_box_acc(np.stack(ious)) if ious else (np.nan, np.nan)
     return {
         "method": method,
-        "level": reading.name,
-        "n_classes": reading.n_classes,
-        "model": reading.column.source,
+        "level": level.name,
+        "n_classes": level.n_classes,
+        "model": level.model.source,
         "images": len(rows),
-        **_means({"accuracy": right, **{name: [row[name] for row in rows] for name in MEASURES}}),
+        "accuracy_mean": float(accuracy),
+        "accuracy_n": int(n),
+        **list_means({name: [row[name] for row in rows] for name in MEASURES}),
         "max_box_acc_mean": box_acc,
         "max_box_acc_n": len(ious or ()),
         "max_box_acc_threshold": threshold,
     }
-
-
-def _means(scores: dict[str, Sequence[float]]) -> dict:
-    row = {}
-    for name, values in scores.items():
-        mean, std, n = agreement.summarise(values)
-        row |= {f"{name}_mean": float(mean), f"{name}_std": float(std), f"{name}_n": int(n)}
-    return row
 
 
 # --- text and files ------------------------------------------------------------------------------------------
@@ -208,7 +202,7 @@ def _format_levels(measured: Measured) -> str:
     lines = [["method", "level", "classes", "images", *(SCORES[name] for name in shown)]]
     for row in measured.levels:
         cells = [row["method"], row["level"], str(row["n_classes"]), str(row["images"])]
-        lines.append(cells + [_format_mean(row, name) for name in shown])
+        lines.append(cells + [format_mean(row, name, row["images"]) for name in shown])
     return align(lines)
 
 
@@ -216,19 +210,5 @@ def _format_changes(summary: Sequence[dict]) -> str:
     lines = [["method", "levels", "images", "IoU", "rank correlation", "PCC"]]
     for row in summary:
         cells = [row["method"], f"{row['level_a']} - {row['level_b']}", str(row["images"])]
-        lines.append(cells + [_format_mean(row, metric) for metric in agreement.METRICS])
+        lines.append(cells + [format_mean(row, metric, row["images"]) for metric in agreement.METRICS])
     return align(lines)
-
-
-def _format_mean(row: dict, name: str) -> str:
-    """Mean ± deviation, which one value and a share of right images have none of, and the count where it is not all."""
-    mean, n = row[f"{name}_mean"], row[f"{name}_n"]
-    if not n:
-        return "-"
-    spread = "" if n == 1 or name in ("accuracy", "max_box_acc") else f" ± {row[f'{name}_std']:.3f}"
-    return f"{mean:.3f}{spread}{f' (n={n})' if n < row['images'] else ''}"
-
-
-def _write(path: Path, rows: list[dict]) -> None:
-    rows = [{key: "" if value != value else value for key, value in row.items()} for row in rows]
-    write_whole(path, lambda partial: write_rows(partial, list(rows[0]), rows))

@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
 import constants
 import utils
+from data.boxes import Box, read_mask
 from data.dataset import Sample
 from metrics import agreement, localisation
-from metrics.localisation import Box
-from output.files import write_rows, write_whole
-from pipeline.records import align
+from output.tables import MEANS, align, format_mean, list_means, write_table
 from pipeline.run import Run
 
 HEADS = {
@@ -73,11 +71,11 @@ def write_agreement(compared: Comparison) -> str:
     for one, other in compared.pairs:
         scores = {metric: values[:, one, other] for metric, values in compared.scores.items()}
         names = {"method_a": compared.run.names[one], "method_b": compared.run.names[other]}
-        summary.append({**names, **summarise(scores)})
+        summary.append({**names, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "agreement_summary.csv", summary)
-    caption = f"agreement, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
+    caption = f"agreement, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
-    return "\n".join([caption, format_table(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
+    return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
 
 
 def list_images(compared: Comparison, one: int, other: int) -> list[dict]:
@@ -105,22 +103,22 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     rows, shares = [], []
     for sample in compared.run.samples:
         if sample.name in boxes:
-            mask = localisation.read_mask(sample.path, boxes[sample.name])
+            mask = read_mask(sample.path, boxes[sample.name])
             shares.append(mask.mean())
             rows += [score_image(compared, name, sample, mask) for name in compared.run.names]
     write_table(compared.run.results.folder / "localisation.csv", rows)
     metrics, board = (*localisation.METRICS, "seconds"), []
     for name in compared.run.names:
         scores = {metric: [row[metric] for row in rows if row["method"] == name] for metric in metrics}
-        board.append({"method": name, **summarise(scores)})
+        board.append({"method": name, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "score_board.csv", board)
     best = np.mean([min(compared.fraction, share) / max(compared.fraction, share) for share in shares])
     caption = (
-        f"score board, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with the boxes, "
-        f"which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; pointing game "
-        f"within {constants.POINTING_TOLERANCE} px:"
+        f"score board, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with "
+        f"the boxes, which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; "
+        f"pointing game within {constants.POINTING_TOLERANCE} px:"
     )
-    return f"{caption}\n{format_table(board, ('method',), metrics)}"
+    return f"{caption}\n{format_scores(board, ('method',), metrics)}"
 
 
 def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarray) -> dict:
@@ -135,28 +133,15 @@ def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarra
 
 
 # --- rows ----------------------------------------------------------------------------------------------------
-def summarise(scores: Mapping[str, Sequence[float]]) -> dict:
-    """Images, how many are undefined, and of each metric its mean, deviation and count."""
-    row = {"images": len(scores["iou"]), "undefined": int(np.isnan(scores["iou"]).sum())}
-    for metric, values in scores.items():
-        mean, std, n = agreement.summarise(values)
-        row |= {f"{metric}_mean": float(mean), f"{metric}_std": float(std), f"{metric}_n": int(n)}
-    return row
+def summarise_scores(scores: Mapping[str, Sequence[float]]) -> dict:
+    """Images, how many are undefined, and of each metric its mean, sample deviation and count."""
+    return {"images": len(scores["iou"]), "undefined": int(np.isnan(scores["iou"]).sum()), **list_means(scores)}
 
 
-def write_table(path: Path, rows: list[dict]) -> None:
-    """Writes rows as csv, an empty field for NaN."""
-    rows = [{key: "" if value != value else value for key, value in row.items()} for row in rows]
-    write_whole(path, lambda partial: write_rows(partial, list(rows[0]), rows))
-
-
-def format_table(rows: Sequence[dict], keys: Sequence[str], metrics: Sequence[str]) -> str:
-    """The rows as text: keys, images, undefined, and mean ± deviation of each metric, n where it is not all."""
+def format_scores(rows: Sequence[dict], keys: Sequence[str], metrics: Sequence[str]) -> str:
+    """The rows as text: keys, images, and mean ± sample deviation of each metric, n where it is not all."""
     lines = [[*(key.replace("_", " ") for key in keys), "images", *(HEADS[metric] for metric in metrics)]]
     for row in rows:
-        cells = [*(row[key] for key in keys), str(row["images"])]
-        for metric in metrics:
-            mean, std, n = (row[f"{metric}_{what}"] for what in ("mean", "std", "n"))
-            cells.append(f"{mean:.3f} ± {std:.3f}{f' (n={n})' if n < row['images'] else ''}" if n else "-")
-        lines.append(cells)
+        means = [format_mean(row, metric, row["images"]) for metric in metrics]
+        lines.append([*(row[key] for key in keys), str(row["images"]), *means])
     return align(lines)

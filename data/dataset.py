@@ -8,7 +8,7 @@ Two layouts of a folder of images are read, in the plain order of names:
     images/<class>/*.png    class folders, one level; the label is the folder's name
 
 Density maps lie in a folder of the same layout, or in one flat folder: `..._GFDM_N_<view>` for an image of
-MexCulture142, else a file of the image's stem and any image ending. Fixations (`fixations.read_fixations`) find
+MexCulture142, else a file of the image's stem and any image ending. Fixations (`fixation_files.read_fixations`) find
 their images by name in the same way. An image without either is no error.
 """
 
@@ -16,17 +16,18 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 import constants
-from data.fixations import Fixations, read_fixations
-from data.names import pair_by_name
-from data.stems import choose_stems
-from utils import find_class, get_image_index, parse_mexculture_name, read_density_map, read_image, resize_map
+from data.fixation_files import read_fixations
+from data.fixations import PIXELS, Fixations
+from data.images import read_density_map, read_image, read_size
+from data.names import choose_file_stems, pair_by_name
+from utils import find_class, get_image_index, parse_mexculture_name, resize_map
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Sample:
             return ""
 
     def read(self) -> np.ndarray:
-        """The image, uint8 RGB (H, W, 3); errors as `utils.read_image`."""
+        """The image, uint8 RGB (H, W, 3); errors as `images.read_image`."""
         return read_image(self.path)
 
 
@@ -59,6 +60,7 @@ def load_dataset(
     gdfm_folder: str | Path | None = None,
     *,
     fixations: str | Path | Mapping[str, Fixations] | None = None,
+    fixations_unit: str | None = None,
     class_names: Sequence[str] | None = None,
     class_ids: Sequence[str] | None = None,
     label_level: str = "style",
@@ -67,7 +69,7 @@ def load_dataset(
 ) -> list[Sample]:
     """The samples of a folder of images, or of class folders, in the order of their names.
 
-    fixations: a csv file or folder of them, or what `read_fixations` made of it.
+    fixations: a file or folder of them, or what `read_fixations` made of it; fixations_unit: as there.
     class_names: the model's, in its order; class_ids: their ImageNet ids, parallel. label_level: the label of
     a MexCulture142 name is its 'style' or 'monument', if class_names do not settle it. labels: of images that lie
     in folders of any depth, by their paths in the folder; no other image is then read. limit: at most so many
@@ -82,19 +84,27 @@ def load_dataset(
     if gdfm_folder is not None:
         gdfm_folder = _check_folder("gdfm_folder", gdfm_folder)
     names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
-    stems = choose_stems(names)  # of all names, so that a limit renames no output file
+    stems = choose_file_stems(names)  # of all names, so that a limit renames no output file
     if labels is None:
         found = _find_labels(names, class_names or (), class_ids or (), label_level)
     else:
         indices = {label: find_class(label, class_names or ()) for label in set(labels.values())}
         found = [(labels[name], indices[labels[name]]) for name in names]
     density_maps = _pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
-    looked_at = _pair_fixations(names, fixations) if fixations is not None else {}
+    looked_at = _pair_fixations(images_folder, names, fixations, fixations_unit) if fixations is not None else {}
     samples = {
         name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), looked_at.get(name))
         for name, stem, label in zip(names, stems, found)
     }
     return take_in_turn([samples[name] for name in names], limit)
+
+
+def label_samples(
+    samples: Sequence[Sample], class_names: Sequence[str], class_ids: Sequence[str] | None = None
+) -> list[Sample]:
+    """The samples of `load_dataset` with the classes that their names have in a model of these classes."""
+    found = _find_labels([sample.name for sample in samples], class_names, class_ids or (), "style")
+    return [replace(sample, label=name, class_index=index) for sample, (name, index) in zip(samples, found)]
 
 
 def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:
@@ -117,7 +127,8 @@ def load_density_map(sample: Sample, height: int, width: int) -> np.ndarray:
 
 def count_unmatched(fixations: Mapping[str, Fixations], samples: Sequence[Sample]) -> int:
     """How many of the images that have fixations are not among the samples."""
-    return len(fixations) - len({id(sample.fixations) for sample in samples if sample.fixations is not None})
+    # Their observers are the same array, whatever unit the points have been brought to.
+    return len(fixations) - len({id(sample.fixations.observers) for sample in samples if sample.fixations is not None})
 
 
 def list_classes(samples: Sequence[Sample]) -> list[str]:
@@ -203,11 +214,11 @@ def _pair_density_maps(images_folder: Path, names: Sequence[str], gdfm_folder: P
 
 
 def _pair_fixations(
-    names: Sequence[str], fixations: str | Path | Mapping[str, Fixations]
+    images_folder: Path, names: Sequence[str], fixations: str | Path | Mapping[str, Fixations], unit: str | None
 ) -> dict[str, Fixations | None]:
-    """Image name -> its fixations or None; ValueError if no image has any."""
+    """Image name -> its fixations in its pixels, or None; ValueError if no image has any."""
     if not isinstance(fixations, Mapping):
-        fixations = read_fixations(fixations)
+        fixations = read_fixations(fixations, unit)
     pairs = pair_by_name(names, fixations)
     if not any(found is not None for found in pairs.values()):
         example = next(iter(fixations), "")
@@ -215,7 +226,18 @@ def _pair_fixations(
             f"fixations: they name {len(fixations)} images, as '{example}'; none of them is among the {len(names)} "
             f"images, as '{names[0]}'"
         )
-    return pairs
+    return {name: found and _in_pixels(images_folder / name, found) for name, found in pairs.items()}
+
+
+def _in_pixels(path: Path, fixations: Fixations) -> Fixations | None:
+    """The fixations in pixels of the image; None if its size is needed and cannot be read."""
+    if fixations.unit == PIXELS:
+        return fixations
+    try:
+        size = read_size(path)
+    except ValueError:  # told where the image is explained
+        return None
+    return fixations.in_pixels(*size)
 
 
 def group_of(name: str) -> str:

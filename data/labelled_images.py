@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import utils
-from data import dataset, label_levels
+from data import dataset, taxonomy_files
 from data.dataset import Sample
 from data.taxonomy import Taxonomy
 
@@ -39,7 +39,7 @@ def list_labelled(folder: str | Path, label_level: str, taxonomy: Taxonomy | Non
         samples = dataset.load_dataset(folder, label_level=label_level)
         wanted = "class folders, or names <style>_<monument>_<state>_N_<view>.png,"
     else:
-        samples = label_levels.list_labelled(folder, taxonomy, label_level)
+        samples = taxonomy_files.list_labelled(folder, taxonomy, label_level)
         wanted = f"class folders called as one leaf of {taxonomy.source}"
     unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:

@@ -10,18 +10,17 @@ average_precision_score`, without interpolation). It asks for the order of the i
 chance it is the share of positives. It is undefined for a class without a positive or without a negative image.
 """
 
-import csv
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 import constants
+from data.csv_tables import read_path, read_table, show
 from data.dataset import Sample
 from data.labelled_images import LabelledImages
-from output.files import open_text
 
 FILE_COLUMN = "file"
 LEAST_PROBABILITY = 1e-7  # in a logarithm; Keras's own
@@ -40,30 +39,20 @@ class LabelTable:
 def read_labels(path: str | Path) -> LabelTable:
     """The labels of a CSV file; ValueError names the line of what is missing, twice there, or neither 0 nor 1."""
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"multi_label: there is no file '{path}'")
-    with open_text(path) as file:
-        reader = csv.reader(file)
-        try:
-            head = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
-            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if any(row)]
-        except csv.Error as error:
-            raise ValueError(f"multi_label: cannot read '{path}' ({error})") from None
+    table = read_table(path, "multi_label")
+    head = table.head
     _check_head(path, head)
     place, rows = head.index(FILE_COLUMN), {}
-    for line, values in lines:
-        where = f"line {line} of '{path}'"
-        if len(values) != len(head):
-            raise ValueError(f"multi_label: {where} has {len(values)} fields, the first line {len(head)}")
+    for line, values in table.rows():
         name = values.pop(place)
         if not name:
-            raise ValueError(f"multi_label: {where} names no file")
+            raise table.refuse(line, "names no file")
         wrong = [value for value in values if value not in ("0", "1")]
         if wrong:
-            raise ValueError(f"multi_label: {where} should hold 0 or 1 for each class; got {wrong[0]!r}")
-        name = PurePosixPath(name).as_posix()
+            raise table.refuse(line, f"should hold 0 or 1 for each class; got '{show(wrong[:1])}'")
+        name = read_path(name)
         if name in rows:
-            raise ValueError(f"multi_label: {where} is the second row of the file '{name}'")
+            raise table.refuse(line, f"is the second row of the file '{name}'")
         rows[name] = np.array(values, np.float32)
     class_names = head[:place] + head[place + 1 :]
     return LabelTable(path, f"{zlib.crc32(path.read_bytes()):08x}", class_names, rows)
@@ -71,7 +60,7 @@ def read_labels(path: str | Path) -> LabelTable:
 
 def _check_head(path: Path, head: Sequence[str]) -> None:
     if FILE_COLUMN not in head:
-        found = ", ".join(head[:10]) or "nothing"
+        found = show(head[:10]) or "nothing"
         raise ValueError(f"multi_label: '{path}' should have a column '{FILE_COLUMN}'; its first line has {found}")
     if len(head) < 2:
         raise ValueError(f"multi_label: '{path}' should have a column per class beside '{FILE_COLUMN}'; it has none")

@@ -1,7 +1,15 @@
-"""What belongs to which image, told by names alone: density maps and fixations find their images here."""
+"""What the name of an image tells: what else belongs to it, and how its output files are called.
 
+Density maps and fixations find their images by names alone (`pair_by_name`). Output files are called by a file stem
+for each image (`choose_file_stems`), all different, the shortest that will do:
+
+    a.jpg -> a        a.jpg, a.png -> a_jpg, a_png        cats/1.png, dogs/1.png -> cats_1, dogs_1
+"""
+
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import sha1
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -34,3 +42,35 @@ def pair_by_name(names: Sequence[str], things: Mapping[str, T]) -> dict[str, T |
         found = (by_name.get(fold_name(str(key))) for key in keys)
         pairs[name] = next((thing for thing in found if thing is not None), None)
     return pairs
+
+
+def choose_file_stems(names: Sequence[str]) -> list[str]:
+    """One stem per relative path, all different even where letter case does not count, as on macOS.
+
+    Each tries `stem`, `folder_stem`, `folder_stem_ending`, and at worst adds a digest of its path. Names that
+    clash all give way, so that no stem depends on the order of the names.
+    """
+    candidates = [_list_candidates(name) for name in names]
+    levels = [0] * len(names)
+    while True:
+        stems = [options[level] for options, level in zip(candidates, levels)]
+        counts = Counter(map(fold_name, stems))
+        gives_way = [counts[fold_name(stem)] > 1 and level < 3 for stem, level in zip(stems, levels)]
+        if not any(gives_way):
+            return stems
+        levels = [level + step for level, step in zip(levels, gives_way)]
+
+
+def _list_candidates(name: str) -> list[str]:
+    """The four stems that a relative path may have, from the shortest to the one that is its own alone."""
+    path = PurePosixPath(name)
+    folder = f"{path.parent.name}_" if path.parent.name else ""
+    stems = [path.stem, folder + path.stem, f"{folder}{path.stem}_{path.suffix[1:]}"]
+    digest = sha1(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    return [*map(_make_safe, stems), f"{_make_safe(stems[-1])}_{digest}"]
+
+
+def _make_safe(stem: str) -> str:
+    """The stem without what file systems refuse: great length, reserved characters, a last dot or space."""
+    short = stem.encode(errors="replace")[: constants.MAX_STEM_LENGTH].decode(errors="ignore")
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", short).rstrip(". ") or "_"

@@ -5,7 +5,6 @@ as its photograph, in the folder of masks or in several folders inside it, one p
 and its box the one around all of it.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-import constants
-import utils
-from data import inat_loc
+from data.boxes import Box, match_boxes, read_boxes, read_mask, turn_upright
 from data.dataset import Sample
+from data.images import open_image
 from data.names import pair_by_name
 from data.taxonomy import Taxonomy
-from metrics import localisation
-from metrics.localisation import Box
+from data.taxonomy_files import read_inat_boxes
 
 
 class Objects(NamedTuple):
@@ -42,30 +39,33 @@ class Truth:
         """The objects of a sample; None if nothing is known of it, or nothing is there."""
         if sample.name in self.boxes:
             boxes = self.boxes[sample.name]
-            corners = [localisation.turn_upright(sample.path, box) for box in boxes]
-            return Objects(localisation.read_mask(sample.path, boxes), corners)
+            corners = [turn_upright(sample.path, box) for box in boxes]
+            return Objects(read_mask(sample.path, boxes), corners)
         if sample.name not in self.masks:
             return None
-        image = utils.open_image(sample.path)
+        image = open_image(sample.path)
         parts = [_read_mask(path, image.height, image.width) for path in self.masks[sample.name]]
         mask = np.any(parts, axis=0)
         return Objects(mask, [_box_around(mask)]) if mask.any() else None
 
 
-def open_truth(args: argparse.Namespace, taxonomy: Taxonomy | None, samples: Sequence[Sample]) -> Truth:
-    """What `--boxes`, `--masks`, iNatLoc500 or the embedded data tell of the samples; errors as `match_boxes`."""
-    masks = args.masks
-    if masks is None and args.boxes is None and args.test_images_folder_path is None:
-        masks = Path(constants.DEMO_FOLDER) / "part_masks"
+def open_truth(
+    boxes_path: str | None,
+    masks: str | Path | None,
+    taxonomy: Taxonomy | None,
+    images_folder: str | None,
+    samples: Sequence[Sample],
+) -> Truth:
+    """What a file of boxes, a folder of masks or iNatLoc500 tell of the samples; errors as `match_boxes`."""
     if masks is not None:
         found = find_masks(masks, samples)
         return Truth({}, found, f"masks of {len(found)} of {len(samples)} images in '{masks}'")
-    boxes = localisation.read_boxes(args.boxes) if args.boxes else {}
+    boxes = read_boxes(boxes_path) if boxes_path else {}
     if not boxes and taxonomy is not None and taxonomy.metadata:
-        boxes = inat_loc.read_boxes(taxonomy.metadata, args.test_images_folder_path)
+        boxes = read_inat_boxes(taxonomy.metadata, images_folder)
     if not boxes:
         return Truth({}, {}, "none known, so that nothing says whether a map lies on them; --boxes or --masks tell")
-    boxes, note = localisation.match_boxes(boxes, samples)
+    boxes, note = match_boxes(boxes, samples)
     return Truth(boxes, {}, f"boxes {note}")
 
 
@@ -89,7 +89,7 @@ def find_masks(folder: str | Path, samples: Sequence[Sample]) -> dict[str, list[
 
 def _read_mask(path: Path, height: int, width: int) -> np.ndarray:
     """Where a mask is white, bool (height, width)."""
-    grey = utils.open_image(path).convert("L").resize((width, height))
+    grey = open_image(path).convert("L").resize((width, height))
     return np.asarray(grey) > 127
 
 

@@ -1,4 +1,4 @@
-"""Labels on several levels: a tree, read from a file (taxonomy_csv.py, inat_loc.py) or from MexCulture142's names.
+"""Labels on several levels: a tree, read from a file (taxonomy_files.py) or from MexCulture142's names.
 
 Every leaf has a label on each level, and every node lies under one node of the next level up. In MexCulture142 the
 leaf is the monument, `<style>_<monument>_<state>`, and the level up its style.

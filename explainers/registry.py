@@ -13,13 +13,17 @@ import constants
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a method: keyword argument, default, what it means, and how its text is read."""
+    """One option of a method: keyword argument, default, what it means, and how its text is read.
+
+    shown_default: in words, where the default is None.
+    """
 
     name: str
     default: object
     help: str
     read: Callable = str
     choices: tuple | None = None
+    shown_default: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class Method:
     module: str
     class_name: str
     options: tuple[Option, ...] = ()
+
+    def flag(self, option: Option) -> str:
+        """The flag of an option, without its dashes."""
+        return f"{self.name.lower()}_{option.name}"
 
     def load(self) -> type:
         """The explainer class."""
@@ -83,7 +91,7 @@ METHODS = {
         Method("LIME", "lime_explainer", "LimeExplainer", (
             Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
             Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
-                   read_color),
+                   read_color, shown_default="mean"),
             Option("num_lime_features", constants.LIME_NUM_FEATURES, "superpixels kept in the linear model", int),
             Option("num_samples", constants.LIME_NUM_SAMPLES, "perturbed images per image", int),
             Option("positive_only", constants.LIME_POSITIVE_ONLY, "mask: superpixels for the class only", read_bool),
@@ -98,7 +106,8 @@ METHODS = {
         Method("SCORECAM", "explainers.scorecam", "ScoreCAM", (
             Option("variant", constants.SCORECAM_VARIANT, "softmax of the gains (paper) or probabilities (code)",
                    choices=constants.SCORECAM_VARIANTS),
-            Option("max_n", constants.SCORECAM_MAX_N, "channels used, those of largest variance; all", read_count),
+            Option("max_n", constants.SCORECAM_MAX_N, "channels used, those of largest variance", read_count,
+                   shown_default="all"),
         )),
         Method("ABLATIONCAM", "explainers.ablationcam", "AblationCAM"),
         Method("VANILLA_GRADIENT", "explainers.vanilla_gradient", "VanillaGradient"),
@@ -118,15 +127,16 @@ METHODS = {
         Method("GUIDED_BACKPROP", "explainers.guided_backprop", "GuidedBackprop"),
         Method("GUIDED_GRADCAM", "explainers.guided_gradcam", "GuidedGradCAM"),
         Method("OCCLUSION", "explainers.occlusion", "Occlusion", (
-            Option("patch", constants.OCCLUSION_PATCH, "side of the window in input pixels; a seventh of the input",
-                   read_count),
-            Option("stride", constants.OCCLUSION_STRIDE, "pixels from window to window; half a patch", read_count),
+            Option("patch", constants.OCCLUSION_PATCH, "side of the window in input pixels", read_count,
+                   shown_default="a seventh of the input's shorter side"),
+            Option("stride", constants.OCCLUSION_STRIDE, "pixels from window to window", read_count,
+                   shown_default="half a patch"),
             Option("fill", constants.OCCLUSION_FILL, "grey value of the cover, 0-255", float),
         )),
         Method("KERNEL_SHAP", "explainers.kernel_shap", "KernelSHAP", (
             Option("num_samples", constants.KERNEL_SHAP_NUM_SAMPLES, "perturbed images per image", int),
             Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
-                   read_color),
+                   read_color, shown_default="mean"),
         )),
         Method("ATTENTION", "explainers.attention", "Attention"),
     )

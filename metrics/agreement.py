@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import constants
-from evaluate import Undefined, rank_pixels
+from metrics.common import Undefined, is_constant, rank_pixels
 
 METRICS = ("iou", "spearman", "pcc")
 
@@ -42,12 +41,6 @@ def calculate_iou(mask: np.ndarray, other: np.ndarray) -> float:
     if union == 0:
         raise Undefined("both masks are empty")
     return np.count_nonzero(mask & other) / union
-
-
-def is_constant(saliency_map: np.ndarray) -> bool:
-    """Whether a map varies by no more than the rounding of float32, as `evaluate` has it."""
-    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
-    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
 def rank_values(values: np.ndarray) -> np.ndarray:
@@ -92,17 +85,3 @@ def _correlate(rows: np.ndarray) -> np.ndarray:
 def rank_images(values: np.ndarray) -> np.ndarray:
     """The indices of values (N,) from the largest to the smallest, ties by position, NaN last."""
     return np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
-
-
-def summarise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and count over the first axis of values (N, ...), each of their shape (...).
-
-    NaN is left out and not counted; where nothing is left, mean and deviation are NaN.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(values)
-    n = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(known, values, 0).sum(axis=0) / n
-        std = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / n)
-    return mean, std, n

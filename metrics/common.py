@@ -1,4 +1,4 @@
-"""What the judges share: `Undefined`, the scaling of a map, the points of a gaze, the scores of a classifier.
+"""What the metrics share: `Undefined`, constant maps, the scaling of a map, the scores of a classifier.
 
 A map has to be brought to [0, 1] before it can be compared or made a probability: (S - min S) / (max S - min S), so
 that no metric depends on its scale or offset and a signed map is taken as it is ranked. A constant map has none.
@@ -29,11 +29,17 @@ def scale_map(saliency_map: np.ndarray, name: str = "saliency_map") -> np.ndarra
     low, high = float(saliency_map.min()), float(saliency_map.max())
     if not np.isfinite(high - low):
         raise ValueError(f"{name} must hold finite numbers; got values from {low} to {high}")
-    if high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high)):
+    if is_constant(saliency_map):
         raise Undefined(f"{name} is constant")
     scaled = np.subtract(saliency_map, low, dtype=np.float64)
     scaled /= high - low
     return scaled
+
+
+def is_constant(saliency_map: np.ndarray) -> bool:
+    """Whether a map varies by no more than the rounding of float32, so that no order of pixels can be read from it."""
+    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
+    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
 def rank_pixels(saliency_map: np.ndarray) -> np.ndarray:

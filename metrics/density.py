@@ -9,7 +9,7 @@ Bylinskii et al. 2019, "What do different evaluation metrics tell us about salie
 saliency benchmark (CC.m, similarity.m, KLdiv.m). We depart in KL, whose code divides a map by its sum as it is: a
 signed map has no such probability. Scaled, it has, and none of the six depends on the scale or offset of a map; the
 benchmark's own, for maps without negative values, is `scaling="sum"`. A density map is the ground truth of all six:
-points of fixation are refused, they go to `fixation_metrics`. No metric is defined if a map is constant: `Undefined`.
+points of fixation are refused, they go to `fixation`. No metric is defined if a map is constant: `Undefined`.
 """
 
 import numpy as np

@@ -23,7 +23,7 @@ that was fixated twice counts once. They are equal but for this:
   (Borji) or multivariate hypergeometric (shuffled) distribution that the points of the draw give them.
 
 All take points: float (M, 2) as (x, y) in pixels of the map; a point is on the pixel that holds it (floor), and left
-out if none does. A density map is refused, it goes to `density_metrics`. Signed maps are scaled as any other: only the
+out if none does. A density map is refused, it goes to `density`. Signed maps are scaled as any other: only the
 order of the values matters to Judd, their place between minimum and maximum to Borji, shuffled and IG.
 """
 

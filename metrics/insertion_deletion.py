@@ -1,4 +1,4 @@
-"""Fidelity of a saliency map to the classifier: deletion and insertion.
+"""Deletion and insertion: how the class probability follows the order of a saliency map's pixels.
 
 Pixels turn black (return to a blurred image) in order of decreasing saliency; y_k is the probability of the class once
 a fraction x_k of them has changed (Petsiuk et al. 2018, RISE, section 4.1):

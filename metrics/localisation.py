@@ -1,155 +1,43 @@
-"""Whether a saliency map lies on the object: judged against bounding boxes.
+"""Whether a saliency map lies on the object, given its bounding boxes, and how wide the map spreads.
 
     IoU = |A and B| / |A or B|      A: the `fraction` of pixels where the map is largest, B: the boxes together
     pointing game                   1 if the map's maximum lies in a box or at most 15 pixels from one, else 0
                                     (Zhang et al. 2018, "Top-down neural attention by excitation backprop")
-    energy pointing game            sum of the map in the boxes / sum of the map (Wang et al. 2020, Score-CAM)
+    energy pointing game            sum e in the boxes / sum e (Wang et al. 2020, Score-CAM)
+    area over half maximum          share of pixels with e >= max(e) / 2
+    entropy                         - sum p log p / log(HW),  p = e / sum e: 0 for a single pixel, 1 for an even map
 
-All at the image's own size. We depart twice. A maximum that many pixels share - LIME's best superpixel - scores the
-share of them that hit, which is what drawing one of them by lot gives on average. The energy of a signed map is its
-positive part, that of any other what lies above its minimum: a map that starts at 0.4 everywhere says no more.
+with e the energy of the map: of a signed map its positive part, what speaks for the class; of any other what lies above
+its minimum, for a map that starts at 0.4 everywhere says no more. All at the image's own size. A maximum that many
+pixels share - LIME's best superpixel - scores the share of them that hit, which is what drawing one of them by lot
+gives on average.
 
-boxes.csv: a head with the columns file, x0, y0, x1, y1, and name where boxes have one (others are passed over), one row
-per box, several rows for a file with several boxes. `file` is the path in the folder of images, as
-'African_elephant/1.JPEG'. x to the right, y down, from the top left corner, in pixels of the image as its file stores
-it: a photograph that its EXIF orientation turns is explained as it is turned, and its boxes are turned with it, for
-those of ImageNet were drawn without - even where the tag is wrong. A box covers the pixels x0 <= x < x1, y0 <= y < y1.
+MaxBoxAcc: how often the box around the largest region of a map is the object's box, at the best threshold.
+
+    box(s, t) = tightest box around the largest connected part of {s > t}, s the map scaled to 0-1
+    BoxAcc(t) = share of images where IoU(box(s, t), B) >= 0.5         MaxBoxAcc = max_t BoxAcc(t)
+
+Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR 2020, section 4.1; of several boxes
+B of an image the one that fits best counts. One threshold serves all images of a table's row: it is chosen with the
+boxes seen, so that the value says what a map can do and not what a user would get.
+
+As in the authors' program (wsolevaluation), thresholds are 0, 0.001, ..., 0.999, the map and they are rounded down to
+255 levels, and what is above the threshold is kept; the paper keeps what equals it too. Parts are connected along sides
+and corners, and the largest has the most pixels; the program measures the area within its outline. A box covers
+x0 <= x < x1: the program's reach one pixel further. Boxes are compared at the map's size, which changes no IoU but for
+rounding. Cost: 255 labellings of the map, no forward pass.
 """
 
-import contextlib
-import csv
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
 import constants
-from data.dataset import Sample
-from evaluate import Undefined
+import utils
 from metrics import agreement
-from output.files import open_text
+from metrics.common import Undefined, is_constant
 
 METRICS = ("iou", "pointing_game", "energy_pointing_game")
-COLUMNS = ("file", "x0", "y0", "x1", "y1")
-
-
-class Unreadable(ValueError):
-    """An image file without a size."""
-
-
-class Box(NamedTuple):
-    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    line: int = 0
-    name: str = ""
-
-
-def read_boxes(path: str | Path) -> dict[str, list[Box]]:
-    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or not a number."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"boxes: there is no file '{path}'")
-    with open_text(path) as file:
-        reader = csv.reader(file)
-        head = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
-        missing = [name for name in COLUMNS if name not in head]
-        if missing:
-            raise ValueError(f"boxes: '{path}' should have the columns {', '.join(COLUMNS)}; it has no {missing[0]}")
-        rows = [(reader.line_num, dict(zip(head, row))) for row in reader if row]
-    boxes = {}
-    for line, row in rows:
-        if not (name := row.get("file", "").strip()):
-            raise ValueError(f"boxes: line {line} of '{path}' names no file")
-        boxes.setdefault(PurePosixPath(name).as_posix(), []).append(_read_box(path, line, row))
-    return boxes
-
-
-def _read_box(path: Path, line: int, row: dict[str, str]) -> Box:
-    try:
-        box = Box(*(float(row[name]) for name in COLUMNS[1:]), line, row.get("name", "").strip())
-    except (KeyError, ValueError):
-        given = ", ".join(row.get(name, "nothing") or "nothing" for name in COLUMNS[1:])
-        raise ValueError(f"boxes: line {line} of '{path}' should hold four numbers; got {given}") from None
-    if not (box.x0 < box.x1 and box.y0 < box.y1):  # written so that NaN is refused too
-        raise ValueError(f"boxes: line {line} of '{path}' is an empty box: x0 < x1 and y0 < y1 were wanted")
-    return box
-
-
-def match_boxes(boxes: Mapping[str, Sequence[Box]], samples: Sequence[Sample]) -> tuple[dict[str, Sequence[Box]], str]:
-    """The boxes of the samples that have any and are image files, and in words how many have none.
-
-    ValueError as `check_inside`, and if no sample has a box.
-    """
-    with_boxes = [sample for sample in samples if sample.name in boxes]
-    if not with_boxes:
-        raise ValueError(
-            f"boxes: none of the {len(boxes)} files it names is among the images; it names {next(iter(boxes), '')!r}, "
-            f"an image is called {samples[0].name!r}"
-        )
-    matched = {}
-    for sample in with_boxes:
-        with contextlib.suppress(Unreadable):  # the examiner's to report
-            check_inside(boxes[sample.name], *_read_head(sample.path)[0])
-            matched[sample.name] = boxes[sample.name]
-    if not matched:
-        raise ValueError(f"boxes: none of the {len(with_boxes)} images that have boxes can be read")
-    others = len(boxes) - len(with_boxes)
-    note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out"
-    note += f"; {others} files with boxes are not among the images" if others else ""
-    return matched, note
-
-
-def check_inside(boxes: Sequence[Box], height: int, width: int) -> None:
-    """ValueError naming the line of a box that reaches beyond its image, or holds the centre of no pixel."""
-    for box in boxes:
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
-            corners = ", ".join(f"{value:g}" for value in box[:4])
-            raise ValueError(
-                f"boxes: the box of line {box.line} ({corners}) reaches beyond its image of {width} x {height} pixels"
-            )
-        if not box_mask([box], height, width).any():
-            raise ValueError(f"boxes: the box of line {box.line} is empty: it holds no pixel")
-
-
-def box_mask(boxes: Sequence[Box], height: int, width: int) -> np.ndarray:
-    """Where any of the boxes is, bool (H, W): the pixels whose centres lie in one."""
-    x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
-    mask = np.zeros((height, width), dtype=bool)
-    for box in boxes:
-        mask |= (box.x0 <= x) & (x < box.x1) & (box.y0 <= y) & (y < box.y1)
-    return mask
-
-
-def read_mask(path: Path, boxes: Sequence[Box]) -> np.ndarray:
-    """Where the boxes are in an image file, bool (H, W), at its size and in its orientation when it is read."""
-    from PIL import ExifTags, Image, ImageOps
-
-    size, orientation = _read_head(path)
-    mask = Image.fromarray(box_mask(boxes, *size).astype(np.uint8))
-    mask.getexif()[ExifTags.Base.Orientation] = orientation
-    return np.asarray(ImageOps.exif_transpose(mask)).astype(bool)
-
-
-def turn_upright(path: Path, box: Box) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of a box in an image file as it is read, upright: the pixels whose centres lie in the box."""
-    rows, columns = read_mask(path, [box]).nonzero()
-    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
-
-
-def _read_head(path: Path) -> tuple[tuple[int, int], int]:
-    """(height, width) of an image file as it is stored, and its EXIF orientation, 1 to 8; no pixel is decoded."""
-    from PIL import ExifTags, Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size[::-1], image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
-        raise Unreadable(f"cannot read '{path}': {error}") from None
 
 
 def pointing_game(saliency_map: np.ndarray, mask: np.ndarray, tolerance: float = constants.POINTING_TOLERANCE) -> float:
@@ -172,10 +60,7 @@ def energy_pointing_game(saliency_map: np.ndarray, mask: np.ndarray) -> float:
 
     Errors as in `score_map`, and `Undefined` if no value of a signed map speaks for the class.
     """
-    saliency_map = _check(saliency_map, mask)
-    energy = np.maximum(saliency_map - max(saliency_map.min(), 0), 0)
-    if not energy.any():
-        raise Undefined("no value of the map is positive")
+    energy = measure_energy(_check(saliency_map, mask))
     return float(energy[mask].sum() / energy.sum())
 
 
@@ -200,6 +85,20 @@ def score_map(saliency_map: np.ndarray, mask: np.ndarray, fraction: float) -> di
     return scores
 
 
+def measure_energy(saliency_map: np.ndarray) -> np.ndarray:
+    """The energy of a map (H, W), float64: its positive part if it is signed, else what lies above its minimum.
+
+    `Undefined` if there is none: the map is constant, or no value of it is positive.
+    """
+    saliency_map = np.asarray(saliency_map, dtype=np.float64)
+    if is_constant(saliency_map):
+        raise Undefined("saliency_map is constant")
+    energy = np.maximum(saliency_map - max(saliency_map.min(), 0), 0)
+    if not energy.any():
+        raise Undefined("no value of the map is positive")
+    return energy
+
+
 def _check(saliency_map: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The map as float64; ValueError if it does not fit, `Undefined` if it is constant."""
     saliency_map = np.asarray(saliency_map, dtype=np.float64)
@@ -207,6 +106,56 @@ def _check(saliency_map: np.ndarray, mask: np.ndarray) -> np.ndarray:
         raise ValueError(f"a map of the mask's size {mask.shape} was wanted; got {saliency_map.shape}")
     if not np.isfinite(saliency_map).all():
         raise ValueError("saliency_map must hold finite numbers")
-    if agreement.is_constant(saliency_map):
+    if is_constant(saliency_map):
         raise Undefined("saliency_map is constant")
     return saliency_map
+
+
+# --- how wide a map spreads -------------------------------------------------------------------------------
+def measure_area(saliency_map: np.ndarray) -> float:
+    """The share of a map (H, W) that reaches half its largest energy: above 0, up to 1."""
+    energy = measure_energy(saliency_map)
+    return float(np.mean(energy >= energy.max() / 2))
+
+
+def measure_entropy(saliency_map: np.ndarray) -> float:
+    """The entropy of a map (H, W) as a share of that of an even one: 0 to 1."""
+    energy = measure_energy(saliency_map)
+    shares = energy[energy > 0] / energy.sum()
+    return float(-np.sum(shares * np.log(shares)) / np.log(energy.size)) + 0.0
+
+
+# --- MaxBoxAcc ---------------------------------------------------------------------------------------------
+def region_boxes(saliency_map: np.ndarray, n_thresholds: int = constants.BOX_THRESHOLDS) -> np.ndarray:
+    """x0, y0, x1, y1 of box(s, t) for t = 0, 1 / n, ..., (n - 1) / n: int (n, 4), of a map (H, W).
+
+    A threshold above which nothing is, as every one of a constant map, has the empty box 0, 0, 0, 0.
+    """
+    import cv2
+
+    if is_constant(saliency_map):
+        return np.zeros((n_thresholds, 4), dtype=int)
+    levels = (255 * utils.normalise(saliency_map)).astype(np.uint8)
+    box_above = np.zeros((255, 4), dtype=int)
+    for level in range(255):
+        _, _, parts, _ = cv2.connectedComponentsWithStats((levels > level).astype(np.uint8), connectivity=8)
+        if len(parts) > 1:  # part 0 is the rest
+            x, y, width, height, _ = parts[1 + np.argmax(parts[1:, cv2.CC_STAT_AREA])]
+            box_above[level] = x, y, x + width, y + height
+    return box_above[np.arange(n_thresholds) * 255 // n_thresholds]
+
+
+def box_ious(boxes: np.ndarray, truth: Sequence[Sequence[float]]) -> np.ndarray:
+    """Of each box (n, 4) the IoU with the box of `truth` (m, 4) that fits it best, float64 (n,)."""
+    one, other = np.asarray(boxes, float)[:, None], np.asarray(truth, float)[None]
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    both = np.clip(sides, 0, None).prod(axis=-1)
+    areas = [(corners[..., 2:] - corners[..., :2]).prod(axis=-1) for corners in (one, other)]
+    return (both / (sum(areas) - both)).max(axis=1)
+
+
+def max_box_acc(ious: np.ndarray, least: float = constants.BOX_IOU) -> tuple[float, float]:
+    """(MaxBoxAcc, the threshold that reaches it, the lowest of several) of IoUs (N images, n thresholds)."""
+    shares = (np.asarray(ious) >= least).mean(axis=0)
+    best = int(shares.argmax())
+    return float(shares[best]), best / len(shares)

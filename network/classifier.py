@@ -25,6 +25,7 @@ import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
 from network import cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
+from utils import find_model_name
 
 
 def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
@@ -78,10 +79,8 @@ class Classifier:
         precision: str = "float32",
         batch_size: int = constants.BATCH_SIZE,
     ):
+        model_name = model_name and find_model_name(model_name)
         zoo = constants.ZOO.get(model_name)
-        if model_name is not None and zoo is None and model_name != constants.MODEL_NAME_DEMO:
-            choices = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-            raise ValueError(f"unknown model_name {model_name!r}; choose one of: {choices}")
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
         self.model, self.model_name = model, model_name
@@ -379,10 +378,13 @@ class Classifier:
             layers = ", ".join(step.path for step in self._steps)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
 
-    def anew(self) -> "Classifier":
-        """A classifier of the model as it is now, asked alike: for weights that have changed since."""
+    def anew(self, model: keras.Model | None = None) -> "Classifier":
+        """A classifier of the model as it is now, asked alike: for weights that have changed since.
+
+        model: another one of the same layers, in its place.
+        """
         return Classifier(
-            self.model,
+            self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
             class_ids=self.class_ids,

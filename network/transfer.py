@@ -15,9 +15,10 @@ from pathlib import Path
 import keras
 
 import constants
-from network import layer_graph, model_files
+from network import file_kinds, layer_graph, model_files, weight_files, zoo
 from network.classifier import Classifier
 from network.demo_network import build_demo_network
+from utils import find_model_name
 
 POOLING_LAYER, HEAD_LAYER = "head_pooling", "head_predictions"
 
@@ -40,12 +41,13 @@ def load_backbone(model_name: str | None, weights: str) -> Backbone:
     (.keras, .h5), whatever its layers; model_name may then be None if the file carries it.
     Raises ValueError for an unknown name, a missing file, or one that does not fit.
     """
+    model_name = model_name and find_model_name(model_name)
     if weights in ("imagenet", "none"):
         return _build(model_name, None if weights == "none" else weights)
     path = Path(weights)
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"weights: 'imagenet', 'none' or a file was wanted; there is no file '{path}'")
-    if _is_whole_model(path):
+    if file_kinds.tell_kind(path) != file_kinds.WEIGHTS:
         return cut_head(model_files.load_model(path), model_name, model_files.read_settings(path))
     return _load_weights(model_name, path)
 
@@ -55,42 +57,28 @@ def _build(model_name: str | None, weights: str | None, include_top: bool = Fals
         if weights is not None:
             raise ValueError(f"there are no ImageNet weights of {model_name}; give --weights=none or a file")
         return Backbone(build_demo_network(), model_name, "tf", (constants.DEMO_INPUT_SIZE,) * 2)
-    if model_name not in constants.ZOO:
-        choices = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-        raise ValueError(f"model_name must be one of {choices}; got {model_name!r}")
     _, preprocessing, side, last_layer, _ = constants.ZOO[model_name]
     try:
-        model = model_files.zoo_model(model_name, weights=weights, include_top=include_top, input_shape=(side, side, 3))
+        model = zoo.build(model_name, weights=weights, include_top=include_top, input_shape=(side, side, 3))
     except Exception as error:  # no network, a proxy, a full disk: the download says what it says
         raise ValueError(
             f"cannot get the ImageNet weights of {model_name}: {error}. They are downloaded once; without a network "
             "give --weights=none or a file"
         ) from error
     if not include_top:
-        model = keras.Model(model.input, model.get_layer(last_layer).output)
+        model = keras.Model(model.input, model.get_layer(last_layer).output if last_layer else model.output)
     return Backbone(model, model_name, preprocessing, (side, side))
-
-
-def _is_whole_model(path: Path) -> bool:
-    """Whether the file holds layers and weights, and not weights alone."""
-    if path.suffix not in (".h5", ".hdf5"):
-        return True
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            return "model_config" in file.attrs
-    except OSError as error:
-        raise ValueError(f"weights: cannot read '{path}' ({error})") from None
 
 
 def _load_weights(model_name: str | None, path: Path) -> Backbone:
     """The network with the weights of a file, which was saved with its head or without."""
+    if model_name is None:
+        raise ValueError(f"weights: '{path}' holds weights alone; --model_name tells the network they are of")
     reasons = []
     for include_top in (False, True) if model_name in constants.ZOO else (False,):
         backbone = _build(model_name, None, include_top)
         try:
-            backbone.model.load_weights(path)
+            weight_files.fill(backbone.model, path)
         except Exception as error:  # Keras raises whatever it stumbles on
             reasons.append(str(error).strip().splitlines()[0])
             continue

@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all, and a folder that one process at a time writes into."""
+"""Files that are written whole or not at all, and figures of many items on pages."""
 
-import csv
+import glob
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,32 +40,25 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def lock_folder(folder: Path):
-    """An open file that keeps other processes out of the folder until it is closed or this process ends.
-
-    Raises ValueError if another process is in it. Where the system has no such locks, nothing is kept out.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / ".lock").open("w")
-    try:
-        import fcntl
-
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        raise ValueError(f"another run is writing into '{folder}': wait, or choose another folder") from None
-    except (ImportError, OSError):  # Windows, some network drives
-        pass
-    return file
-
-
 def open_text(path: Path, mode: str = "r"):
     """A csv file; names that are no UTF-8, and a letter torn in the middle, come through as they are."""
     return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
 
 
-def write_rows(path: Path, names: list[str], rows: list[dict]) -> None:
-    """Writes a csv file with a head of names."""
-    with open_text(path, "w") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
+def write_pages(path: Path, items: Iterable, items_per_page: int, draw: Callable[[list], object]) -> Iterator[Path]:
+    """The paths of the figures that `draw(items of a page)` makes, as they are written: path, then <stem>_2, _3, ...
+
+    When all are written, further pages that an earlier run of more items left are removed.
+    """
+    items, number = iter(items), 0
+    while page := list(itertools.islice(items, items_per_page)):
+        number += 1
+        yield write_whole(_page_path(path, number), figure_saver(draw(page)))
+    for found in [path, *path.parent.glob(f"{glob.escape(path.stem)}_*{path.suffix}")]:
+        counted = found.stem.removeprefix(path.stem).removeprefix("_") or "1"
+        if counted.isdecimal() and int(counted) > number:
+            found.unlink(missing_ok=True)
+
+
+def _page_path(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")

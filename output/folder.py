@@ -1,66 +1,157 @@
-"""The folder of a script that has files of its own kind: kept from other processes, with a run.json that says what of.
+"""The folder that a command writes into: kept from other processes, with a run.json of what its files were made with.
 
-    folder = ScriptFolder(args.output_folder_path, settings, about, files=("results.csv", "images/*.png"), ...)
+    folder = open_folder(path, settings, about, files=("results.csv", "images/*.png"), overwrite=overwrite)
 
-Two runs share a folder only if the settings that both name agree; a later run may bring settings of its own, as those
-of another method.
+Two runs share a folder only if their settings agree: a run that was stopped goes on with the same command, and results
+that were made in different ways are never mixed. What is locked is the file .lock; the system lets go of it when the
+process ends, however it ends.
 """
 
 import contextlib
+import errno
 import json
 import platform
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
-from output.files import lock_folder, write_whole
+from filelock import FileLock, Timeout
+
+from output.files import write_whole
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of drives without locks: nothing is kept out there
+LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
 
 
-class ScriptFolder:
-    """A locked folder with a run.json.
+class OutputFolder:
+    """A folder that is kept from other processes as long as this object lives, or until it is closed.
 
-    settings: all that changes a file, as plain values by name; about: what else run.json tells; files: patterns of
-    what the script writes. overwrite: those files of an earlier run are removed first, and no other file.
-    Raises ValueError if the folder is a file, is being written by another process, or holds a run with other settings.
+    path: of the folder. description: what its run.json says, of an earlier run until `describe` is called; None if
+    there is none. file_name: in place of run.json. flag: the one that chose the folder, for messages.
+    Raises ValueError if the folder is a file, if another process is writing into it, or if its run.json is not ours.
     """
 
-    def __init__(self, folder: str | Path, settings: dict, about: dict, files: Sequence[str], overwrite: bool = False):
-        self.path = Path(folder)
+    def __init__(self, path: str | Path, file_name: str = "run.json", flag: str = "output_folder_path"):
+        self.path, self._file, self._flag = Path(path), Path(path) / file_name, flag
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"output_folder_path {str(folder)!r} is a file; a folder is wanted")
-        self._lock = lock_folder(self.path)
-        description = self.path / "run.json"
-        if overwrite and description.is_file():
-            _remove(self.path, files)
-        settings = json.loads(json.dumps(settings))
-        if description.is_file():
-            settings = {**self._read_agreeing(description, settings), **settings}
-        content = {**about, "settings": settings, "host": platform.node(), "platform": platform.platform()}
-        text = json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
-        write_whole(description, lambda path: path.write_text(text, encoding="utf-8", errors="surrogateescape"))
-
-    def _read_agreeing(self, description: Path, settings: dict) -> dict:
+            raise ValueError(f"{flag}: '{path}' is a file; a folder is wanted")
+        self.path.mkdir(parents=True, exist_ok=True)
+        # One lock per folder in a process, however often it opens the folder: it never waits for itself.
+        self._lock = FileLock(self.path / ".lock", timeout=0, thread_local=False, is_singleton=True)
         try:
-            old = dict(json.loads(description.read_text(encoding="utf-8", errors="surrogateescape"))["settings"])
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"'{description}' is of something else: choose another --output_folder_path") from None
-        differ = [
-            f"{name}: {old[name]!r}, now {value!r}"
-            for name, value in settings.items()
-            if name in old and old[name] != value
-        ]
-        if differ or not old.keys() & settings.keys():
+            self._lock.acquire()
+        except Timeout:
+            raise ValueError(f"another run is writing into '{path}': wait, or choose another --{flag}") from None
+        except NotImplementedError:  # how older versions of filelock say ENOSYS
+            pass
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        self.description = read_description(self._file, flag)
+
+    def close(self) -> None:
+        """Lets other processes in."""
+        self._lock.release()
+
+    def remove(self, patterns: Iterable[str]) -> None:
+        """Removes what an earlier run wrote: the files of these patterns, what was written of one when it was killed,
+        the folders that hold nothing else then, and run.json last. Without a run.json nothing is removed."""
+        if self.description is None:
+            return
+        parents = set()
+        for pattern in map(PurePosixPath, patterns):
+            parents.update(pattern.parents)
+            for name in (pattern, pattern.with_name(f".partial_{pattern.name}")):
+                for path in self.path.glob(str(name)):
+                    path.unlink()
+        inner = {found for parent in parents if parent.parts for found in self.path.glob(str(parent))}
+        for folder in sorted(inner, key=lambda path: -len(path.parts)):
+            with contextlib.suppress(OSError):  # it holds what is not ours
+                folder.rmdir()
+        self._file.unlink()
+        self.description = None
+
+    def describe(self, settings: dict, about: dict, grows: str | None = None) -> None:
+        """Writes run.json: the settings, what else is to be told of the run, versions and machine.
+
+        settings: all that changes a file, as plain values by name. grows: the setting, itself by name, whose entries a
+        later run may add to, as 'methods'; 'settings': a later run may add settings of its own; None: neither.
+        Raises ValueError, and changes nothing, if an earlier run had other settings.
+        """
+        settings = json.loads(json.dumps(settings))
+        if self.description is not None:
+            settings = self._join(self.description["settings"], settings, grows)
+        self.update(**about, settings=settings)
+
+    def update(self, **more) -> None:
+        """Writes run.json with what more is known; what was told before stays."""
+        host = {"versions": versions(), "host": platform.node(), "platform": platform.platform()}
+        self.description = {**(self.description or {}), **host, **more}
+        text = json.dumps(self.description, indent=2, ensure_ascii=False, default=str) + "\n"
+        write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8", errors="surrogateescape"))
+
+    def _join(self, old: dict, new: dict, grows: str | None) -> dict:
+        """The settings of both runs; ValueError if they contradict each other."""
+        may_add = grows == "settings"
+        differ = _list_differences(old, new, may_add, but=grows)
+        if may_add and not old.keys() & new.keys():
+            differ = ["of another command"]
+        joined = {**old, **new}
+        if grows in new:
+            differ += _list_differences(old.get(grows, {}), new[grows], may_add=True)
+            joined[grows] = {**old.get(grows, {}), **new[grows]}
+        if differ:
             raise ValueError(
-                f"'{self.path}' holds a run with other settings ({'; '.join(differ) or 'of another script'}): "
-                "choose another --output_folder_path, or --overwrite it"
+                f"'{self.path}' holds a run with other settings ({'; '.join(differ)}): "
+                f"choose another --{self._flag}, or --overwrite it"
             )
-        return old
+        return joined
 
 
-def _remove(folder: Path, patterns: Sequence[str]) -> None:
-    """Removes the files of these patterns, and the folders that hold nothing else."""
-    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
-        path.unlink()
-    for inner in sorted({folder / Path(pattern).parent for pattern in patterns} - {folder}, reverse=True):
-        with contextlib.suppress(OSError):  # it holds what is not ours, or is not there
-            inner.rmdir()
-    (folder / "run.json").unlink()
+def open_folder(
+    path: str | Path, settings: dict, about: dict, files: Iterable[str], overwrite: bool = False
+) -> OutputFolder:
+    """The locked folder of a command whose later runs may add settings of their own, as those of another method.
+
+    files: patterns of what the command writes; with `overwrite` those of an earlier run are removed first, and no other
+    file. Raises ValueError as `OutputFolder` and `OutputFolder.describe` do.
+    """
+    folder = OutputFolder(path)
+    if overwrite:
+        folder.remove(files)
+    folder.describe(settings, about, grows="settings")
+    return folder
+
+
+def read_description(path: Path, flag: str = "output_folder_path") -> dict | None:
+    """What a run.json says, 'settings' among it; None if there is none. ValueError if it is damaged, or not ours."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        if isinstance(description["settings"], dict):
+            return description
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise ValueError(f"'{path}' is damaged, or of something else: choose another --{flag}")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that numbers depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # it may come under another name, as opencv-python-headless does
+            found[name] = "not installed under this name"
+    return found
+
+
+def _list_differences(old: dict, new: dict, may_add: bool, but: str | None = None) -> list[str]:
+    """In words, the new values that are not the old ones. may_add: what is new is no difference."""
+    return [
+        f"{name}: {old.get(name)!r}, now {value!r}"
+        for name, value in new.items()
+        if name != but and old.get(name) != value and not (may_add and name not in old)
+    ]

@@ -1,10 +1,26 @@
-"""One line that says how far a run is and how long it will still take."""
+"""What a run says on the screen: one line of how far it is and how long it will still take, and names made safe."""
 
 import shutil
 import sys
 import time
+import unicodedata
 from collections import Counter
 from typing import TextIO
+
+LONGEST = 4000  # letters of one text on the screen
+
+
+def printable(text: str) -> str:
+    r"""The text as one line that a screen can show: whatever is no letter, sign or space becomes its escape, as \x1b.
+
+    For names of files and classes, which come from others: an escape sequence would drive the terminal, a newline would
+    forge a line of output, U+202E would turn the text round. What would be longer than `LONGEST` is cut, and says so.
+    """
+    shown = "".join(
+        letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else ascii(letter)[1:-1]
+        for letter in text[: LONGEST + 1]
+    )
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}… ({len(text)} characters)"
 
 
 class Progress:
@@ -43,6 +59,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line of its own, above the progress."""
+        text = printable(text)
         self.stream.write(f"\r\x1b[K{text}\n" if self.stream.isatty() else f"{text}\n")
 
     def time_left(self, fraction: float = 0, elapsed: float = 0) -> float | None:
@@ -60,7 +77,7 @@ class Progress:
         left = self.time_left(fraction, elapsed)
         clock = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
         part = f" {fraction:.0%}" if fraction else ""
-        line = f"[{self.total - self.left.total()}/{self.total}{clock}] {self._method} {self._image}{part}"
+        line = f"[{self.total - self.left.total()}/{self.total}{clock}] {self._method} {printable(self._image)}{part}"
         room = shutil.get_terminal_size().columns - 1  # a line that is broken in two could not be rewritten
         self.stream.write(f"\r\x1b[K{line[:room]}{end}" if self.stream.isatty() else f"{line}{end}")
         self.stream.flush()

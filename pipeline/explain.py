@@ -1,13 +1,14 @@
-"""From samples to records: read, predict, choose the class, explain, have it judged, keep.
+"""From samples to records: read, predict, choose the class, explain, score, keep.
+
+    Runner.run -> prepare_images -> explain_group -> score_and_keep -> Results.add
 
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TextIO
 
 import numpy as np
 
@@ -15,116 +16,83 @@ import constants
 import utils
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
+from metrics.common import is_constant
 from network.classifier import Classifier
 from output.progress import Progress
 from pipeline.records import Record
 from pipeline.results import Results
-from pipeline.score import Judge, Subject
+from pipeline.score import PreparedImage, Scorer
 
 
-class Examiner:
-    """Explains and judges images with one classifier; what it finds goes to `results`.
+class Runner:
+    """Explains images by one classifier and scores their maps; what it finds goes to `results`.
 
-    class_rule: see `choose_class`. stream: where the progress is shown; None: stderr.
-    A map that is there is not computed again, only judged if it lacks a metric.
+    class_rule: as `choose_class` takes it. open_progress: of the number of maps per method, what is told how far the
+    run is. A map that is there is not computed again, only scored if it lacks a metric.
     """
 
     def __init__(
         self,
         classifier: Classifier,
         results: Results,
-        judge: Judge,
+        scorer: Scorer,
         *,
         class_rule: str = "auto",
         seed: int = constants.SEED,
-        stream: TextIO | None = None,
+        open_progress: Callable[[dict[str, int]], Progress] = Progress,
     ):
-        self.classifier, self.results, self.judge = classifier, results, judge
-        self.class_rule, self.seed, self.stream = class_rule, seed, stream
+        self.classifier, self.results, self.scorer = classifier, results, scorer
+        self.class_rule, self.seed = class_rule, seed
+        self.open_progress, self.progress = open_progress, open_progress({})
 
-    def is_done(self, method: Method, sample: Sample) -> bool:
-        """Whether nothing is left to do: the map is there and judged by all that the run asks for, or there is none."""
-        if method.name in GAZE_ROWS and not self.judge.gaze.covers(method.name, sample):
-            return True
-        record = self.results.find(method.name, sample)
-        return record is not None and not record.lacks(self.judge.wanted(sample))
-
-    def examine(self, samples: Sequence[Sample], chosen: dict[Method, dict]) -> None:
-        """Every sample with every method (-> its options), but for those that `results` holds already."""
-        counts = {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in chosen}
-        self.progress = Progress(counts, self.stream)
+    def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
+        """Every sample by every method (-> its options), but for those that `results` holds already."""
+        counts = {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
+        self.progress = self.open_progress(counts)
         for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
             together = samples[start : start + constants.IMAGES_AT_ONCE]
-            missing = {method: [sample for sample in together if not self.is_done(method, sample)] for method in chosen}
-            subjects = self.read_subjects([s for s in together if any(s in left for left in missing.values())])
-            for method, left in missing.items():
-                self._run_method(method, chosen[method], [subjects[sample.stem] for sample in left], left)
+            left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+            for method, missing in left.items():
+                self.run_method(method, methods[method], missing, prepared)
 
-    def read_subjects(self, samples: Sequence[Sample]) -> dict[str, Subject | str]:
-        """Stem -> subject, or why there is none."""
-        subjects, images = {}, {}
+    def is_done(self, method: Method, sample: Sample) -> bool:
+        """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
+        if method.name in GAZE_ROWS and not self.scorer.gaze.covers(method.name, sample):
+            return True
+        record = self.results.find(method.name, sample)
+        return record is not None and not record.lacks(self.scorer.wanted(sample))
+
+    def prepare_images(self, samples: Sequence[Sample]) -> dict[str, PreparedImage | str]:
+        """File stem -> the image of a sample ready to be explained, or why it is not."""
+        return prepare_images(self.classifier, samples, self.class_rule)
+
+    def run_method(
+        self, method: Method, options: dict, samples: Sequence[Sample], prepared: dict[str, PreparedImage | str]
+    ) -> None:
+        """These samples by one method: maps that are there are scored, others are made."""
+        new = []
         for sample in samples:
-            try:
-                images[sample.stem] = sample.read()
-            except ValueError as error:
-                subjects[sample.stem] = str(error)
-        if not images:
-            return subjects
-        size = self.classifier.input_height, self.classifier.input_width
-        pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
-        found = dict(zip(images, zip(pixels, self.classifier.predict(np.stack(pixels)))))
-        for sample in samples:
-            if sample.stem in images:
-                try:
-                    subjects[sample.stem] = self._make_subject(sample, images[sample.stem], *found[sample.stem])
-                except ValueError as error:
-                    subjects[sample.stem] = str(error)
-        return subjects
-
-    def _make_subject(self, sample: Sample, image: np.ndarray, pixels: np.ndarray, row: np.ndarray) -> Subject:
-        names = self.classifier.class_names
-        if not np.isfinite(row).all():
-            raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
-        top = np.argsort(-row, kind="stable")[: constants.TOP_CLASSES]
-        class_index = choose_class(self.class_rule, sample, int(top[0]), self.classifier)
-        record = Record(
-            method="",
-            image=sample.name,
-            stem=sample.stem,
-            checksum=sample.checksum,
-            label=sample.label or "",
-            predicted=names[top[0]],
-            probability=float(row[top[0]]),
-            class_index=class_index,
-            class_name=names[class_index],
-            top_classes=[(names[index], round(float(row[index]), 6)) for index in top],
-        )
-        return Subject(sample, image, pixels, class_index, record)
-
-    def _run_method(self, method: Method, options: dict, subjects: list, samples: Sequence[Sample]) -> None:
-        for subject, sample in zip(subjects, samples):
-            if not isinstance(subject, Subject):
-                self._fail(method, sample, subject)
-        ready = [subject for subject in subjects if isinstance(subject, Subject)]
-        known = [self.results.find(method.name, subject.sample) for subject in ready]
-        for subject, record in zip(ready, known):
-            if record is not None:
+            image, record = prepared[sample.stem], self.results.find(method.name, sample)
+            if isinstance(image, str):
+                self.keep_failure(method, sample, image)
+            elif record is None:
+                new.append(image)
+            else:
                 self.progress.begin(method.name, record.image)
-                self._judge(method, options, subject, self.results.read_map(record), replace(record))
-        new = [subject for subject, record in zip(ready, known) if record is None]
+                self.score_and_keep(method, options, image, self.results.read_map(record), replace(record))
         # A method of many passes goes image by image: progress is seen, and a run that is killed loses little.
         size = 1 if method.load().perturbs else constants.IMAGES_AT_ONCE
         for first in range(0, len(new), size):
-            self._explain_group(method, options, new[first : first + size])
+            self.explain_group(method, options, new[first : first + size])
 
-    def _explain_group(self, method: Method, options: dict, group: list[Subject]) -> None:
+    def explain_group(self, method: Method, options: dict, group: list[PreparedImage]) -> None:
         """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
         begin, passes = time.perf_counter(), self.classifier.counts["passes"]
         self.progress.begin(method.name, group[0].sample.name)
         try:
-            pixels = np.stack([subject.pixels for subject in group])
-            classes = [subject.class_index for subject in group]
-            explainer = self._ask(method, options, group, pixels, classes)
+            pixels = np.stack([image.pixels for image in group])
+            explainer = self.open_explainer(method, options, group, pixels)
             maps = explainer.compute_saliency_map()
             cost = {
                 "seconds": (time.perf_counter() - begin) / len(group),
@@ -133,72 +101,106 @@ class Examiner:
             pictures, remarks = explainer.compute_pictures(), explainer.describe_maps(maps)
         except ValueError as error:
             if len(group) == 1:
-                self._fail(method, group[0].sample, str(error))
-            for subject in group if len(group) > 1 else ():
-                self._explain_group(method, options, [subject])
+                self.keep_failure(method, group[0].sample, str(error))
+            for image in group if len(group) > 1 else ():
+                self.explain_group(method, options, [image])
             return
-        for subject, saliency_map, further, remark in zip(group, maps, pictures, remarks):
-            record = replace(subject.record, method=method.name, **cost, undefined={}, remarks=remark)
-            if saliency_map.min() == saliency_map.max():
-                record.status = "constant map"
-            self._judge(method, options, subject, saliency_map, record, further, record.seconds)
+        for image, saliency_map, further, remark in zip(group, maps, pictures, remarks):
+            status = "constant map" if is_constant(saliency_map) else "ok"
+            record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
+            self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds)
 
-    def _ask(self, method: Method, options: dict, group: list[Subject], pixels: np.ndarray, classes: list[int]):
-        """The explainer of these images; a row that comes from gaze is given what people looked at."""
+    def open_explainer(self, method: Method, options: dict, group: Sequence[PreparedImage], pixels: np.ndarray):
+        """The explainer of these images (n, H, W, 3); a row that comes from gaze is given what people looked at."""
         if method.name in GAZE_ROWS:
-            density = getattr(self.judge.gaze, GAZE_ROWS[method.name])
-            options = {"density_maps": [density(subject.sample, *subject.size) for subject in group]}
-        asked = self.classifier, None, pixels, classes
-        return method.load()(*asked, seed=self.seed, progress=self.progress.within, **options)
+            density = getattr(self.scorer.gaze, GAZE_ROWS[method.name])
+            options = {"density_maps": [density(image.sample, *image.size) for image in group]}
+        classes = [image.class_index for image in group]
+        return method.load()(
+            self.classifier, None, pixels, classes, seed=self.seed, progress=self.progress.within, **options
+        )
 
-    def _judge(
+    def score_and_keep(
         self,
         method: Method,
         options: dict,
-        subject: Subject,
+        image: PreparedImage,
         saliency_map: np.ndarray,
         record: Record,
         pictures: dict[str, np.ndarray] | None = None,
         spent: float = 0.0,
     ) -> None:
-        """Has a map judged and keeps it with its record; spent: the seconds this run took for the map."""
+        """Has a map scored and keeps it with its record; spent: the seconds this run took for the map."""
         begin = time.perf_counter()
 
         def explain(images: np.ndarray) -> np.ndarray:
-            group = [subject] * len(images)
-            return self._ask(method, options, group, images, [subject.class_index] * len(images)).compute_saliency_map()
+            return self.open_explainer(method, options, [image] * len(images), images).compute_saliency_map()
 
-        curves = self.judge.judge(subject, saliency_map, record, explain)
+        curves = self.scorer.score(image, saliency_map, record, explain)
         self.results.add(record, saliency_map, curves, pictures)
         self.progress.end(method.name, record.image, spent + time.perf_counter() - begin)
 
-    def _fail(self, method: Method, sample: Sample, reason: str) -> None:
+    def keep_failure(self, method: Method, sample: Sample, reason: str) -> None:
+        """Keeps and says why an image has no map."""
         self.progress.say(f"{method.name} {sample.name}: {reason}")
         record = Record(method.name, sample.name, sample.stem, label=sample.label or "", status=f"failed: {reason}")
         self.results.add(record)
         self.progress.end(method.name, sample.name)
 
 
-def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Method, str]:
-    """The methods that cannot explain this model, whatever the image; and why."""
-    misfits = {}
-    for method in methods:
+def prepare_images(
+    classifier: Classifier, samples: Sequence[Sample], class_rule: str
+) -> dict[str, PreparedImage | str]:
+    """File stem -> the image of a sample with its class and what the network says of it, or why there is none."""
+    prepared, images = {}, {}
+    for sample in samples:
         try:
-            for view in classifier.views:
-                method.load().check_classifier(view)
+            images[sample.stem] = sample.read()
         except ValueError as error:
-            misfits[method] = str(error)
-    return misfits
+            prepared[sample.stem] = str(error)
+    if not images:
+        return prepared
+    size = classifier.input_height, classifier.input_width
+    pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
+    found = dict(zip(images, zip(pixels, classifier.predict(np.stack(pixels)))))
+    for sample in samples:
+        if sample.stem in images:
+            try:
+                prepared[sample.stem] = prepare_image(
+                    classifier, sample, images[sample.stem], *found[sample.stem], class_rule
+                )
+            except ValueError as error:
+                prepared[sample.stem] = str(error)
+    return prepared
 
 
-def check_options(classifier: Classifier, chosen: dict[Method, dict]) -> None:
-    """Raises ValueError for options that no image can be explained with."""
-    grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
-    for method, options in chosen.items():
-        try:
-            method.load()(classifier, None, grey, 0, **options)
-        except ValueError as error:
-            raise ValueError(f"{method.name}: {error}") from error
+def prepare_image(
+    classifier: Classifier,
+    sample: Sample,
+    image: np.ndarray,
+    pixels: np.ndarray,
+    probabilities: np.ndarray,
+    class_rule: str,
+) -> PreparedImage:
+    """An image (h, w, 3), its pixels (H, W, 3) at the input size and its probabilities (C,), with the class chosen."""
+    names = classifier.class_names
+    if not np.isfinite(probabilities).all():
+        raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
+    top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
+    class_index = choose_class(class_rule, sample, int(top[0]), classifier)
+    record = Record(
+        method="",
+        image=sample.name,
+        stem=sample.stem,
+        checksum=sample.checksum,
+        label=sample.label or "",
+        predicted=names[top[0]],
+        probability=float(probabilities[top[0]]),
+        class_index=class_index,
+        class_name=names[class_index],
+        top_classes=[(names[index], round(float(probabilities[index]), 6)) for index in top],
+    )
+    return PreparedImage(sample, image, pixels, class_index, record)
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:
@@ -214,6 +216,28 @@ def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Cl
     return classifier.class_index_of(class_rule)
 
 
-def failures(records: Sequence[Record]) -> Iterator[Record]:
-    """The records without a map, and those whose gaze could not be used."""
-    return (record for record in records if record.failed or {"density_map", "fixations"} & record.undefined.keys())
+def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Method, str]:
+    """The methods that cannot explain this model, whatever the image; and why."""
+    misfits = {}
+    for method in methods:
+        try:
+            for view in classifier.views:
+                method.load().check_classifier(view)
+        except ValueError as error:
+            misfits[method] = str(error)
+    return misfits
+
+
+def check_options(classifier: Classifier, methods: dict[Method, dict]) -> None:
+    """Raises ValueError for options that no image can be explained with."""
+    grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
+    for method, options in methods.items():
+        try:
+            method.load()(classifier, None, grey, 0, **options)
+        except ValueError as error:
+            raise ValueError(f"{method.name}: {error}") from error
+
+
+def needs_attention(record: Record) -> bool:
+    """Whether a record has no map, or its gaze could not be used."""
+    return record.failed or bool({"density_map", "fixations"} & record.undefined.keys())

@@ -1,20 +1,77 @@
-"""What the scripts share about their flags: which images, which model, checked numbers, and one way to end."""
+"""The flags that commands share, the numbers and paths they are checked as, and the one way in which a command ends."""
 
 import argparse
+import difflib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import constants
+from explainers.registry import METHODS, Method
+from metrics.catalogue import FAITHFULNESS, read_faithfulness
+from output.progress import printable
+from pipeline.settings import LIME_PRESETS
+
+HELP_WIDTH = 120  # letters of a line of help
 
 
-def in_range(kind: Callable, low: float, high: float = float("inf")) -> Callable:
-    """What reads a flag as a number of that kind from low to high."""
+# --- a parser, and what it reads --------------------------------------------------------------------------------
+class CommandParser(argparse.ArgumentParser):
+    """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
+
+    def __init__(self, prog: str, description: str, **options):
+        def formatter(prog: str) -> argparse.HelpFormatter:
+            return argparse.HelpFormatter(prog, max_help_position=32, width=HELP_WIDTH)
+
+        options = {"usage": "%(prog)s [flags]", "formatter_class": formatter, **options}
+        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **options)
+        about = self.add_argument_group("about")
+        about.add_argument("--help", "-h", action="help", help="show this help")
+        about.add_argument(
+            "--version", action=_Version, nargs=0, help="show the versions of this project and its libraries"
+        )
+
+    def error(self, message: str):
+        """Says what is wrong, the flag that comes closest to an unknown one, and ends the program with code 2."""
+        words = message.removeprefix("unrecognized arguments: ").split()
+        unknown = words[0].split("=")[0] if message.startswith("unrecognized") else ""
+        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1, cutoff=0.75)
+        advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n{advice}\n")
+
+
+class _Version(argparse.Action):
+    """Shows the versions that a report of a fault should name."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from output.folder import versions
+
+        print(f"version {constants.VERSION}", *(f"{name} {number}" for name, number in versions().items()), sep="\n")
+        parser.exit()
+
+
+class _MethodHelp(argparse.Action):
+    """Shows the options of one method."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values.upper() not in METHODS:
+            parser.error(f"{option_string}: unknown method {values!r}; choose from: {', '.join(METHODS)}")
+        method = METHODS[values.upper()]
+        shown = CommandParser(parser.prog, f"Options of {method.name}, of {method.module.replace('.', '/')}.py.")
+        add_method_flags(shown.add_argument_group(f"{method.name} options"), method)
+        print(shown.format_help())
+        parser.exit()
+
+
+def in_range(kind: Callable, low: float, high: float = float("inf"), above: bool = False) -> Callable:
+    """What reads a flag as a number of that kind from low to high; above: low itself is too small."""
 
     def number(text: str) -> float:
         value = kind(text)
-        if not low <= value <= high:
-            wanted = f"{low} or more" if high == float("inf") else f"a number from {low} to {high}"
-            raise argparse.ArgumentTypeError(f"{wanted} was wanted; got {text}")
+        if not low <= value <= high or (above and value == low):
+            least = f"more than {low}" if above else f"{low} or more"
+            upper = f", up to {high}" if high < float("inf") else ""
+            raise argparse.ArgumentTypeError(f"{least}{upper} was wanted; got {text}")
         return value
 
     return number
@@ -32,43 +89,260 @@ def reader(read: Callable) -> Callable:
     return read if read in (int, float, str) else checked
 
 
-def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the images to look at, which `runs.load_samples` reads."""
-    data = parser.add_argument_group("images and gaze")
-    data.add_argument("--test_images_folder_path", help="images, or class folders (default: the embedded data)")
-    data.add_argument("--test_gdfm_folder_path", "--test_gfdm_folder_path", help="gaze fixation density maps")
+def path(text: str) -> str:
+    """The path with '~' as the home folder: a shell leaves it alone behind an equals sign."""
+    return os.path.expanduser(text)
+
+
+def read_channels(text: str) -> list[int]:
+    """The numbers of a list such as '0-3,151', each once, as given."""
+    channels = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
+            raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
+        channels += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(channels))
+
+
+SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
+
+
+# --- flags that several commands have -----------------------------------------------------------------------------
+def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags of the images, which `settings.read_data_settings` reads, and returns their group."""
+    data = parser.add_argument_group("images")
     data.add_argument(
+        "--test_images_folder_path",
+        type=path,
+        metavar="PATH",
+        help="a folder of images or of class folders, or one image (default: the embedded data)",
+    )
+    data.add_argument(
+        "--limit",
+        type=in_range(int, 1),
+        metavar="N",
+        help="so many images, taken in turn from each class (default: all)",
+    )
+    return data
+
+
+def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say where people looked, which `settings.read_data_settings` reads."""
+    gaze = parser.add_argument_group("gaze")
+    gaze.add_argument(
+        "--test_gdfm_folder_path",
+        "--test_gfdm_folder_path",
+        type=path,
+        metavar="PATH",
+        help="gaze fixation density maps (default: none; those of the embedded data)",
+    )
+    gaze.add_argument(
         "--test_fixations_path",
         "--test_fixations_folder_path",
-        help="fixations: a folder of MexCulture142's .txt files, or a csv (image, observer, x, y, duration)",
+        type=path,
+        metavar="PATH",
+        help="MexCulture142's .txt files, a csv (image, observer, x, y, duration), a table of an eye tracker, or "
+        "a public data set as published, see docs/gaze.md (default: none)",
     )
-    data.add_argument(
+    gaze.add_argument(
+        "--fixations_unit",
+        choices=("pixels", "fraction"),
+        help="of x and y, of the image (default: as the file says, else pixels)",
+    )
+    gaze.add_argument(
         "--sigma_px",
         type=in_range(float, 0.1),
+        metavar="PIXELS",
         help="width of a fixation's Gaussian in image pixels (default: 2 degrees on MexCulture142's screen)",
     )
-    data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the classifier, which `runs.open_classifier` reads."""
+def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags of the classifier, which `settings.read_model_settings` reads, and returns their group."""
     model = parser.add_argument_group("model")
-    names = ", ".join([*constants.ZOO, constants.MODEL_NAME_DEMO])
-    model.add_argument("--model_name", help=f"one of {names}")
-    model.add_argument("--model_path", help=".keras or .h5 file; --model_name then tells its preprocessing")
-    model.add_argument("--class_names", help="names separated by commas, a text file, or Keras's class index JSON")
     model.add_argument(
-        "--layer_name", help="layer of the CAM methods; several by commas: their mean (default: the last)"
+        "--model_name",
+        metavar="NAME",
+        help=f"of keras.applications, as {', '.join(list(constants.ZOO)[:3])}, ..., or {constants.MODEL_NAME_DEMO} "
+        f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
     )
-    model.add_argument("--trust_model", action="store_true", help="run code that the model file contains")
-    model.add_argument("--precision", choices=constants.PRECISIONS, default="float32", help="of forward passes")
     model.add_argument(
-        "--batch_size", type=in_range(int, 1), default=constants.BATCH_SIZE, help="images per forward pass"
+        "--model_path",
+        type=path,
+        metavar="PATH",
+        help=".keras or .h5 file, weights alone or a SavedModel folder; --model_name then tells its preprocessing "
+        "(default: the network of --model_name)",
     )
+    model.add_argument(
+        "--class_names",
+        type=path,
+        metavar="NAMES",
+        help="names by commas, or a file of them, see docs/models.md (default: those kept with the model)",
+    )
+    model.add_argument(
+        "--layer_name",
+        metavar="NAME",
+        help="layer of the CAM methods; several by commas: their mean (default: the last)",
+    )
+    model.add_argument(
+        "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
+    )
+    model.add_argument(
+        "--custom_objects",
+        type=path,
+        metavar="PATH",
+        help="a Python file that defines the model's own layers, and is run (default: none)",
+    )
+    model.add_argument(
+        "--precision",
+        choices=constants.PRECISIONS,
+        default="float32",
+        help="arithmetic of forward passes (default: %(default)s)",
+    )
+    model.add_argument(
+        "--batch_size",
+        type=in_range(int, 1),
+        default=constants.BATCH_SIZE,
+        metavar="N",
+        help="images per forward pass (default: %(default)s)",
+    )
+    return model
+
+
+def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._ArgumentGroup:
+    """Adds the flags of the folder that a command writes, and returns their group; folder: the default."""
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--output_folder_path",
+        type=path,
+        default=folder,
+        metavar="PATH",
+        help="files of the run (default: %(default)s)",
+    )
+    output.add_argument(
+        "--overwrite", action="store_true", help="remove an earlier run in the output folder (default: go on with it)"
+    )
+    return output
+
+
+# --- flags of main.py and of the commands that explain as it does -------------------------------------------------
+def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
+    """The parser of a command that explains images: main, compare, sanity, hierarchy. `methods`, `limit`: defaults."""
+    parser = CommandParser(prog, description)
+    add_data_flags(parser)
+    add_gaze_flags(parser)
+    add_model_flags(parser)
+    question = parser.add_argument_group("question")
+    question.add_argument(
+        "--explanation_method",
+        default=methods,
+        metavar="NAMES",
+        help=f"by commas, or ALL, of {', '.join(METHODS)} (default: %(default)s)",
+    )
+    question.add_argument(
+        "--class_index",
+        default="auto",
+        metavar="CLASS",
+        help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
+    )
+    question.add_argument(
+        "--seed", type=SEED, default=constants.SEED, metavar="N", help="of all that is random (default: %(default)s)"
+    )
+    question.add_argument(
+        "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"
+    )
+    question.add_argument(
+        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
+    )
+    for method in METHODS.values():
+        add_method_flags(parser, method, hidden=True)
+    output = add_output_flags(parser, constants.OUTPUT_FOLDER)
+    output.add_argument(
+        "--colormap",
+        default=constants.COLORMAP,
+        metavar="NAME",
+        help="of matplotlib, for heat maps (default: %(default)s)",
+    )
+    output.add_argument(
+        "--alpha",
+        type=in_range(float, 0, 1),
+        default=constants.ALPHA,
+        metavar="SHARE",
+        help="of the heat map laid over the image (default: %(default)s)",
+    )
+    output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
+    parser.set_defaults(limit=limit)
+    return parser
+
+
+def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the flags of the metrics that ask the network, and returns their group."""
+    metrics = parser.add_argument_group("metrics")
+    metrics.add_argument(
+        "--faithfulness",
+        type=reader(read_faithfulness),
+        default=constants.FAITHFULNESS,
+        metavar="NAMES",
+        help=f"metrics that ask the network: {', '.join(FAITHFULNESS)}, ALL or none (default: %(default)s)",
+    )
+    metrics.add_argument(
+        "--fidelity_protocol",
+        choices=constants.FIDELITY_PROTOCOLS,
+        default="rise",
+        help="steps and blur of insertion and deletion (default: %(default)s)",
+    )
+    return metrics
+
+
+def add_fraction_flag(parser, default: float) -> None:
+    """Adds --fraction."""
+    parser.add_argument(
+        "--fraction",
+        type=in_range(float, 0, 1, above=True),
+        default=default,
+        metavar="SHARE",
+        help="of the pixels, that the threshold keeps of every map (default: %(default)s)",
+    )
+
+
+def add_boxes_flag(parser, purpose: str) -> None:
+    """Adds --boxes; purpose: what they are for, in words."""
+    parser.add_argument(
+        "--boxes",
+        type=path,
+        metavar="CSV",
+        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels (default: none)",
+    )
+
+
+def add_method_flags(parser, method: Method, hidden: bool = False) -> None:
+    """Adds the flags of a method's options, None unless given; hidden: from the general help."""
+    for option in method.options:
+        default = option.shown_default or option.default
+        parser.add_argument(
+            f"--{method.flag(option)}",
+            type=reader(option.read),
+            choices=option.choices,
+            metavar=None if option.choices else "VALUE",
+            help=argparse.SUPPRESS if hidden else f"{option.help} (default: {default})",
+        )
+
+
+# --- how a command ends -------------------------------------------------------------------------------------------
+def run_command(
+    parser: argparse.ArgumentParser, read: Callable, run: Callable[..., int], argv: Sequence[str] | None = None
+) -> int:
+    """The exit code of `run(read(flags))`; what stops it is said in one line, with code 2, or 130 when interrupted."""
+    args = parser.parse_args(argv)
+    return run_script(parser.prog, lambda args: run(read(args)), args)
 
 
 def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """The exit code of `run(args)`; what stops it is told in one line: 2, or 130 when interrupted."""
+    """The exit code of `run(args)`; what stops it is said in one line, with code 2, or 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # the screen shows what it can of a file name that it cannot show
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run(args)
     except ValueError as error:
@@ -82,11 +356,9 @@ def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argpar
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{name}: error: {message}", file=sys.stderr)
+    print(f"{name}: error: {printable(message)}", file=sys.stderr)
     return 2
 
 
 def forgive_names() -> None:
-    """Lets the screen show what it can of a file name that it cannot show."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+    """Nothing: `run_script` does it."""

@@ -17,10 +17,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import constants
-import gaze
 import utils
-from data import dataset
+from data import dataset, density_maps
 from data.dataset import Sample
+from data.density_maps import DensityMean
+from data.images import read_size
 from metrics import baselines
 from metrics.catalogue import DENSITY, POINTS
 
@@ -54,14 +55,14 @@ class GazeTruth:
 
     def sigma(self, height: int, width: int) -> float:
         """The width of a fixation's Gaussian, in pixels of an image of that size."""
-        return self.sigma_px or gaze.compute_sigma(height, width)
+        return self.sigma_px or density_maps.compute_sigma(height, width)
 
     def density_map(self, sample: Sample, height: int, width: int) -> np.ndarray:
         """The density map (height, width) of the image; ValueError for one that cannot be used."""
         if sample.density_map_path is not None:
             return dataset.load_density_map(sample, height, width)
         observers = sample.fixations.by_observer()
-        return gaze.compute_density_map(observers, height, width, sigma=self.sigma(height, width))
+        return density_maps.compute_density_map(observers, height, width, sigma=self.sigma(height, width))
 
     def points(self, sample: Sample, height: int, width: int) -> np.ndarray:
         """The fixations (M, 2) as (x, y) inside the image."""
@@ -111,13 +112,14 @@ class GazeTruth:
             order = rng.permutation(len(observers))
             parts = order[: len(order) // 2], order[len(order) // 2 :]
             yield tuple(
-                gaze.compute_density_map([observers[i] for i in part], height, width, sigma=sigma) for part in parts
+                density_maps.compute_density_map([observers[i] for i in part], height, width, sigma=sigma)
+                for part in parts
             )
 
     def leave_one_out(self, sample: Sample, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each observer, the density map (height, width) of all others and his own fixations (m, 2)."""
+        """For each observer, the density map (height, width) of all others and its own fixations (m, 2)."""
         self._observers(sample, height, width)
-        return gaze.leave_one_out(sample.fixations, height, width, sigma=self.sigma(height, width))
+        return density_maps.leave_one_out(sample.fixations, height, width, sigma=self.sigma(height, width))
 
     def _observers(self, sample: Sample, height: int, width: int) -> list[np.ndarray]:
         """The fixations of each observer who looked into the image; ValueError for fewer than two."""
@@ -129,17 +131,17 @@ class GazeTruth:
 
     def _relative_points(self, sample: Sample) -> np.ndarray:
         """The fixations (M, 2) inside the image, from 0 to 1 along each side."""
-        height, width = utils.read_size(sample.path)
+        height, width = read_size(sample.path)
         return self.points(sample, height, width) / (width, height)
 
     def _own_density(self, sample: Sample) -> np.ndarray:
         """The density map at the size of its image."""
-        return self.density_map(sample, *utils.read_size(sample.path))
+        return self.density_map(sample, *read_size(sample.path))
 
     @functools.cached_property
-    def _mean_density(self) -> tuple[baselines.DensityMean, set[str]]:
+    def _mean_density(self) -> tuple[DensityMean, set[str]]:
         """The mean density map of all images on one grid, and the names of the images that are in it."""
-        mean, known = baselines.DensityMean(constants.OTHERS_SIDE, constants.OTHERS_SIDE), set()
+        mean, known = DensityMean(constants.OTHERS_SIDE, constants.OTHERS_SIDE), set()
         for sample in self.samples:
             if self.kinds(sample):
                 try:

@@ -106,9 +106,3 @@ def read_records(path: Path) -> list[Record]:
         with contextlib.suppress(ValueError):  # the row that was being written when the run was killed
             records.append(from_row(dict(zip(names, row, strict=True))))
     return records
-
-
-def align(lines: list[list[str]]) -> str:
-    """The cells of a table as text, those of a column below each other."""
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)

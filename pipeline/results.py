@@ -1,26 +1,30 @@
-"""Numbers to files: the folder of a run (run_folder.py says what is in it), written so that it can be stopped.
+"""The folder of a run of `main.py`: its files, written so that it can be stopped at any moment, and read again.
 
-A run that is stopped at any moment continues where it was: a torn last row is dropped, a failed one is tried
-again. A folder that holds a run with other settings is refused, and one that another process writes into.
+<folder>/run.json                    flags, seed, versions, model, layer, score, class rule, host
+<folder>/records.csv                 one row per method and image, appended as it comes
+<folder>/maps/<METHOD>/<stem>.npy    the raw float32 map
+<folder>/curves/<METHOD>/<stem>.csv  fraction of pixels, insertion score, deletion score
+<folder>/figures/                    written by run_figures.py
+
+A run that is stopped continues where it was: a torn last row is dropped, a failed one is tried again. A folder that
+holds a run with other settings is refused, and one that another process writes into (output/folder.py).
 """
 
-import contextlib
 import csv
 import glob
 import itertools
-import json
 import os
-import platform
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-import constants
 from explainers.registry import GAZE_ROWS
-from output.files import lock_folder, open_text, picture_saver, save_array, write_rows, write_whole
-from pipeline.records import Record, to_row
-from pipeline.run_folder import RunFolder
+from output.files import open_text, picture_saver, save_array, write_whole
+from output.folder import OutputFolder, read_description
+from output.tables import write_table
+from pipeline.records import Record, read_records, to_row
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv",
@@ -39,8 +43,63 @@ OF_A_COMPARISON = (  # what compare.py adds to the folder
     "side_by_side*.png",
     "score_board.csv",
     "localisation.csv",
-    "agreement/*/ranking*.png",
 )
+
+
+class RunFolder:
+    """Where the files of a run are, and what is in them."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def read_description(self) -> dict:
+        """What run.json tells, 'settings' with their 'methods' among it; ValueError for a file of somebody else."""
+        description = read_description(self.folder / "run.json")
+        if description is None:
+            raise ValueError(f"'{self.folder}' holds no run.json: a folder of main.py is wanted")
+        return self._check(description)
+
+    def _check(self, description: dict) -> dict:
+        """The description; ValueError if it is none of explanations."""
+        if not isinstance(description["settings"].get("methods"), dict):
+            path = self.folder / "run.json"
+            raise ValueError(f"'{path}' is not of a run of main.py: choose another --output_folder_path")
+        return description
+
+    def read_records(self) -> dict[tuple[str, str], Record]:
+        """(method, image) -> its record; of two rows of one image the later counts."""
+        return {(record.method, record.image): record for record in read_records(self.folder / "records.csv")}
+
+    def map_path(self, method: str, stem: str) -> Path:
+        """Where the raw map of an image is kept."""
+        return self.folder / "maps" / method / f"{stem}.npy"
+
+    def curves_path(self, record: Record) -> Path:
+        """Where the curves of a record are kept."""
+        return self.folder / "curves" / record.method / f"{record.stem}.csv"
+
+    def picture_path(self, record: Record, what: str) -> Path:
+        """Where one picture of an image is kept."""
+        return self.folder / "figures" / record.method / f"{record.stem}_{what}.png"
+
+    def read_map(self, record: Record) -> np.ndarray:
+        """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
+        path = self.map_path(record.method, record.stem)
+        try:
+            return np.load(path)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"cannot read the map '{path}' ({error}); remove it, and the run makes it again") from None
+
+    def read_curves(self, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """(fractions, insertion scores, deletion scores) of a record; None where they were not measured."""
+        path = self.curves_path(record)
+        if not path.is_file():
+            return None
+        try:
+            fractions, insertion, deletion = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
+        except ValueError as error:
+            raise ValueError(f"cannot read the curves '{path}' ({error}); --overwrite makes the run anew") from None
+        return fractions, insertion, deletion
 
 
 class Results(RunFolder):
@@ -53,23 +112,19 @@ class Results(RunFolder):
 
     def __init__(self, folder: str | Path, settings: dict, description: dict, overwrite: bool = False):
         super().__init__(folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"output_folder_path {str(folder)!r} is a file; a folder is wanted")
-        self._lock = lock_folder(self.folder)
-        if overwrite:
-            self._clear()
-        has_run = (self.folder / "run.json").is_file()
-        gaze = self.read_description().get("gaze_fingerprint") if has_run else None
-        kept = self._merge_settings(json.loads(json.dumps(settings)))
+        self._opened = OutputFolder(self.folder)
+        if self._opened.description is not None:
+            self._check(self._opened.description)
+            if overwrite:
+                self._opened.remove(self._list_files())
+        elif (self.folder / "records.csv").is_file():
+            raise ValueError(
+                f"'{self.folder}' holds a records.csv but no run.json that says what it was made with: "
+                "choose another --output_folder_path"
+            )
         self.records = {key: record for key, record in self.read_records().items() if not record.failed}
-        self._description = {
-            **description,
-            "settings": kept,
-            "gaze_fingerprint": gaze,
-            "host": platform.node(),
-            "platform": platform.platform(),
-        }
-        self._write_json("run.json", self._description)  # first: no record without the settings it was made with
+        # First run.json: no record without the settings it was made with.
+        self._opened.describe(settings, description, grows="methods")
         self.rewrite_records()
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -84,13 +139,12 @@ class Results(RunFolder):
     def accept_gaze(self, fingerprint: str) -> None:
         """Forgets what earlier records say of gaze, and the rows made of it, if that was another: OTHERS and the
         shuffled AUC depend on the gaze of all images. The maps of methods stay."""
-        if self._description["gaze_fingerprint"] not in (None, fingerprint):
+        if self._opened.description.get("gaze_fingerprint") not in (None, fingerprint):
             self.records = {key: record for key, record in self.records.items() if record.method not in GAZE_ROWS}
             for record in self.records.values():
                 record.forget_gaze()
             self.rewrite_records()
-        self._description["gaze_fingerprint"] = fingerprint
-        self._write_json("run.json", self._description)
+        self._opened.update(gaze_fingerprint=fingerprint)
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -119,81 +173,35 @@ class Results(RunFolder):
         """The path of a csv file of the run, written from rows that have the same keys; without rows, no file."""
         if not rows:
             return None
-        return write_whole(self.folder / name, lambda path: write_rows(path, list(rows[0]), rows))
+        return write_table(self.folder / name, rows)
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _clear(self) -> None:
-        """Removes the files that an earlier run wrote, run.json last so that it can be stopped half-way."""
-        if not (self.folder / "run.json").is_file():
-            return
-        methods, patterns = self.read_description()["settings"]["methods"], [*TABLES, *OF_A_COMPARISON]
+    def _list_files(self) -> Iterator[str]:
+        """The patterns of all files that the runs in the folder wrote, the records last."""
+        methods = self.read_description()["settings"]["methods"]
+        yield from TABLES
+        yield from OF_A_COMPARISON
+        for one, other in itertools.permutations(methods, 2):
+            yield f"agreement/{one}_{other}/ranking*.png"
         for method in methods:
-            patterns += [f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png"]
+            yield from (f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png")
+            yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
         for record in self.read_records().values():
             method, stem = record.method, glob.escape(record.stem)
-            patterns += [f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy"]
-            patterns += [f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png"]
-            patterns += [f"figures/top_classes/{stem}.png"]
-        folders = [f"{kind}/{method}" for kind in ("maps", "curves", "figures") for method in methods]
-        folders += [f"agreement/{a}_{b}" for a, b in itertools.permutations(methods, 2)]
-        folders += ["figures/top_classes", "maps", "curves", "figures", "agreement", "report_figures"]
-        patterns += [f"{folder}/.partial_*" for folder in folders]  # of a run that was killed
-        for pattern in (*patterns, "records.csv", "run.json"):
-            for path in self.folder.glob(pattern):
-                path.unlink()
-        for folder in folders:
-            with contextlib.suppress(OSError):  # it holds what is not ours, or is not there
-                (self.folder / folder).rmdir()
-
-    def _merge_settings(self, settings: dict) -> dict:
-        """The settings with those of the methods an earlier run added; ValueError if the two contradict."""
-        path = self.folder / "run.json"
-        if not path.is_file():
-            if (self.folder / "records.csv").is_file():
-                raise ValueError(
-                    f"'{self.folder}' holds a records.csv but no run.json that says what it was made with: "
-                    "choose another --output_folder_path"
-                )
-            return settings
-        old = self.read_description()["settings"]
-        pairs = [(key, old.get(key), value) for key, value in settings.items() if key != "methods"]
-        pairs += [(name, old["methods"].get(name, options), options) for name, options in settings["methods"].items()]
-        differ = [f"{key}: {before!r}, now {now!r}" for key, before, now in pairs if before != now]
-        if differ:
-            raise ValueError(
-                f"{str(self.folder)!r} holds a run with other settings ({'; '.join(differ)}): "
-                "choose another --output_folder_path, or --overwrite it"
-            )
-        return {**settings, "methods": {**old["methods"], **settings["methods"]}}
+            yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
+            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png")
+            yield f"figures/top_classes/{stem}.png"
+        yield "records.csv"
 
     def rewrite_records(self) -> None:
         """Writes records.csv anew: one row per method and image, as they are now."""
         names = [entry.name for entry in fields(Record)]
         rows = [to_row(record) for record in self.records.values()]
-        write_whole(self.folder / "records.csv", lambda path: write_rows(path, names, rows))
+        write_table(self.folder / "records.csv", rows, names)
 
     def _append_record(self, record: Record) -> None:
         with open_text(self.folder / "records.csv", "a") as file:
             csv.writer(file).writerow(to_row(record).values())
             file.flush()
             os.fsync(file.fileno())
-
-    def _write_json(self, name: str, content: dict) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
-        write_whole(
-            self.folder / name, lambda path: path.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
-        )
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that numbers depend on."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for name in constants.LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # it may come under another name, as opencv-python-headless does
-            found[name] = "not installed under this name"
-    return found

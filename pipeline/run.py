@@ -1,57 +1,76 @@
-"""One run as far as its records: what `main.py` and `compare.py` do alike, from flags to maps.
+"""One run over images, from settings to records: what main, compare, sanity and hierarchy do alike.
 
-open_run(args, chosen)   -> the classifier, the samples and the folder of results; says what was chosen
-examine(run)             -> every sample explained by every method, the summary written
+load_classifier(settings)  -> the classifier, and where it came from
+load_dataset(settings)     -> the samples, and where their gaze comes from
+open_run(...)              -> these with the folder of results; says what was chosen
+examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
 
-import argparse
+import os
 import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import constants
-import demo
 from data import dataset
+from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
-from explainers.registry import GAZE_ROWS, Method, means_all
+from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
-from pipeline import explain as explaining
+from output.progress import printable
+from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.results import Results, versions
-from pipeline.score import Judge
+from pipeline.results import Results
+from pipeline.score import Scorer
+from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
+
+
+@dataclass(frozen=True)
+class Images:
+    """The samples a run explains, all samples there are, and what to say of their gaze, as 'simulated gaze'.
+
+    What an image's gaze is compared with is the gaze of all of them, whatever the limit.
+    """
+
+    samples: Sequence[Sample]
+    all_samples: Sequence[Sample]
+    gaze_note: str = ""
 
 
 @dataclass(frozen=True)
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    class_rule: as `explaining.choose_class` takes it. density_note: where the gaze comes from. data_set: all samples
-    there are, whose gaze is what an image's is compared with; none: the samples.
+    methods: each with its options. class_rule: as `explain.choose_class` takes it.
     """
 
     classifier: Classifier
-    samples: Sequence[Sample]
-    chosen: dict[Method, dict]
+    images: Images
+    methods: dict[Method, dict]
     results: Results
     description: dict
     class_rule: str
-    density_note: str
-    data_set: Sequence[Sample] = ()
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """The samples it explains."""
+        return self.images.samples
 
     @property
     def names(self) -> list[str]:
         """The methods' names."""
-        return [method.name for method in self.chosen]
+        return [method.name for method in self.methods]
 
     def record(self, name: str, sample: Sample) -> Record:
-        """What is known of a sample under a method, once it is examined."""
+        """What is known of a sample under a method, once it is explained."""
         return self.results.records[name, sample.name]
 
     def read_map(self, name: str, sample: Sample) -> np.ndarray | None:
@@ -60,62 +79,101 @@ class Run:
         return None if record.failed else self.results.read_map(record)
 
 
-def open_run(args: argparse.Namespace, chosen: dict[Method, dict]) -> Run:
-    """The run of these flags and methods (-> their options); ValueError for what cannot be run.
+def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
+    """The classifier of these settings, and in words where it came from."""
+    return model_files.load_classifier(**vars(settings))
 
-    With `--explanation_method=ALL`, a method that cannot explain the model is left out and named.
+
+def load_dataset(settings: DataSettings) -> Images:
+    """The samples of these settings, before a model is there; ValueError, with its flag, for a path that is none."""
+    for flag, path in settings.paths.items():
+        if path is not None and not Path(path).exists():
+            raise ValueError(f"--{flag}: there is no file or folder '{path}'")
+    images, density_maps, fixations = find_paths(settings)
+    found = dataset.load_dataset(images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit)
+    if settings.is_embedded:  # whatever else was drawn before lies there too
+        drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
+        found = [sample for sample in found if sample.name in drawn]
+    note = "simulated gaze" if demo_data.is_demo(images) else ""
+    return Images(choose_samples(settings, found), found, note)
+
+
+def label_images(images: Images, names) -> Images:
+    """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
+    own = names.class_names, names.class_ids
+    samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
+    return replace(images, samples=samples, all_samples=all_samples)
+
+
+def find_paths(settings: DataSettings) -> list:
+    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
+    given = [settings.images, settings.density_maps, settings.fixations]
+    if not settings.is_embedded:
+        return given
+    embedded, _ = demo_data.open_demo(settings.limit)
+    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
+
+
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if settings.is_embedded:
+        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, settings.limit)
+
+
+def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
+    """The run of these settings, its folder opened; says what was chosen. ValueError for what cannot be run.
+
+    further: settings beside those of `list_settings` that change a map or a number.
     """
-    classifier, source = open_classifier(args)
-    class_rule = args.class_index
+    class_rule = settings.class_rule
     if class_rule not in ("auto", "label", "predicted"):
-        class_rule = str(classifier.class_index_of(class_rule))
-    misfits = explaining.find_misfits(classifier, chosen)
+        class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
+    methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
+    check_options(classifier, methods)
+    description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
+    print_choices(description, images.samples, classifier.class_names)
+    about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
+    kept = {**list_settings(settings, classifier, methods), **further}
+    results = Results(settings.output_folder, kept, about, settings.overwrite)
+    return Run(classifier, images, methods, results, description, class_rule)
+
+
+def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
+    """The methods without those that cannot explain the model; ValueError for one unless ALL were asked for."""
     for method, reason in misfits.items():
-        if not means_all(args.explanation_method):
+        if not settings.leaves_out:
             raise ValueError(f"{method.name}: {reason}")
-        print(f"{method.name} is left out: {reason}", file=sys.stderr)
-    chosen = {method: options for method, options in chosen.items() if method not in misfits}
-    explaining.check_options(classifier, chosen)
-    data_set, density_note = list_samples(args, classifier)
-    samples = choose_samples(args, data_set)
-    description = {"source": source, **classifier.describe(), "class_rule": args.class_index}
-    print_choices(description, samples)
-    about = {"gaze": density_note or "as given", "flags": vars(args), "model": description, "versions": versions()}
-    results = Results(args.output_folder_path, list_settings(args, classifier, chosen), about, args.overwrite)
-    return Run(classifier, samples, chosen, results, description, class_rule, density_note, data_set)
+        print(f"{method.name} is left out: {printable(reason)}", file=sys.stderr)
+    return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
-def open_classifier(args: argparse.Namespace) -> tuple[Classifier, str]:
-    """The classifier that the flags of `flags.add_model_flags` name, and in words where it came from."""
-    embedded = args.test_images_folder_path is None and args.model_path is None
-    model_name = args.model_name or (None if embedded or args.model_path else "ResNet")
-    return model_files.load_classifier(
-        model_name,
-        model_path=args.model_path,
-        class_names=args.class_names,
-        trust_model=args.trust_model,
-        layer_name=args.layer_name,
-        precision=args.precision,
-        batch_size=args.batch_size,
-    )
-
-
-def examine(run: Run, args: argparse.Namespace, faithfulness: Sequence[str]) -> list[Record]:
-    """The records that have no map, or no use for their gaze, once every sample is explained and judged.
-
-    faithfulness: keys of `metrics.FAITHFULNESS`.
-    """
-    gaze = GazeTruth(run.data_set or run.samples, sigma_px=args.sigma_px, seed=args.seed)
+def examine(run: Run, settings: RunSettings) -> list[Record]:
+    """The records that need attention once every sample is explained and scored: no map, or no use for its gaze."""
+    gaze = GazeTruth(run.images.all_samples, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
-    for method in run.chosen:
+    for method in run.methods:
         if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):
-            print(f"{method.name} is left out: {gaze.wants(method.name)}", file=sys.stderr)
-    judge = Judge(run.classifier, gaze, faithfulness=faithfulness, protocol=args.fidelity_protocol, seed=args.seed)
-    examiner = explaining.Examiner(run.classifier, run.results, judge, class_rule=run.class_rule, seed=args.seed)
-    examiner.examine(run.samples, run.chosen)
+            print(f"{method.name} is left out: {printable(gaze.wants(method.name))}", file=sys.stderr)
+    scorer = Scorer(
+        run.classifier,
+        gaze,
+        faithfulness=settings.faithfulness,
+        protocol=settings.fidelity_protocol,
+        seed=settings.seed,
+    )
+    Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed).run(
+        run.samples, run.methods
+    )
     run.results.rewrite_records()
     write_tables(run.results)
-    return list(explaining.failures(run.results.records.values()))
+    return [record for record in run.results.records.values() if needs_attention(record)]
+
+
+def explain_only(run: Run, settings: RunSettings) -> list[Record]:
+    """As `examine`, no metric of faithfulness being asked for."""
+    return examine(run, replace(settings, faithfulness=()))
 
 
 def write_tables(results: Results) -> None:
@@ -127,59 +185,19 @@ def write_tables(results: Results) -> None:
     results.write_table("differences.csv", list_differences(records))
 
 
-def print_failures(failed: Sequence[Record]) -> None:
-    """Says why records have no map, or no use for their density map."""
-    for record in failed:
-        reason = record.undefined.get("density_map") or record.undefined.get("fixations") or record.status
-        print(f"{record.method} {record.image}: {reason}")
-
-
-def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict[Method, dict]) -> dict:
+def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
-        **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed", "sigma_px")},
-        **{key: find_folder(args, key) for key in demo.FOLDERS},
+        "class_index": settings.class_rule,
+        "fidelity_protocol": settings.fidelity_protocol,
+        "seed": settings.seed,
+        "sigma_px": settings.data.sigma_px,
+        **settings.data.paths,
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
-        **({"n_stages": args.n_stages} if hasattr(args, "n_stages") else {}),
-        "methods": {method.name: options for method, options in chosen.items()},
+        "methods": {method.name: options for method, options in methods.items()},
     }
-
-
-def load_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
-    """The samples to explain, and a note on where their gaze comes from."""
-    samples, note = list_samples(args, classifier)
-    return choose_samples(args, samples), note
-
-
-def list_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list[Sample], str]:
-    """All samples there are, whatever the limit, and a note on where their gaze comes from; of the embedded data at
-    least those that a run without flags explains."""
-    folders, wanted = {flag: getattr(args, flag) for flag in demo.FOLDERS}, None
-    if args.test_images_folder_path is None:
-        embedded, wanted = demo.open_demo(args.limit)
-        folders = {flag: folders[flag] or embedded[flag] for flag in folders}
-    images, density_maps, fixations = folders.values()
-    samples = dataset.load_dataset(
-        images, density_maps, fixations=fixations, class_names=classifier.class_names, class_ids=classifier.class_ids
-    )
-    samples = [sample for sample in samples if wanted is None or sample.name in wanted]
-    return samples, "simulated gaze" if demo.is_demo(images) else ""
-
-
-def choose_samples(args: argparse.Namespace, samples: Sequence[Sample]) -> list[Sample]:
-    """Those of all samples that the limit lets through."""
-    if args.test_images_folder_path is None:
-        wanted = demo.demo_names("val")[: args.limit or constants.DEMO_LIMIT]
-        return [sample for sample in samples if sample.name in wanted]
-    return dataset.take_in_turn(samples, args.limit)
-
-
-def find_folder(args: argparse.Namespace, flag: str) -> str | None:
-    """The whole path of the folder of that flag: two working directories may have one of the same name."""
-    folder = getattr(args, flag)
-    return None if folder is None else str(Path(folder).resolve())
 
 
 def tell_apart(names: Sequence[str]) -> str:
@@ -187,15 +205,39 @@ def tell_apart(names: Sequence[str]) -> str:
     return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
 
 
-def print_choices(description: dict, samples: Sequence[Sample]) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, and how many images."""
-    for name, value in description.items():
-        print(f"{name.replace('_', ' '):>14}: {value}")
-    labelled = sum(sample.label is not None for sample in samples)
+def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, how many images; with class_names, the model's, also
+    which labels are none of them."""
+    labels, indices = [sample.label for sample in samples], [sample.class_index for sample in samples]
+    labelled, others = describe_labels(labels, labels if class_names is None else indices, class_names or ())
     with_map = sum(sample.density_map_path is not None for sample in samples)
     with_points = sum(sample.fixations is not None for sample in samples)
-    print(
-        f"{'images':>14}: {len(samples)}, {labelled} with a label, {with_map} with a density map, "
-        f"{with_points} with fixations",
-        flush=True,
-    )
+    images = f"{len(samples)}, {labelled}, {with_map} with a density map, {with_points} with fixations"
+    print_table({**description, "images": images, **({} if others is None else {"labels": others})})
+
+
+def print_table(values: dict) -> None:
+    """Names and values, a line each."""
+    for name, value in values.items():
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
+
+
+def print_failures(failed: Sequence[Record]) -> None:
+    """Says why records have no map, or no use for their gaze."""
+    for record in failed:
+        reason = record.undefined.get("density_map") or record.undefined.get("fixations") or record.status
+        print(printable(f"{record.method} {record.image}: {reason}"))
+
+
+def print_paths(paths: Sequence, show: bool) -> None:
+    """Says where the figures are, and opens them if asked to."""
+    for path in paths[: constants.PATHS_SHOWN]:
+        print(printable(str(path)))
+    if len(paths) > constants.PATHS_SHOWN:
+        folder = os.path.commonpath([path.parent for path in paths])
+        print(f"... {len(paths)} figures in {printable(folder)}")
+    if show:
+        from PIL import Image
+
+        for path in paths:
+            Image.open(path).show()

@@ -13,10 +13,10 @@ import representations
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import Method, explains_class
-from output.files import figure_saver, picture_saver, write_whole
+from output.files import figure_saver, picture_saver, write_pages, write_whole
 from pipeline.records import Record
 from pipeline.results import Results
-from plots import pages as figures
+from plots.pages import figure_grid, figure_panel
 from plots.panels import ExplainedImage
 
 
@@ -63,10 +63,10 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
     notes = [record.status] if record.status != "ok" else []
     notes += [f"{metric} undefined: {reason}" for metric, reason in record.undefined.items()][:1]
     return ExplainedImage(
-        name=_printable(Path(record.image).name),
+        name=Path(record.image).name,
         image=image,
         saliency_map=results.read_map(record),
-        label=_printable(record.label),
+        label=record.label,
         target=record.class_name if explains_class(record.method) else "",
         top_classes=record.top_classes,
         density_map=density_map,
@@ -79,26 +79,10 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
     )
 
 
-def _printable(name: str) -> str:
-    """The name with '?' for what is no UTF-8 in a file's name; matplotlib would stumble over it."""
-    return name.encode(errors="replace").decode()
-
-
 def _write_grid(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
-    rows = constants.ROWS_PER_PAGE
-    for page, start in enumerate(range(0, len(shown), rows), start=1):
-        explained = [explained_image(results, *pair, look) for pair in shown[start : start + rows]]
-        figure = figures.figure_grid(explained, title)
-        yield write_whole(_page_path(results, method, page), figure_saver(figure))
-    page = len(range(0, len(shown), rows)) + 1
-    while (stale := _page_path(results, method, page)).is_file():  # of an earlier run of more images
-        stale.unlink()
-        page += 1
-
-
-def _page_path(results: Results, method: str, page: int) -> Path:
-    name = f"{method}_grid.png" if page == 1 else f"{method}_grid_{page}.png"
-    return results.folder / "figures" / name
+    rows = (explained_image(results, *pair, look) for pair in shown)
+    path = results.folder / "figures" / f"{method}_grid.png"
+    return write_pages(path, rows, constants.ROWS_PER_PAGE, lambda page: figure_grid(page, title))
 
 
 def _write_singles(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
@@ -127,5 +111,5 @@ def _single_pictures(explained: ExplainedImage) -> dict[str, Callable[[Path], No
         panels["curves"] = "insertion and deletion"
     savers = {what: picture_saver(picture) for what, picture in pictures.items()}
     for what, heading in panels.items():
-        savers[what] = figure_saver(figures.figure_panel(explained, heading, explained.name))
+        savers[what] = figure_saver(figure_panel(explained, heading, explained.name))
     return savers

@@ -1,7 +1,7 @@
-"""One map before its judges: sets the metrics of its record, or why they have no value.
+"""Scores one map: sets the metrics of its record, or why they have no value.
 
 Gaze is compared at the image's own size, the network asked at its input size. A metric that is settled, by a value or
-by a reason, is not measured again: a run that asks for more judges adds them to maps that are there.
+by a reason, is not measured again: a run that asks for more metrics adds them to maps that are there.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input
 
 
 @dataclass
-class Subject:
+class PreparedImage:
     """One image on its way through a run: as it is, at the model's input size, and what is asked about it."""
 
     sample: Sample
@@ -38,8 +38,8 @@ class Subject:
         return self.image.shape[:2]
 
 
-class Judge:
-    """Judges the maps of one run. faithfulness: keys of `metrics.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
+class Scorer:
+    """Scores the maps of one run. faithfulness: keys of `metrics.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
 
     def __init__(
         self,
@@ -58,19 +58,21 @@ class Judge:
         against = [metric for kind in self.gaze.kinds(sample) for metric in metrics.names_against(kind)]
         return against + [metric for name in self.faithfulness for metric in metrics.FAITHFULNESS[name]]
 
-    def judge(self, subject: Subject, saliency_map: np.ndarray, record: Record, explain: Explain) -> np.ndarray | None:
+    def score(
+        self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, explain: Explain
+    ) -> np.ndarray | None:
         """Sets what the record lacks; the curves (n + 1, 3) of insertion and deletion if they were measured.
 
         saliency_map: (H, W) at the input size. explain: the method that made it, of the same class.
         """
-        lacking = record.lacks(self.wanted(subject.sample))
-        self._judge_gaze(subject, saliency_map, record, lacking)
+        lacking = record.lacks(self.wanted(prepared.sample))
+        self._score_gaze(prepared, saliency_map, record, lacking)
         lacking = [name for name in lacking if name in metrics.names_against(NETWORK)]
         if lacking and record.status == "constant map":  # its order of pixels is that of their positions
             record.undefined.update(dict.fromkeys(lacking, "saliency_map is constant"))
             return None
-        curves = self._measure_curves(subject, saliency_map, record) if "insertion_auc" in lacking else None
-        asked = self.classifier.predict, subject.pixels, saliency_map, subject.class_index
+        curves = self._measure_curves(prepared, saliency_map, record) if "insertion_auc" in lacking else None
+        asked = self.classifier.predict, prepared.pixels, saliency_map, prepared.class_index
         options = {"seed": self.seed, "batch_size": self.classifier.batch_size}
         if "average_drop" in lacking:
             _set(record, ("average_drop", "increase"), lambda: evaluate.calculate_drop(*asked))
@@ -79,31 +81,39 @@ class Judge:
         if "mufidelity" in lacking:
             _set(record, ("mufidelity",), lambda: [evaluate.calculate_mufidelity(*asked, **options)])
         if "sensitivity" in lacking:
-            _set(record, ("sensitivity",), lambda: [evaluate.calculate_sensitivity(explain, subject.pixels, **options)])
+            _set(
+                record, ("sensitivity",), lambda: [evaluate.calculate_sensitivity(explain, prepared.pixels, **options)]
+            )
         return curves
 
-    def _judge_gaze(self, subject: Subject, saliency_map: np.ndarray, record: Record, lacking: list[str]) -> None:
+    def _score_gaze(
+        self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, lacking: list[str]
+    ) -> None:
         for kind, measure in ((DENSITY, self._measure_density), (POINTS, self._measure_points)):
             names = [name for name in lacking if name in metrics.names_against(kind)]
             if not names:
                 continue
             try:
-                measure(subject, utils.resize_map(saliency_map, *subject.size), record, names)
+                measure(prepared, utils.resize_map(saliency_map, *prepared.size), record, names)
             except ValueError as error:  # of another shape, damaged: no use for any metric
                 record.undefined[kind.replace(" ", "_")] = str(error)
                 record.undefined.update(dict.fromkeys(names, str(error)))
 
-    def _measure_density(self, subject: Subject, saliency_map: np.ndarray, record: Record, names: list[str]) -> None:
+    def _measure_density(
+        self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, names: list[str]
+    ) -> None:
         if record.method == "PEOPLE":
-            pairs = list(self.gaze.halves(subject.sample, *subject.size))
+            pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
-            pairs = [(self.gaze.density_map(subject.sample, *subject.size), saliency_map)]
+            pairs = [(self.gaze.density_map(prepared.sample, *prepared.size), saliency_map)]
         for name in names:
             calculate = getattr(evaluate, f"calculate_{name}")
             _set(record, [name], lambda calculate=calculate: [np.mean([calculate(*pair) for pair in pairs])])
 
-    def _measure_points(self, subject: Subject, saliency_map: np.ndarray, record: Record, names: list[str]) -> None:
-        sample, size = subject.sample, subject.size
+    def _measure_points(
+        self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, names: list[str]
+    ) -> None:
+        sample, size = prepared.sample, prepared.size
         if record.method == "PEOPLE":
             pairs = [(points, density) for density, points in self.gaze.leave_one_out(sample, *size)]
         else:
@@ -122,7 +132,7 @@ class Judge:
 
             _set(record, [name], measure)
 
-    def _measure_curves(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
+    def _measure_curves(self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
         curves = {}
@@ -130,9 +140,9 @@ class Judge:
         def measure(name: str, metric: Callable, options) -> list[float]:
             auc, curves[name], curves["fraction"] = metric(
                 self.classifier.predict,
-                subject.pixels,
+                prepared.pixels,
                 saliency_map,
-                subject.class_index,
+                prepared.class_index,
                 batch_size=self.classifier.batch_size,
                 **dict(options),
             )

@@ -17,9 +17,11 @@ from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
-from pipeline.records import Record, align
+from output.progress import printable
+from output.tables import align, list_means
+from pipeline.records import Record
 
-COLUMNS = (*METRICS, "seconds", "passes")
+SUMMARY_COLUMNS = (*METRICS, "seconds", "passes")
 SCREEN = 120  # letters a line may have where the screen does not say
 GAP = 2  # blanks between two columns
 
@@ -42,13 +44,13 @@ def divisions(records: Sequence[Record]) -> dict[str, Callable[[Record], str]]:
 
 
 def read_values(records: Sequence[Record]) -> np.ndarray:
-    """The values (n, len(COLUMNS)) of the records, float64; NaN where there is none."""
-    rows = [[getattr(record, column) for column in COLUMNS] for record in records]
-    return np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))  # None becomes NaN
+    """The values (n, len(SUMMARY_COLUMNS)) of the records, float64; NaN where there is none."""
+    rows = [[getattr(record, column) for column in SUMMARY_COLUMNS] for record in records]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(SUMMARY_COLUMNS))  # None becomes NaN
 
 
 def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = None) -> list[dict]:
-    """One row per method: images, failures, and of each metric mean, deviation, the ends of the interval, and count.
+    """One row per method: images, failures, and of each metric mean, sample deviation, ends of the interval, count.
 
     key: of a record, a further division of the methods, as by class; it stands in the column 'group'.
     """
@@ -59,14 +61,12 @@ def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = N
             row["failed"] = sum(record.failed for record in members)
             values = read_values(members)
             low, high = significance.bootstrap_intervals(values).T
-            for place, column in enumerate(COLUMNS):
-                known = values[~np.isnan(values[:, place]), place]
-                row[f"{column}_mean"] = float(np.mean(known)) if len(known) else None
-                row[f"{column}_std"] = float(np.std(known)) if len(known) else None
-                row[f"{column}_low"] = None if np.isnan(low[place]) else float(low[place])
-                row[f"{column}_high"] = None if np.isnan(high[place]) else float(high[place])
-                row[f"{column}_n"] = len(known)
-            rows.append(row)
+            for place, column in enumerate(SUMMARY_COLUMNS):
+                means = list_means({column: values[~np.isnan(values[:, place]), place]})
+                n = means.pop(f"{column}_n")
+                row |= {**means, f"{column}_low": float(low[place]), f"{column}_high": float(high[place])}
+                row[f"{column}_n"] = n
+            rows.append({key: None if value != value else value for key, value in row.items()})
     return rows
 
 
@@ -82,9 +82,9 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
         known = [record for record in group if not record.failed]
         of_method[method] = dict(zip([record.image for record in known], read_values(known)))
     images = sorted(set().union(*of_method.values()))
-    absent = np.full(len(COLUMNS), np.nan)
+    absent = np.full(len(SUMMARY_COLUMNS), np.nan)
     tables = {method: np.array([own.get(image, absent) for image in images]) for method, own in of_method.items()}
-    tables = {method: table.reshape(-1, len(COLUMNS)) for method, table in tables.items()}  # without images too
+    tables = {method: table.reshape(-1, len(SUMMARY_COLUMNS)) for method, table in tables.items()}  # without images too
     rows = []
     for place, column in enumerate(METRICS):
         values = {method: table[:, place] for method, table in tables.items() if not np.isnan(table[:, place]).all()}
@@ -93,6 +93,15 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
         for pairs in families:
             rows += [{"metric": column, **pair._asdict()} for pair in significance.paired_tests(values, list(pairs))]
     return rows
+
+
+def describe_records(records: Sequence[Record], n_images: int) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
+    parts = [format_table(summarise(records))]
+    if (n_known := len({record.image for record in records})) > n_images:
+        parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
+    parts += [describe_undefined(records), describe_differences(list_differences(records))]
+    return "\n\n".join(filter(None, parts))
 
 
 def describe_differences(rows: Sequence[dict]) -> str:
@@ -128,7 +137,7 @@ def describe_undefined(records: Iterable[Record]) -> str:
             if metric in METRICS:
                 reasons.setdefault((record.method, reason), Counter())[METRICS[metric].heading] += 1
     return "\n".join(
-        f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {reason}"
+        f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {printable(reason)}"
         for (method, reason), counts in reasons.items()
     )
 
@@ -139,7 +148,7 @@ def format_table(rows: Sequence[dict], width: int | None = None) -> str:
     width = width or max(SCREEN, shutil.get_terminal_size((SCREEN, 24)).columns)
     first = [["method", "images", "failed"], *([row["method"], str(row["images"]), str(row["failed"])] for row in rows)]
     columns = []
-    for column in COLUMNS:
+    for column in SUMMARY_COLUMNS:
         if any(row[f"{column}_n"] for row in rows):
             heading = f"{METRICS[column].heading} {METRICS[column].arrow}" if column in METRICS else column
             columns.append([heading, *(format_cell(row, column) for row in rows)])

@@ -52,9 +52,9 @@ def read_classes(text: str, classifier: Classifier) -> list[int]:
 
 def write_top_classes(run: Run, rule: Rule, style: Style, seed: int) -> Iterator[Path]:
     """The paths of the figures, one per image that can be read, as they are written."""
-    methods = [method for method in run.chosen if method.load().uses_class]
+    methods = [method for method in run.methods if method.load().uses_class]
     for sample in run.samples:
-        if all(run.record(method.name, sample).failed for method in run.chosen):
+        if all(run.record(method.name, sample).failed for method in run.methods):
             continue
         image = sample.read()
         size = run.classifier.input_height, run.classifier.input_width
@@ -75,7 +75,7 @@ def explain_classes(
     missing = [(path, index) for path, index in zip(paths, classes) if not path.is_file()]
     if missing:
         copies = np.repeat(pixels[None], len(missing), axis=0)
-        options = {**run.chosen[method], "seed": seed}
+        options = {**run.methods[method], "seed": seed}
         explainer = method.load()(run.classifier, None, copies, [index for _, index in missing], **options)
         for (path, _), saliency_map in zip(missing, explainer.compute_saliency_map()):
             write_whole(path, lambda partial, saliency_map=saliency_map: save_array(partial, saliency_map))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import constants
+from output.progress import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +67,11 @@ def measure_text(text: str, size: float = constants.FONT_SIZE, weight: str = "no
 
 
 def fit_text(text: str, width: float, size: float = constants.FONT_SIZE, weight: str = "normal") -> str:
-    """The text on one line, '…' for its middle if it would be wider than `width` inches at `size` points."""
-    text = " ".join(text.split())
+    """The text on one line, '…' for its middle if it would be wider than `width` inches at `size` points.
+
+    What is no letter, sign or space is shown as its escape: matplotlib warns of it on the screen, raw.
+    """
+    text = printable(" ".join(text.split()))
     shortened, n_kept = text, len(text)
     while n_kept > 2 and (measured := measure_text(shortened, size, weight)) > width:
         n_kept = min(n_kept - 1, int(n_kept * width / measured) + 2)  # near the goal, then letter by letter

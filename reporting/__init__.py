@@ -1,1 +1,10 @@
-"""reporting."""
+"""The report that report.py and `main.py --report` write: what runs found, to be handed in.
+
+runs            the records of one run or several, with the files behind them
+content         what the report says: sections of text, tables and pictures
+report_figures  its pictures
+render          the sections as an HTML page or a LaTeX document
+document        the files
+
+Imports pipeline and what that stands on; is imported by report.py and main.py alone.
+"""

@@ -1,4 +1,4 @@
-"""What a report says, in sections of text, tables and pictures; `report_html.py` and `report_tex.py` only set it."""
+"""What a report says, in sections of text, tables and pictures; render.py only sets it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +32,12 @@ METRICS_BESIDE = 4  # of one table: more columns do not fit a page
 ROWS_EXPLAINED = """Below the methods stand the baselines, through the same code. RANDOM is noise, CENTRE a Gaussian
 in the middle, EDGES the image's edges (Sobel), OTHERS the mean density map of the other images. PEOPLE is the ceiling:
 for fixations, each observer predicted by all others; for density maps, one half of the observers by the other half."""
+
+BOXES_EXPLAINED = """Box: quartiles; line: median; dot: mean; whiskers: 1.5 times the box. ↑ higher, ↓ lower is
+better."""
+CURVES_EXPLAINED = """Probability of the class while pixels are inserted or deleted, most salient first: mean over the
+images and one sample deviation (n - 1)."""
+SCATTER_EXPLAINED = "Does a map that looks like gaze also tell what the network uses? A dot is an image."
 
 
 @dataclass(frozen=True)
@@ -69,22 +75,9 @@ def compose(report: Report) -> list[Section]:
         Section(
             "Distributions",
             _pictures(
-                (
-                    "boxes",
-                    report_figures.figure_boxes(report),
-                    "Box: quartiles; line: median; dot: mean; whiskers: 1.5 times the box. ↑ higher, ↓ lower is better.",
-                ),
-                (
-                    "curves",
-                    report_figures.figure_curves(report),
-                    "Probability of the class while pixels are inserted or deleted, most salient first: mean over the images "
-                    "and one standard deviation.",
-                ),
-                (
-                    "scatter",
-                    report_figures.figure_scatter(report),
-                    "Does a map that looks like gaze also tell what the network uses? A dot is an image.",
-                ),
+                ("boxes", report_figures.figure_boxes(report), BOXES_EXPLAINED),
+                ("curves", report_figures.figure_curves(report), CURVES_EXPLAINED),
+                ("scatter", report_figures.figure_scatter(report), SCATTER_EXPLAINED),
             ),
         ),
         Section("By class and group", list(_tabulate_divisions(report))),

@@ -12,6 +12,7 @@ import constants
 import representations
 from constants import CELL_SIDE, COLOUR_DELETION, COLOUR_INSERTION, COLOUR_QUIET, FONT_SIZE
 from metrics import catalogue as metrics
+from output.tables import mean_and_deviation
 from plots import drawing
 from plots.drawing import GAP, LINE
 from reporting.runs import Report
@@ -58,14 +59,14 @@ def figure_boxes(report: Report) -> "Figure | None":
 
 
 def figure_curves(report: Report) -> "Figure | None":
-    """Of each row a panel: insertion and deletion, the mean over the images and the band of one deviation."""
+    """Of each row a panel: insertion and deletion, the mean over the images and the band of one sample deviation."""
     found = {row: curves for row in report.rows if (curves := report.curves(row)) is not None}
 
     def draw(axes, row: str) -> None:
         fractions, inserted, deleted = found[row]
         lines = ("insertion", inserted, COLOUR_INSERTION, "-"), ("deletion", deleted, COLOUR_DELETION, "--")
         for name, scores, colour, style in lines:
-            mean, std = scores.mean(axis=0), scores.std(axis=0)
+            mean, std, _ = mean_and_deviation(scores)
             axes.fill_between(fractions, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
             axes.plot(fractions, mean, style, color=colour, linewidth=1.3, label=name)
         axes.set(xlim=(0, 1), ylim=(-0.02, 1.02))

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import demo
-import utils
 from data import dataset
+from data.images import read_image, read_size
 from explainers.registry import BASELINES
 from metrics import catalogue as metrics
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.run_folder import RunFolder
+from pipeline.results import RunFolder
 from pipeline.summary import divisions, list_differences, summarise
+from scenes import demo_data
 
 IMAGES = "test_images_folder_path"
 
@@ -111,9 +111,9 @@ class Report:
         """The image (H, W, 3) from where the run found it; None if it is there no more."""
         for description in self.descriptions:
             folder = description["settings"].get(IMAGES)
-            folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo.FOLDERS[IMAGES]
+            folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES]
             try:
-                return utils.read_image(folder / image)
+                return read_image(folder / image)
             except ValueError:
                 continue
         return None
@@ -124,7 +124,7 @@ class Report:
             for sample in gaze.samples:
                 if sample.name == image and gaze.kinds(sample):
                     try:
-                        return gaze.density_map(sample, *utils.read_size(sample.path))
+                        return gaze.density_map(sample, *read_size(sample.path))
                     except ValueError:
                         return None
         return None
@@ -135,9 +135,9 @@ class Report:
         found = []
         for description in self.descriptions:
             settings = description["settings"]
-            folders = [settings.get(flag) for flag in demo.FOLDERS]
+            folders = [settings.get(flag) for flag in demo_data.FOLDERS]
             if folders[0] is None:
-                folders = [Path(constants.DEMO_FOLDER) / name for name in demo.FOLDERS.values()]
+                folders = [Path(constants.DEMO_FOLDER) / name for name in demo_data.FOLDERS.values()]
             if any(folders[1:]):
                 try:
                     samples = dataset.load_dataset(folders[0], folders[1], fixations=folders[2])

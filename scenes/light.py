@@ -9,7 +9,7 @@ knows the style of the monument.
 
 import numpy as np
 
-from scenes import textures as demo_textures
+from scenes import textures
 from scenes.canvas import SKY, Canvas, Face, look_from_sun
 
 Rng = np.random.Generator
@@ -27,7 +27,7 @@ def sun_direction(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(azimuth) * level, -np.sin(elevation), np.cos(azimuth) * level])
 
 
-def light(rng: Rng, canvas: Canvas, faces: list[Face], direction: np.ndarray, target: np.ndarray) -> np.ndarray:
+def compute_light(rng: Rng, canvas: Canvas, faces: list[Face], direction: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The light on every pixel, float32 (H, W, 3), about 1 in the sun; shadows reach SUN_EXTENT around target."""
     matrix = look_from_sun(direction, target, SUN_EXTENT, SUN_SIDE)
     sun = Canvas(matrix, SUN_SIDE, SUN_SIDE, nearness=-1e9)
@@ -59,9 +59,9 @@ def make_sky(rng: Rng, height: int, width: int, horizon: float) -> np.ndarray:
     green = np.float32([92, 106, 84]) * rng.uniform(0.8, 1.15, 3).astype(np.float32)
     ranges = ((0.72, rng.uniform(0.06, 0.2), 3), (0.5, rng.uniform(0.03, 0.1), 4), (0.25, 0.035, 24))
     for haze, tall, cells in ranges:
-        ridge = horizon - height * tall * (0.5 + 0.6 * demo_textures.make_noise(rng, 1, width, cells=cells))[0]
+        ridge = horizon - height * tall * (0.5 + 0.6 * textures.make_noise(rng, 1, width, cells=cells))[0]
         cover = np.clip(np.arange(height, dtype=np.float32)[:, None] - ridge, 0, 1)[..., None]
-        slope = demo_textures.make_noise(rng, height, width, cells=14, octaves=3)[..., None]
+        slope = textures.make_noise(rng, height, width, cells=14, octaves=3)[..., None]
         hill = (haze * low + (1 - haze) * green) * (1 + 0.25 * (1 - haze) * slope)
         sky = sky * (1 - cover) + hill * cover
     return sky
@@ -73,7 +73,7 @@ def _add_clouds(rng: Rng, sky: np.ndarray, horizon: float) -> np.ndarray:
 
     height, width = sky.shape[:2]
     size, horizon = max(height, width), np.float32(horizon)
-    noise = demo_textures.make_noise(rng, size, size, cells=3, octaves=7)
+    noise = textures.make_noise(rng, size, size, cells=3, octaves=7)
     row, column = np.mgrid[0:height, 0:width].astype(np.float32)
     down = np.clip((horizon - row) / height, 0.03, 1)  # a level layer of cloud: its distance is 1 / elevation
     u = size * 0.5 + (column - width / 2) * 0.42 / (down + 0.3)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 import constants
-from scenes import canvas as demo_canvas
-from scenes import demo_buildings
-from scenes import light as demo_light
-from scenes import sprites as demo_sprites
-from scenes import textures as demo_textures
-from scenes.canvas import Canvas, Face
+from scenes import buildings, sprites, textures
+from scenes.canvas import Canvas, Face, look, project, signed_area
+from scenes.light import compute_light, develop, sun_direction
 
+SIZES = ((320, 240), (240, 320), (360, 240), (288, 288))  # width x height of a picture in pixels
+PART_AREA = (0.11, 0.22)  # of the picture, aimed at before anything stands in front of the parts
+SUPERSAMPLING = 2  # pixels drawn for one pixel kept, along each axis
 Rng = np.random.Generator
 PARTS_SQUARE_METRES = 260.0  # of parts that a camera sees, once a design is scaled
 LEAST_PART, LEAST_PARTS = (0.012, 0.055)  # of the picture: of the second largest part, of all; else another view
@@ -31,7 +31,7 @@ ATTEMPTS = 6
 class Camera:
     """Where the picture is taken from, in metres and pixels of the (supersampled) canvas."""
 
-    matrix: np.ndarray  # (4, 4), see demo_canvas
+    matrix: np.ndarray  # (4, 4), see canvas.py
     yaw: float  # radians from the z axis towards x
     focal: float
     distance: float  # of the monument
@@ -52,11 +52,11 @@ def draw_scene(file_name: str, seed: int = constants.SEED) -> tuple[np.ndarray, 
     """
     monument = file_name.rsplit("_N_", 1)[0]
     style = monument.split("_", 1)[0]
-    if style not in demo_buildings.BUILDERS:
+    if style not in buildings.BUILDERS:
         raise ValueError(f"a file name begins with one of {constants.STYLES}, got {file_name!r}")
     rng = _named_rng(file_name, seed)
-    width, height = (constants.DEMO_SUPERSAMPLING * side for side in rng.choice(constants.DEMO_SIZES))
-    faces = _scaled(demo_buildings.BUILDERS[style](_named_rng(monument, seed)))
+    width, height = (SUPERSAMPLING * side for side in rng.choice(SIZES))
+    faces = _scaled(buildings.BUILDERS[style](_named_rng(monument, seed)))
     for _ in range(ATTEMPTS):
         image, part_masks = _photograph(rng, faces, height, width)
         shares = sorted(mask.mean() for mask in part_masks.values())
@@ -72,12 +72,12 @@ def _photograph(rng: Rng, monument: list[Face], height: int, width: int) -> tupl
     faces = monument + place_paving(rng, camera) + place_neighbours(rng, camera, monument, width)
     faces += place_sprites(rng, camera, width, azimuth)
     canvas = Canvas(camera.matrix, height, width)
-    ground = int(rng.integers(demo_textures.N_GROUNDS))
-    canvas.fill_ground(demo_textures.ground(ground), demo_textures.distant_ground(ground), rng.uniform(28, 44))
+    ground = int(rng.integers(textures.N_GROUNDS))
+    canvas.fill_ground(textures.ground(ground), textures.distant_ground(ground), rng.uniform(28, 44))
     canvas.draw(faces)
-    direction = demo_light.sun_direction(azimuth, elevation=rng.uniform(0.4, 1.05))
-    light = demo_light.light(rng, canvas, faces, direction, target=camera.place(0, 0.9 * camera.distance))
-    image = demo_light.develop(rng, canvas, light, constants.DEMO_SUPERSAMPLING)
+    direction = sun_direction(azimuth, elevation=rng.uniform(0.4, 1.05))
+    light = compute_light(rng, canvas, faces, direction, target=camera.place(0, 0.9 * camera.distance))
+    image = develop(rng, canvas, light, SUPERSAMPLING)
     return image, _part_masks(canvas, faces)
 
 
@@ -88,9 +88,9 @@ def _named_rng(name: str, seed: int) -> Rng:
 def _seen_area(matrix: np.ndarray, faces: list[Face]) -> tuple[float, np.ndarray]:
     """Area of the parts in square pixels, before anything hides them, and their box: left, top, right, bottom."""
     corners = np.stack([face.corners for face in faces if face.part and not face.inner])
-    screen, _, _ = demo_canvas.project(matrix, corners)
+    screen, _, _ = project(matrix, corners)
     points = screen.reshape(-1, 2)
-    area = np.maximum(demo_canvas.signed_area(screen), 0).sum()
+    area = np.maximum(signed_area(screen), 0).sum()
     return area, np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
@@ -107,7 +107,7 @@ def _scaled(faces: list[Face]) -> list[Face]:
 def _look_from(distance: float, eye: float, yaw: float, roll: float, focal: float, centre=(0.0, 0.0)) -> np.ndarray:
     """The matrix of a camera so far from the origin, on whose axis the origin stands."""
     position = np.array([-distance * np.sin(yaw), eye, -distance * np.cos(yaw)])
-    return demo_canvas.look(position, yaw, roll, focal, centre)
+    return look(position, yaw, roll, focal, centre)
 
 
 def place_camera(rng: Rng, faces: list[Face], height: int, width: int) -> Camera:
@@ -118,7 +118,7 @@ def place_camera(rng: Rng, faces: list[Face], height: int, width: int) -> Camera
     yaw = rng.choice([-1, 1]) * rng.uniform(0.12, 0.8)
     eye, roll = rng.choice([1.7, 3, 6, 11]) * rng.uniform(0.9, 1.2), rng.normal(0, 0.008)
     focal = rng.uniform(1.1, 1.7) * max(height, width)
-    wanted = rng.uniform(*constants.DEMO_PART_AREA) * height * width
+    wanted = rng.uniform(*PART_AREA) * height * width
     distance = 70.0
     for _ in range(4):  # the size goes nearly with 1 / distance: a few steps settle it
         area, (left, top, right, bottom) = _seen_area(_look_from(distance, eye, yaw, roll, focal), faces)
@@ -151,7 +151,7 @@ def place_paving(rng: Rng, camera: Camera) -> list[Face]:
 def _strip(rng: Rng, camera: Camera, outline: list[tuple[float, float]]) -> Face:
     """A piece of paving just above the ground, by its corners in metres to the right and away from the eye."""
     corners = np.array([camera.place(*corner) for corner in outline]) + (0, 0.02, 0)
-    return Face(corners, demo_textures.paving(int(rng.integers(demo_textures.N_PAVINGS))), bias=0.3)
+    return Face(corners, textures.paving(int(rng.integers(textures.N_PAVINGS))), bias=0.3)
 
 
 def place_neighbours(rng: Rng, camera: Camera, monument: list[Face], width: int) -> list[Face]:
@@ -166,7 +166,7 @@ def place_neighbours(rng: Rng, camera: Camera, monument: list[Face], width: int)
             continue
         turn = camera.yaw + rng.uniform(-0.9, 0.9)
         rotation = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
-        for face in demo_buildings.build_house(rng):
+        for face in buildings.build_house(rng):
             face.corners = face.corners @ rotation.T + camera.place(lateral, depth)
             faces.append(face)
     return faces
@@ -181,9 +181,9 @@ def _lateral(camera: Camera, column: float, depth: float) -> float:
 def place_sprites(rng: Rng, camera: Camera, width: int, azimuth: float) -> list[Face]:
     """Trees, shrubs, people, cars, lamps and signs, near and far; what is near hides little of the parts."""
     faces = []
-    for kind, (n_drawn, (fewest, most), heights, distances) in demo_sprites.KINDS.items():
+    for kind, (n_drawn, (fewest, most), heights, distances) in sprites.KINDS.items():
         for _ in range(int(rng.integers(fewest, most + 1))):
-            texture = demo_sprites.sprite(kind, int(rng.integers(n_drawn)))
+            texture = sprites.sprite(kind, int(rng.integers(n_drawn)))
             tall = rng.uniform(*heights)
             wide = tall * texture.shape[1] / texture.shape[0]
             depth = max(camera.distance * rng.uniform(*distances[rng.integers(2)]), 9.0)
@@ -226,7 +226,7 @@ def _part_masks(canvas: Canvas, faces: list[Face]) -> dict[str, np.ndarray]:
     """Where each part is seen, bool (H, W): pixels of which it fills a half; what stands before it is left out."""
     import cv2
 
-    height, width = (side // constants.DEMO_SUPERSAMPLING for side in canvas.surface.shape)
+    height, width = (side // SUPERSAMPLING for side in canvas.surface.shape)
     parts = sorted({face.part for face in faces if face.part})
     shares = []
     for part in parts:

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from scenes import textures as demo_textures
+from scenes import textures
 
 NEAR, FAR = (0.3, 0.95), (1.05, 2.2)  # in distances of the monument
 # kind -> how many are drawn and kept, fewest and most tried in a picture, smallest and largest height in metres,
@@ -92,7 +92,7 @@ def _leaf(canvas: np.ndarray, rng, *, gaps: float) -> np.ndarray:
     """The crown with the grain of leaves: the photograph of grass as its light, noise as the holes in it."""
     height, width = canvas.shape[:2]
     row, column = rng.integers(512 - height), rng.integers(512 - width)
-    grain = demo_textures.photograph("grass")[row : row + height, column : column + width]
+    grain = textures.photograph("grass")[row : row + height, column : column + width]
     canvas[..., :3] = np.clip(canvas[..., :3] * (0.45 + 0.6 * grain[..., None]), 0, 255)
     canvas[grain + 0.25 * rng.standard_normal((height, width)) < gaps, 3] = 0
     return canvas

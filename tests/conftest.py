@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+from inat_loc_files import write_inat_loc
 from planted import BLUE, COLOURS, DATA, GREEN, RED, picture, planted_model
 
 import utils
@@ -63,3 +64,9 @@ def calls(monkeypatch):
         return sizes
 
     return replace
+
+
+@pytest.fixture
+def inat_loc(tmp_path):
+    """A folder laid out as iNatLoc500, of three species."""
+    return write_inat_loc(tmp_path)

@@ -15,7 +15,7 @@ from planted import BLUE, COLOURS, GREEN, RED, ROOT, head, noise, picture, plant
 import activations
 from network import model_files
 from network.classifier import Classifier
-from units import activation_figures, top_images
+from units import activation_maps, top_images
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_a_run_writes_filters_maps_and_top_images(work, capsys):
 
 def test_chosen_channels_are_drawn_alone(work, monkeypatch):
     drawn = []
-    monkeypatch.setattr(activation_figures.utils, "grid_layout", lambda *given: drawn.append(given) or _figure())
-    monkeypatch.setattr(activation_figures, "figure_top_images", lambda rows, title: drawn.append(rows) or _figure())
+    monkeypatch.setattr(activation_maps.utils, "grid_layout", lambda *given: drawn.append(given) or _figure())
+    monkeypatch.setattr(activation_maps, "figure_top_images", lambda rows, title: drawn.append(rows) or _figure())
     assert run("--channel=2,0", "--n_maps=1") == 0
     filters, maps, top = drawn
     assert [title.split(":")[0] for title in filters[1]] == ["2", "0"]
@@ -104,12 +104,13 @@ def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
         (["--channel=3"], "3 channels, 0 to 2; given: 3"),
         (["--channel=3-1"], "0-15,151"),
         (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
+        (["--test_fixations_path=scanpaths"], "unrecognized arguments: --test_fixations_path"),
     ],
 )
-def test_a_slip_is_told_in_one_line(work, capsys, flags, words):
+def test_what_is_wrong_is_said_in_one_line(work, capsys, flags, words):
     assert run(*flags) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert words in told and "Traceback" not in told
+    said = capsys.readouterr().err.strip().splitlines()[0]
+    assert words in said and "Traceback" not in said
 
 
 def test_other_settings_want_another_folder(work, capsys):
@@ -119,21 +120,6 @@ def test_other_settings_want_another_folder(work, capsys):
     Path("activations/mine.txt").write_text("stays")
     assert run("--n_maps=0", "--n_top_images=2", "--overwrite") == 0
     assert len(rows_of()) == 6 and Path("activations/mine.txt").exists()
-
-
-def test_signed_maps_and_silent_channels_are_told(planted_classifier):
-    features = np.zeros((4, 4, 3), np.float32)
-    features[0, 0, 1] = -2
-    texts = [activation_figures._tell_range(features[..., k]) for k in range(2)]
-    assert texts == ["silent", "-2 to 0"]
-
-
-def test_an_image_that_leaves_a_channel_silent_has_no_region(image):
-    silent, excited = np.zeros((4, 4), np.float32), np.eye(4, dtype=np.float32)
-    shown = [activation_figures.Excited("one.png", image, activation) for activation in (silent, excited)]
-    figure = activation_figures.figure_top_images([(5, shown)], "title")
-    assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1, 0]
-    assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == ["silent", "one.png", "no region"]
 
 
 def test_a_mistyped_flag_needs_no_tensorflow():

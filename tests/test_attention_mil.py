@@ -11,12 +11,10 @@ from planted import head, noise, residual_backbone
 
 import attention_mil
 import main
-import train
-from data.labelled_images import LabelledImages
-from network import model_files, transfer
+from network import model_files
 from network.attention_layers import Bags
-from training import mil_training
-from training.loop import Stage
+from training import command
+from training.training_settings import read_training_settings
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -46,7 +44,7 @@ def saved_model(tmp_path):
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
     few = "--patch_size=16", "--patch_stride=16"
-    return attention_mil.main([*images, *few, f"--weights={weights}", "--model_path=bags.keras", *flags])
+    return attention_mil.main([*images, *few, f"--weights={weights}", "--output_model_path=bags.keras", *flags])
 
 
 def read_table(path):
@@ -78,47 +76,7 @@ def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, sav
     assert [row["method"] for row in records].count("ATTENTION") == 2
     assert all(row["status"] == "ok" for row in records if row["method"] == "ATTENTION")
     assert run(*flags, "--patch_size=20") == 2  # other bags are another run
-    assert "patches 4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("stage, weights", [("head", "fixed"), ("all_layers", "trained")])
-def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, weights, tmp_path):
-    backbone = transfer.Backbone(residual_backbone(), None, "none", (32, 32))
-    images = LabelledImages(list("abcd"), noise(4).astype(np.uint8), np.array([0, 1, 0, 1]), ["x", "y"], [])
-    plan = [Stage(stage, 2, 1e-2, 5, batch_size=2)]
-    before = {}
-
-    def train_model(folder, stopped):
-        backbone.model.set_weights(weights_before)
-        model = Bags(16, 16, gated=True, embedding=10, units=5).add_head(backbone, 2, seed=0)
-        before.update({layer.name: layer.get_weights() for layer in model.layers})
-
-        def report(stage, history):
-            if stopped and len(history["loss"]) == 1:
-                raise KeyboardInterrupt
-
-        arguments = model, backbone, images, images, plan, None, folder
-        if stopped:
-            with pytest.raises(KeyboardInterrupt):
-                mil_training.train_stages(*arguments, report)
-            stopped = False
-        histories = mil_training.train_stages(*arguments, report)
-        assert len(histories[stage]["loss"]) == 2
-        return model
-
-    weights_before = backbone.model.get_weights()
-    unbroken = train_model(tmp_path / "unbroken", stopped=False)
-    trained = {layer.name: [weight.copy() for weight in layer.get_weights()] for layer in unbroken.layers}
-    resumed = train_model(tmp_path / "resumed", stopped=True)
-    own = {"instances", "attention_v", "attention_u", "attention_w", "head_predictions"}
-    for layer in resumed.layers:
-        if not layer.weights or layer.name == "head_dropout":
-            continue
-        for one, other in zip(trained[layer.name], layer.get_weights(), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
-        changed = any(np.abs(one - other).max() > 0 for one, other in zip(before[layer.name], layer.get_weights()))
-        assert changed == (layer.name in own or weights == "trained"), layer.name
-        assert layer.trainable
+    assert "patches: '4 x 4 of 16 x 16 pixels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -130,16 +88,23 @@ def test_a_stage_trains_what_it_should_and_goes_on_where_it_was_stopped(stage, w
         (["--weights=nowhere.keras"], "nowhere.keras"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
 
 
-def test_the_model_of_a_zoo_name_does_not_take_the_place_of_that_of_train(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "run", lambda args, bags: paths.append(args.model_path) or 3)  # not done: no report
-    paths = []
-    for flags in ([], ["--model_name=VGG16"], ["--model_path=mine.keras"]):
-        assert attention_mil.main(flags) == 3
-    assert paths == ["models/ResNetDemo_attention_mil.keras", "models/VGG16_attention_mil.keras", "mine.keras"]
+@pytest.mark.parametrize(
+    "flags, path, path_of_train",
+    [
+        ([], "models/ResNetDemo_attention_mil.keras", "models/ResNetDemo.keras"),
+        (["--model_name=VGG16"], "models/VGG16_attention_mil.keras", "models/VGG16.keras"),
+        (["--weights=whole.keras"], "models/whole_attention_mil.keras", "models/whole.keras"),
+        (["--output_model_path=mine.keras"], "mine.keras", "mine.keras"),
+        (["--model_path=mine.keras"], "mine.keras", "mine.keras"),
+    ],
+)
+def test_a_bag_model_does_not_take_the_place_of_that_of_train(flags, path, path_of_train):
+    settings = read_training_settings(attention_mil.build_parser().parse_args(flags))
+    assert command.find_model_path(settings, Bags()).as_posix() == path
+    assert command.find_model_path(settings).as_posix() == path_of_train

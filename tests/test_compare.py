@@ -17,12 +17,12 @@ from planted import BLUE, CELL, COLOURS, GREEN, RED, ROOT, picture, planted_mode
 import compare
 import constants
 import main
-from comparison import compare_figures
-from comparison import methods_figures as compare_pages
+from comparison import methods_figures
+from data.boxes import COLUMNS, read_boxes
 from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
-from metrics import agreement, localisation
+from metrics import agreement
 from network import model_files
 
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
@@ -57,7 +57,7 @@ def work(tmp_path, monkeypatch, model_file):
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
-    monkeypatch.setattr(compare_pages, "write_figures", lambda *args: iter(()))
+    monkeypatch.setattr(methods_figures, "write_comparison_pages", lambda *args: iter(()))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def counted(monkeypatch):
 
 def write_boxes(rows):
     with open("boxes.csv", "w", newline="") as file:
-        csv.writer(file).writerows([localisation.COLUMNS, *rows])
+        csv.writer(file).writerows([COLUMNS, *rows])
 
 
 def run(*flags, script=compare):
@@ -119,11 +119,11 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
         ("--explanation_method=GRADCAM", "two explanation methods or more"),
         ("--explanation_method=FEM,fem", "two explanation methods or more"),
         ("--rank_by=sim", "invalid choice"),
-        ("--display_type=grid", "--display_type belongs to main.py"),
+        ("--display_type=grid", "unrecognized arguments: --display_type"),
         ("--lime_preset=mine", "invalid choice"),
-        ("--top_k=2", "--top_k belongs to main.py"),
-        ("--classes=red", "--classes belongs to main.py"),
-        ("--mute_boxes=boxes.csv", "--mute_boxes belongs to main.py"),
+        ("--top_k=2", "unrecognized arguments: --top_k"),
+        ("--classes=red", "unrecognized arguments: --classes"),
+        ("--mute_boxes=boxes.csv", "unrecognized arguments: --mute_boxes"),
         ("--explanation_method=FEM,GRADCAM --lime_preset=assignment", "--lime_preset belongs to LIME"),
         ("--explanation_method=GRADCAM,FOO", "choose from: GRADCAM, FEM"),
         ("--boxes=none.csv", "there is no file"),
@@ -139,7 +139,7 @@ def test_a_bad_flag_ends_the_comparison(work, undrawn, capsys, flags, words):
 
 def test_the_preset_is_the_assignments_and_a_flag_given_besides_prevails():
     def options(*flags):
-        return compare.choose_options(compare.build_parser().parse_args(flags))[METHODS["LIME"]]
+        return compare.read_settings(compare.build_parser().parse_args(flags)).run.methods[METHODS["LIME"]]
 
     preset = options("--lime_preset=assignment")
     wanted = {"top_labels": 1, "hide_color": 0, "num_lime_features": 100_000, "num_samples": 1000}
@@ -174,8 +174,8 @@ def test_images_are_ranked_within_each_pair_and_summed_up(work, undrawn, capsys)
     [summary] = rows_of("agreement_summary")
     assert (summary["method_a"], summary["method_b"], summary["images"]) == ("GRADCAM", "LIME", "3")
     assert float(summary["pcc_mean"]) == pytest.approx(np.mean(values))
-    assert float(summary["pcc_std"]) == pytest.approx(np.std(values)) and summary["pcc_n"] == "3"
-    assert f"{np.mean(values):.3f} ± {np.std(values):.3f}" in capsys.readouterr().out
+    assert float(summary["pcc_std"]) == pytest.approx(np.std(values, ddof=1)) and summary["pcc_n"] == "3"
+    assert f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" in capsys.readouterr().out
 
 
 def test_a_method_that_finds_the_square_wins_the_score_board(work, undrawn, capsys):
@@ -194,7 +194,7 @@ def test_a_method_that_finds_the_square_wins_the_score_board(work, undrawn, caps
 
 
 def test_a_board_against_boxes_with_exchanged_axes_is_lost(work, undrawn):
-    [box] = localisation.read_boxes("boxes.csv")["red/0.png"]
+    [box] = read_boxes("boxes.csv")["red/0.png"]
     write_boxes([["red/0.png", box.y0, box.x0, box.y1, box.x1]])
     assert run(*CHEAP, "--boxes=boxes.csv") == 0
     [grad_cam, _] = rows_of("score_board")
@@ -320,7 +320,7 @@ def test_ctrl_c_leaves_a_comparison_that_goes_on(work, undrawn, counted, monkeyp
 def test_the_overlap_shows_only_one_only_the_other_both_and_neither():
     image = np.full((2, 8, 3), 255, np.uint8)
     one, other = np.array([[1, 1, 0, 0]], bool), np.array([[0, 1, 1, 0]], bool)
-    found = compare_figures.represent_overlap(image, one, other)
+    found = methods_figures.represent_overlap(image, one, other)
     assert found.shape == (2, 8, 3) and found.dtype == np.uint8
     colours = [tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5)) for colour in constants.COLOURS_OVERLAP]
     for column, colour in zip((0, 2, 4, 6), (colours[0], colours[2], colours[1], (255, 255, 255))):
@@ -329,7 +329,7 @@ def test_the_overlap_shows_only_one_only_the_other_both_and_neither():
 
 def test_the_matrix_writes_means_over_deviations_and_leaves_the_undefined_white():
     mean = np.array([[1, 0.25, np.nan], [0.25, 1, -0.5], [np.nan, -0.5, 1]])
-    figure = compare_figures.figure_matrix(["A", "B", "C"], {"pcc": (mean, np.abs(mean) / 10)}, "a title")
+    figure = methods_figures.figure_matrix(["A", "B", "C"], {"pcc": (mean, np.abs(mean) / 10)}, "a title")
     axes = figure.axes[0]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts[1, 0] == texts[0, 1] == "0.25\n± 0.03" and texts[2, 1] == "-0.50\n± 0.05" and texts[2, 0] == "–"
@@ -340,13 +340,13 @@ def test_the_matrix_writes_means_over_deviations_and_leaves_the_undefined_white(
 def test_all_files_are_drawn_most_agreeing_first_and_pages_of_a_larger_run_removed(work, monkeypatch, capsys):
     monkeypatch.setattr(constants, "ROWS_PER_PAGE", 2)
     drawn = []
-    original = compare_figures.figure_ranking
+    original = methods_figures.figure_ranking
 
-    def figure_ranking(pairs, *args):
+    def figure_ranking(pairs, **options):
         drawn.append([(pair.rank, pair.one.name, pair.scores["iou"]) for pair in pairs])
-        return original(pairs, *args)
+        return original(pairs, **options)
 
-    monkeypatch.setattr(compare_figures, "figure_ranking", figure_ranking)
+    monkeypatch.setattr(methods_figures, "figure_ranking", figure_ranking)
     assert run(*CHEAP) == 0
     pages = {path.relative_to("results").as_posix() for path in Path("results").rglob("*.png")}
     ours = {"agreement_matrix.png", "side_by_side.png", "side_by_side_2.png"}

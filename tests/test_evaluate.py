@@ -9,7 +9,7 @@ import pytest
 from planted import DATA, ROOT
 
 import evaluate
-import gaze
+from data import density_maps
 from metrics import baselines
 
 
@@ -42,7 +42,7 @@ def test_people_predict_people_better_than_the_centre_and_the_centre_better_than
     elsewhere = np.concatenate([points for name in images[-10:] for points in fixations[name].values()])
     for name in images[:3]:
         halves = [list(fixations[name].values())[start::2] for start in (0, 1)]
-        people = gaze.compute_density_map([np.array(points) for points in halves[0]], height, width, sigma=48)
+        people = density_maps.compute_density_map([np.array(points) for points in halves[0]], height, width, sigma=48)
         truth = np.concatenate(halves[1])
         prior, noise = baselines.centre_gaussian(height, width), baselines.random_map(height, width)
         for metric in ("nss", "auc_judd", "auc_borji"):

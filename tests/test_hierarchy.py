@@ -12,9 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from inat_loc_files import SPECIES
 from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
-from test_inat_loc import SPECIES, data  # noqa: F401
 
 import constants
 import hierarchy
@@ -22,7 +22,7 @@ from comparison import levels_figures as hierarchy_figures
 from comparison import levels_tables as hierarchy_tables
 from data.taxonomy import Level
 from gradcam import GradCAM
-from metrics import agreement, map_spread
+from metrics import agreement, localisation
 from network import model_files
 from network.classifier import Classifier
 
@@ -60,7 +60,7 @@ def colours(work, model_file, monkeypatch):  # noqa: F811
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
-    monkeypatch.setattr(hierarchy_figures, "write_figures", lambda *args: iter(()))
+    monkeypatch.setattr(hierarchy_figures, "write_level_pages", lambda *args: iter(()))
 
 
 def run(*flags):
@@ -100,8 +100,8 @@ def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--top_k=3", "--top_k belongs to main.py"),
-        ("--baselines", "--baselines belongs to main.py"),
+        ("--top_k=3", "unrecognized arguments: --top_k"),
+        ("--baselines", "unrecognized arguments: --baselines"),
         ("--fraction=0", "more than 0"),
         ("--taxonomy=none.csv", "there is no file 'none.csv'"),
         ("--explanation_method=CAM", "CAM: a class of label level 'leaf' has no weights of its own"),
@@ -140,12 +140,6 @@ def test_a_label_that_is_no_leaf_is_named(colours, undrawn, capsys):
     assert run(QUICK) == 0
     assert "not in the accuracy, their label is no leaf, or several: zebra\n" in capsys.readouterr().out
     assert {row["right"] for row in rows_of("levels_per_image") if "zebra" in row["image"]} == {""}
-
-
-def test_one_value_has_no_deviation():
-    row = {"images": 3, "area_mean": 1.0, "area_std": 0.0, "area_n": 1}
-    assert hierarchy_tables._format_mean(row, "area") == "1.000 (n=1)"
-    assert hierarchy_tables._format_mean(row | {"area_n": 3}, "area") == "1.000 ± 0.000"
 
 
 def test_a_sigmoid_is_refused_with_its_reason(colours, undrawn, capsys):
@@ -218,8 +212,8 @@ def test_the_tables_are_those_of_the_maps(colours, undrawn, capsys):
             assert float(row[metric]) == pytest.approx(found[metric][0, 1])
     for row in rows_of("levels_per_image"):
         saliency_map = map_of(row["level"], row["image"])
-        assert float(row["area"]) == pytest.approx(map_spread.measure_area(saliency_map))
-        assert float(row["entropy"]) == pytest.approx(map_spread.measure_entropy(saliency_map))
+        assert float(row["area"]) == pytest.approx(localisation.measure_area(saliency_map))
+        assert float(row["entropy"]) == pytest.approx(localisation.measure_entropy(saliency_map))
         assert 0 < float(row["deletion_auc"]) < float(row["insertion_auc"]) <= 1
         assert 0.5 < float(row["probability"]) <= 1
     printed = capsys.readouterr().out
@@ -291,11 +285,11 @@ def test_two_coarse_models_of_one_level_and_one_of_none_are_refused(colours, und
     assert "has no label for 3 of the model's 3 classes: a, b, c" in capsys.readouterr().err
 
 
-def test_inat_loc_is_read_as_it_is_published(colours, undrawn, data, capsys):  # noqa: F811
+def test_inat_loc_is_read_as_it_is_published(colours, undrawn, inat_loc, capsys):  # noqa: F811
     settings = {"class_names": list(SPECIES), "preprocessing": "none"}
     model_files.save_model(planted_model(scale=30.0), Path("species.keras"), settings)
-    flags = "--model_path=species.keras", f"--taxonomy={data / 'metadata'}"
-    assert run(QUICK, *flags, f"--test_images_folder_path={data / 'test'}") == 0
+    flags = "--model_path=species.keras", f"--taxonomy={inat_loc / 'metadata'}"
+    assert run(QUICK, *flags, f"--test_images_folder_path={inat_loc / 'test'}") == 0
     found = [(row["level"], row["n_classes"], row["images"]) for row in rows_of("levels")]
     ranks = "species", "genus", "family", "order", "class"
     assert found == [(rank, size, "6") for rank, size in zip(ranks, "33222")]

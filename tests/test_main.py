@@ -163,13 +163,13 @@ def test_both_spellings_of_the_folder_of_density_maps_are_one(flag):
     [("gradcam", ["GRADCAM"]), ("Rise, fem", ["RISE", "FEM"]), ("all", list(METHODS)), ("FEM,fem", ["FEM"])],
 )
 def test_methods_are_chosen_in_any_letter_case(text, names):
-    chosen = main.choose_options(main.build_parser().parse_args(["--explanation_method", text]))
+    chosen = main.read_settings(main.build_parser().parse_args(["--explanation_method", text])).run.methods
     assert [method.name for method in chosen] == names
 
 
 def test_options_of_a_method_are_those_given_else_the_defaults():
     flags = ["--explanation_method=RISE,LIME", "--rise_n_masks=7", "--lime_hide_color=0,0,255"]
-    chosen = main.choose_options(main.build_parser().parse_args(flags))
+    chosen = main.read_settings(main.build_parser().parse_args(flags)).run.methods
     rise, lime = chosen[METHODS["RISE"]], chosen[METHODS["LIME"]]
     assert (rise["n_masks"], rise["threshold"]) == (7, constants.RISE_THRESHOLD)
     assert (lime["hide_color"], lime["num_samples"]) == ((0, 0, 255), constants.LIME_NUM_SAMPLES)
@@ -209,7 +209,7 @@ def test_a_flag_that_belongs_to_no_chosen_method_is_refused(method, work, capsys
         ("--class_names=missing.txt", "cannot read"),
         ("--model_path=missing.keras", "no model file 'missing.keras'"),
         ("--model_name=Nope", "unknown model_name"),
-        ("--test_gdfm_folder_path=missing", "there is no folder 'missing'"),
+        ("--test_gdfm_folder_path=missing", "--test_gdfm_folder_path: there is no file or folder"),
         ("--explanation_method=RISE --rise_n_masks=0", "RISE: n_masks and mask_size should be 1 or more"),
         ("--explanation_method=LIME --lime_positive_only=maybe", "true or false is wanted, not 'maybe'"),
         ("--explanation_method=LIME --lime_hide_color=1,2", "R,G,B of 0-255 is wanted"),
@@ -380,7 +380,7 @@ def test_a_run_of_all_methods_writes_and_prints_everything(work, capsys):
         assert int(row["insertion_auc_n"]) == len(kept)
         if kept:  # where every map is constant, there is no mean
             assert float(row["insertion_auc_mean"]) == pytest.approx(np.mean(kept), rel=1e-12)
-            assert float(row["insertion_auc_std"]) == pytest.approx(np.std(kept), rel=1e-12)
+            assert float(row["insertion_auc_std"]) == pytest.approx(np.std(kept, ddof=1), rel=1e-12)
     red = np.load("results/maps/GRADCAM/0.npy")
     assert red.dtype == np.float32 and red.shape == (96, 96) and square(RED)[np.unravel_index(red.argmax(), red.shape)]
 

@@ -178,14 +178,17 @@ def test_ctrl_c_leaves_a_run_that_goes_on(run, monkeypatch, capsys):
     "flags, words",
     [
         (("--activation_share=0",), "--activation_share should lie between 0 and 1"),
-        (("--activation_share=2",), "a number from 0 to 1 was wanted"),
+        (("--activation_share=2",), "0 or more, up to 1 was wanted; got 2"),
         (("--concepts=nowhere",), "there is no folder 'nowhere'"),
         (("--compare_with=nowhere",), "there is no descriptions.csv in 'nowhere'"),
         (("--compare_with=a", "--random_twin"), "not allowed with argument"),
         (("--layer_name=none",), "none"),
+        (("--seed=1",), "give --random_twin too"),
+        (("--sigma_px=30",), "unrecognized arguments: --sigma_px=30"),
+        (("--test_gdfm_folder_path=images",), "unrecognized arguments: --test_gdfm_folder_path"),
     ],
 )
-def test_a_slip_is_told_in_one_line(run, capsys, flags, words):
+def test_what_is_wrong_is_said_in_one_line(run, capsys, flags, words):
     assert run(*flags) == 2
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said

@@ -13,10 +13,9 @@ from PIL import Image
 import report
 from pipeline.records import Record
 from pipeline.results import Results
-from reporting import content as report_content
-from reporting import render as report_html
-from reporting import report_tex
-from reporting.content import Picture, Table
+from reporting.content import Picture, Section, Table, compose
+from reporting.document import write_report
+from reporting.render import _tex_text, render_html, render_tex
 from reporting.runs import Report
 
 EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
@@ -25,7 +24,7 @@ EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
 def write_run(folder, images, methods=("GRADCAM", "RISE", "PEOPLE"), n=4, **flags):
     """A run of n images with PCC, NSS and curves; the first method is the best, the image `n - 1` the worst."""
     settings = {"seed": 0, "test_images_folder_path": str(images), "methods": {name: {} for name in methods}, **flags}
-    results = Results(folder, settings, {"model": {"layer": "conv_5"}, "versions": {"numpy": "2.0"}})
+    results = Results(folder, settings, {"model": {"layer": "conv_5"}})
     for row, method in enumerate(methods):
         for number, name in enumerate(sorted(path.name for path in Path(images).iterdir())[:n]):
             value = 0.9 - 0.2 * row - number / 50
@@ -67,7 +66,7 @@ def run_folder(tmp_path_factory, images):
 
 
 def make(*folders, output=None):
-    return [path.read_text(encoding="utf-8") for path in report.write_report(folders, output or folders[0], "A title")]
+    return [path.read_text(encoding="utf-8") for path in write_report(folders, output or folders[0], "A title")]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,10 @@ def pages(run_folder):
 def test_the_report_says_what_the_run_recorded(pages):
     html, tex = pages
     for text in (html, tex.replace("\\_", "_")):
-        assert all(word in text for word in ("A title", "GRADCAM", "RISE", "conv_5", "numpy 2.0", "failed: damaged"))
+        assert all(
+            word in text
+            for word in ("A title", "GRADCAM", "RISE", "conv_5", f"numpy {np.__version__}", "failed: damaged")
+        )
         assert re.search(r"0\.870 \[0\.\d{3}, 0\.\d{3}\]", text), "the mean PCC of GRADCAM with its interval"
     assert "broken.png" not in html, "reasons are counted, not listed by image"
 
@@ -96,7 +98,7 @@ def test_differences_between_rows_are_tested(tmp_path):
     for number in range(9):
         shutil.copy(images / "a.png", images / f"more_{number}.png")
     folder = write_run(tmp_path / "results", images, n=13).folder
-    [section] = [one for one in report_content.compose(Report([folder])) if one.title == "Which differences stand"]
+    [section] = [one for one in compose(Report([folder])) if one.title == "Which differences stand"]
     table = next(block for block in section.blocks if isinstance(block, Table))
     assert ["PCC", "GRADCAM", "RISE", "13", "+0.200", "+1.00"] in [list(row[:6]) for row in table.rows]
 
@@ -138,11 +140,11 @@ def test_the_page_needs_nothing_but_itself(run_folder, pages):
 
 def test_names_of_files_are_text_not_markup():
     table = Table(("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
-    html = report_html.render_html("t", [report_content.Section("s", [table])])
+    html = render_html("t", [Section("s", [table])])
     assert "<b>&" not in html and "&lt;b&gt;&amp;_%$#{}~^\\.png" in html
-    tex = report_tex.render_tex("t", [report_content.Section("s", [table])], "figures")
+    tex = render_tex("t", [Section("s", [table])], "figures")
     assert r"\textless{}b\textgreater{}\&\_\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}.png" in tex
-    assert r"PCC $\uparrow$" in tex and "ü" in report_tex.render_tex("ü", [], "") and "?" in report_tex._text("神")
+    assert r"PCC $\uparrow$" in tex and "ü" in render_tex("ü", [], "") and "?" in _tex_text("神")
 
 
 def test_the_document_has_its_pictures_beside_it(run_folder, pages):
@@ -160,7 +162,7 @@ def test_latex_sets_the_document(run_folder, pages):
 
 
 def test_each_figure_is_drawn(run_folder):
-    pictures = [b for s in report_content.compose(Report([run_folder])) for b in s.blocks if isinstance(b, Picture)]
+    pictures = [b for s in compose(Report([run_folder])) for b in s.blocks if isinstance(b, Picture)]
     names = [picture.name for picture in pictures]
     assert names == ["boxes", "curves", "scatter", "extremes", "most_different"]
     for picture in pictures:

@@ -218,3 +218,19 @@ def test_soft_selection_is_the_image_times_the_scaled_map():
     image = np.full((1, 3, 3), 200, np.uint8)
     selection = representations.represent_soft_selection(np.array([[-1.0, 0.0, 3.0]]), image)
     np.testing.assert_array_equal(selection[0, :, 0], [0, 50, 200])
+
+
+# --- a map that varies by rounding alone -----------------------------------------------------------------------
+@pytest.mark.parametrize("value", [0.7, -0.3, 3e-4, 40.0])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_map_that_is_constant_but_for_rounding_is_drawn_as_constant(image, value, signed):
+    rounded = np.full((7, 7), np.float32(value))
+    rounded[2, 3] = np.nextafter(rounded[2, 3], np.float32(np.inf))
+    constant = np.full((7, 7), np.float32(value))
+    one_colour = representations.represent_heatmap(constant, signed=signed)
+    np.testing.assert_array_equal(representations.represent_heatmap(rounded, signed=signed), one_colour)
+    assert len(np.unique(one_colour.reshape(-1, 3), axis=0)) == 1
+    overlays = [representations.represent_heatmap_overlaid(m, image, signed=signed) for m in (rounded, constant)]
+    np.testing.assert_array_equal(*overlays)
+    assert not representations.represent_hard_selection(rounded, image, 0.5).any()
+    assert representations.compute_isolines(rounded) == []

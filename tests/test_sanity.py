@@ -11,7 +11,7 @@ from planted import BLUE, GREEN, RED, picture, planted_model
 import sanity
 from comparison import sanity_check as sanity_tables
 from comparison.sanity_check import compare_with_trained, summarise_stage
-from pipeline.explain import Examiner
+from pipeline.explain import Runner
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_maps_of_the_trained_network_are_compared_with_those_of_every_stage(work
 def test_a_check_that_is_run_again_explains_nothing_and_says_the_same(work, monkeypatch, capsys):
     assert run(METHODS, "--n_stages=1") == 0
     first = [Path("results", name).read_bytes() for name in ("sanity.csv", "sanity_summary.csv")]
-    monkeypatch.setattr(Examiner, "_explain_group", lambda *args: pytest.fail("a map was computed again"))
+    monkeypatch.setattr(Runner, "explain_group", lambda *args: pytest.fail("a map was computed again"))
     assert run(METHODS, "--n_stages=1") == 0
     assert first == [Path("results", name).read_bytes() for name in ("sanity.csv", "sanity_summary.csv")]
 
@@ -68,7 +68,7 @@ def test_a_check_that_is_run_again_explains_nothing_and_says_the_same(work, monk
 def test_flags_of_main_alone_are_refused(work, capsys, flag):
     with pytest.raises(SystemExit) as stopped:
         run(flag)
-    assert stopped.value.code == 2 and "belongs to main.py" in capsys.readouterr().err
+    assert stopped.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err
 
 
 # --- how alike two maps are --------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from planted import head, noise, residual_backbone
 
 import train
 import utils
-from network import model_files, transfer
+from data.images import read_image
+from network import model_files, transfer, zoo
 from network.classifier import Classifier
-from training import loop as training
-from training import report as training_report
-from training import stages
+from training import command
+from training.loop import best_epoch
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
@@ -44,7 +44,7 @@ def saved_model(tmp_path):
 
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
-    return train.main([*images, f"--weights={weights}", "--model_path=new.keras", *flags])
+    return train.main([*images, f"--weights={weights}", "--output_model_path=new.keras", *flags])
 
 
 def read_table(path):
@@ -88,20 +88,13 @@ def test_the_head_is_cut_off_however_the_model_names_its_input(names, recwarn):
 
 @pytest.mark.parametrize("include_top", [True, False])
 def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
-    model = model_files.zoo_model("MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3))
+    model = zoo.build("MobileNet", weights=None, include_top=include_top, input_shape=(224, 224, 3))
     model.save_weights(tmp_path / "mobilenet.weights.h5")
     backbone = transfer.load_backbone("MobileNet", str(tmp_path / "mobilenet.weights.h5"))
     assert backbone.model.layers[-1].name == "conv_pw_13_relu"
     for layer in backbone.model.layers:
         for one, other in zip(layer.get_weights(), model.get_layer(layer.name).get_weights() if layer.weights else []):
             np.testing.assert_array_equal(one, other)
-
-
-def test_the_head_alone_gives_what_the_whole_model_gives():
-    model = transfer.add_head(transfer.Backbone(residual_backbone(), None, "none", (32, 32)), 3, seed=1)
-    images = noise(5)
-    pooled = stages.pool_features(model, images, "none", batch_size=2)
-    np.testing.assert_allclose(transfer.build_head(model, 1)(pooled), model(images), rtol=1e-4, atol=1e-6)
 
 
 # --- what is trained -------------------------------------------------------------------------------------
@@ -133,27 +126,6 @@ def test_without_weights_every_layer_is_trained(folders):
             assert np.abs(one - other).max() > 0, layer.name
 
 
-def test_rare_classes_weigh_as_much_as_frequent_ones():
-    assert training.balance_classes(np.array([0, 0, 0, 1])) == {0: 4 / 6, 1: 2.0}
-
-
-def test_the_validation_images_decide_which_weights_are_kept_and_when_to_stop():
-    stage = training.Stage("head", epochs=9, learning_rate=1e-3, patience=2)
-    history = {"loss": [1, 1, 1, 1], "val_loss": [0.9, 0.5, 0.6, 0.4999]}  # the last is no progress
-    assert training.best_epoch(history) == 1
-    assert training.is_finished(history, stage)
-    assert not training.is_finished({name: values[:3] for name, values in history.items()}, stage)
-
-
-def test_every_epoch_shows_every_image_once_in_another_order():
-    data = training.Data(np.arange(10), np.arange(10) * 2)
-    batches = {number: list(training.Epoch(data, 4, 0, number)) for number in (0, 1)}
-    orders = [np.concatenate([inputs for inputs, _ in batches[number]]) for number in (0, 1)]
-    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
-    assert list(orders[0]) != list(orders[1])
-    assert all((labels == 2 * inputs).all() for inputs, labels in batches[1])
-
-
 # --- what is written -------------------------------------------------------------------------------------
 def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(folders, saved_model):
     assert run("--epochs_head=3", "--epochs_fine_tuning=1") == 0
@@ -163,7 +135,7 @@ def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(f
     rows = read_table("new_training/validation.csv")
     assert len(rows) == 8
     for row in rows:
-        image = utils.resize_image(utils.read_image(folders / "val" / row["image"]), 32, 32)
+        image = utils.resize_image(read_image(folders / "val" / row["image"]), 32, 32)
         probability = classifier.predict(image[None])[0, classifier.class_index_of(row["true"])]
         assert float(row["true_probability"]) == pytest.approx(probability, abs=1e-4)
         assert row["image"].startswith(row["true"])
@@ -182,17 +154,7 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
     assert run("--epochs_head=3", "--epochs_fine_tuning=0") == 0
     history = [float(row["val_loss"]) for row in read_table("new_training/history.csv")]
     losses = [-np.log(float(row["true_probability"])) for row in read_table("new_training/validation.csv")]
-    assert np.mean(losses) == pytest.approx(history[training.best_epoch({"val_loss": history})], rel=1e-3)
-
-
-def test_the_confusion_matrix_has_a_row_per_true_class():
-    matrix = training_report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
-    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
-
-
-def test_the_worst_image_is_that_whose_true_class_is_least_probable():
-    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    assert training_report.rank_worst(probabilities, np.array([0, 0, 1])).tolist() == [1, 2, 0]
+    assert np.mean(losses) == pytest.approx(history[best_epoch({"val_loss": history})], rel=1e-3)
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------
@@ -209,7 +171,7 @@ def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(folders, save
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(train, "print_epoch", kill)
+            patch.setattr(command, "print_epoch", kill)
             assert run(*flags, "--overwrite") == 130
         assert run(*flags) == 0
         resumed = read_table("new_training/history.csv")
@@ -234,7 +196,7 @@ def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(fold
 
 
 def test_a_model_that_no_run_made_is_not_replaced_unasked(folders, saved_model, capsys):
-    assert run("--model_path=whole.keras") == 2
+    assert run("--output_model_path=whole.keras") == 2
     assert "whole.keras" in capsys.readouterr().err
 
 
@@ -279,12 +241,15 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--model_name=ResNetDemo", "--weights=imagenet"], "ResNetDemo"),
         (["--fine_tune_from=nothing"], "nothing"),
         (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
-        (["--model_path=model.h5"], "model.h5"),
+        (["--output_model_path=model.h5"], "model.h5"),
         (["--val_images_folder_path="], "val_images_folder_path"),
         (["--label_level=monument", "--val_images_folder_path=nowhere"], "nowhere"),
+        (["--multi_label=labels.csv", "--label_level=style"], "--label_level is for one label an image"),
+        (["--weights=none", "--epochs_head=3"], "--epochs_head has no effect with --weights=none"),
+        (["--weights=none", "--fine_tune_from=block_2"], "--fine_tune_from has no effect with --weights=none"),
     ],
 )
-def test_a_slip_is_told_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from planted import draw_weights, head, residual_backbone
+from planted import CELL, SIDE, draw_weights, head, planted_model, residual_backbone
+
+from network.attention_layers import Bags
+from network.transfer import Backbone
 
 SIX = np.arange(6).reshape(2, 3)  # superpixels of a grid of 2 x 3
 
@@ -152,3 +155,29 @@ def with_relu(model, function):
 def shown(images, segments):
     """Which superpixels are not black, bool (n, M), in images (n, H, W, 3)."""
     return np.stack([images[:, segments == index].max(axis=(1, 2)) > 0 for index in range(segments.max() + 1)], axis=1)
+
+
+# --- a bag model ------------------------------------------------------------------------------------------
+def planted_bags(patch_size=CELL, patch_stride=CELL):
+    """How much of each colour a patch holds, as `planted.planted_model` sees it; attention: to colours."""
+    colours = planted_model().get_layer("colours")
+    images = keras.Input((SIDE, SIDE, 3))
+    backbone = Backbone(
+        keras.Model(
+            images, layers.Conv2D(3, CELL, strides=CELL, use_bias=False, activation="relu", name="colours")(images)
+        ),
+        None,
+        "none",
+        (SIDE, SIDE),
+    )
+    model = Bags(patch_size, patch_stride, embedding=3, units=3).add_head(backbone, 3, seed=0)
+    eye = np.eye(3, dtype=np.float32)
+    for name, weights in {
+        "colours": colours.get_weights(),
+        "instances": [eye, np.zeros(3, np.float32)],
+        "attention_v": [eye],
+        "attention_w": [np.full((3, 1), 10, np.float32)],
+        "head_predictions": [20 * eye, np.zeros(3, np.float32)],
+    }.items():
+        model.get_layer(name).set_weights(weights)
+    return model

@@ -1,6 +1,6 @@
 """What each method costs, as a multiple of the network's own forward pass.
 
-    python bench.py [--model_name ResNet] [--rounds 7]
+    python -m tools.bench [--model_name ResNet] [--rounds 7]
 
 The yardstick F is a plain compiled forward pass of the same Keras model per image: `tf.function(model)`, a
 batch of 32, float32, random weights. Every round times F and each method one after the other in this process,
@@ -73,10 +73,10 @@ class Bench:
         import numpy as np
         import tensorflow as tf
 
-        from network import model_files
+        from network import zoo
         from network.classifier import Classifier
 
-        self.model = model_files.zoo_model(model_name, weights=None)
+        self.model = zoo.build(model_name, weights=None)
         self.classifier = Classifier(self.model, model_name)
         self.half = Classifier(self.model, model_name, precision="bfloat16")
         size = self.classifier.input_height, self.classifier.input_width
@@ -126,11 +126,11 @@ class Bench:
         """Seconds per image of a dissection of the last layer's units, besides what is not its own."""
         from data.dataset import Sample
         from units.concepts import Concepts
-        from units.dissection import dissect
+        from units.dissection import MASK_SIDE, dissect
         from units.feature_store import FeatureStore
 
         samples = [Sample(f"{number}.png", str(number), Path()) for number in range(BATCH)]
-        concepts, side = Concepts(["red", "green", "blue"], {}, ""), constants.DISSECTION_SIDE
+        concepts, side = Concepts(["red", "green", "blue"], {}, ""), MASK_SIDE
         masks = {concept: self.scene[:side, :side, concept] > 127 for concept in range(3)}
         images = iter(self.images)
         with (

@@ -1,6 +1,6 @@
 """What judging costs beside the forward passes: the metrics of a map, and the tables of a large run.
 
-    python bench_judges.py [--rounds 20]
+    python -m tools.bench_metrics [--rounds 20]
 
 Printed are the median and the quartiles of the processor seconds of one thread, beside the target: other programs do
 not count, though they slow it by emptying its cache. Maps are smooth noise, records random numbers: that does not

@@ -1,6 +1,6 @@
 """The picture of the page that stands in README.md.
 
-    python app_screenshot.py docs/images/app.jpg
+    python -m tools.page_screenshot docs/images/app.jpg
 
 Opens the page of the embedded network in a Chromium without a window, picks two methods and an example, and saves what
 is seen. Needs `playwright` (requirements-dev.txt) and a Chromium: `apt-get install chromium`.
@@ -11,12 +11,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import constants
-from pipeline.flags import forgive_names, in_range, run_script
+from pipeline.flags import CommandParser, in_range, path, run_command
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """The file to write, the size of the window in pixels, and the port of the page."""
+
+    picture: str
+    width: int
+    height: int
+    port: int
 
 
 def find_chromium() -> str | None:
@@ -26,27 +37,41 @@ def find_chromium() -> str | None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: the file to write, and the window."""
-    parser = argparse.ArgumentParser(description="Take a picture of the page of app.py.", allow_abbrev=False)
-    parser.add_argument("picture", help="file to write: .jpg or .png")
-    parser.add_argument("--width", type=in_range(int, 300), default=1400, help="of the window, in pixels")
-    parser.add_argument("--height", type=in_range(int, 300), default=980, help="of the window, in pixels")
-    parser.add_argument("--port", type=in_range(int, 1, 65535), default=constants.APP_PORT + 1, help="of the page")
+    parser = CommandParser("Take a picture of the page of app.py.", prog="page_screenshot.py")
+    parser.add_argument("picture", type=path, help="file to write: .jpg or .png")
+    parser.add_argument(
+        "--width", type=in_range(int, 300), default=1400, help="of the window, in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--height", type=in_range(int, 300), default=980, help="of the window, in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=in_range(int, 1, 65535),
+        default=constants.PAGE_PORT + 1,
+        help="of the page (default: %(default)s)",
+    )
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def read_settings(args: argparse.Namespace) -> PictureSettings:
+    """The settings of these flags."""
+    return PictureSettings(args.picture, args.width, args.height, args.port)
+
+
+def run(settings: PictureSettings) -> int:
     """Starts the page, takes the picture, ends the page; the exit code."""
     from playwright.sync_api import sync_playwright
 
     browser_path = find_chromium()
     if browser_path is None:
         raise ValueError(f"no Chromium is installed: one of {', '.join(BROWSERS)} is wanted")
-    command = [sys.executable, Path(__file__).parents[1] / "app.py", f"--port={args.port}"]
+    command = [sys.executable, Path(__file__).parents[1] / "app.py", f"--port={settings.port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
         try:
             address = server.stdout.readline().split()[-1]
             browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": args.width, "height": args.height})
+            page = browser.new_page(viewport={"width": settings.width, "height": settings.height})
             page.goto(address)
             page.get_by_text("Drop, paste or take").wait_for(timeout=120_000)
             for text, name in (("rise", "RISE"), ("lime", "LIME")):
@@ -57,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
             page.get_by_text("Done.").wait_for(timeout=120_000)
             page.mouse.move(0, 0)
             page.wait_for_timeout(1000)  # what fades has faded
-            options = {"type": "jpeg", "quality": 55} if args.picture.endswith((".jpg", ".jpeg")) else {}
-            page.screenshot(path=args.picture, **options)
+            options = {"type": "jpeg", "quality": 55} if settings.picture.endswith((".jpg", ".jpeg")) else {}
+            page.screenshot(path=settings.picture, **options)
         finally:
             server.terminate()
     return 0
@@ -66,9 +91,8 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return run_script("app_screenshot.py", run, build_parser().parse_args(argv))
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
-    forgive_names()
     sys.exit(main())

@@ -13,20 +13,28 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import demo
 import utils
-from comparison import compare_figures
 from data import dataset
 from data import objects as object_truth
 from data.dataset import Sample
-from evaluate import Undefined
 from explainers.registry import METHODS
 from metrics import localisation
+from metrics.common import Undefined
+from network import model_files
 from network.classifier import Classifier
-from output.files import figure_saver, write_rows, write_whole
+from output.files import figure_saver, write_whole
+from output.tables import write_table
+from plots.pages import figure_side_by_side
 from plots.panels import ExplainedImage
+from scenes import demo_data
 
 COMPARED = ("ATTENTION", "GRADCAM")
+
+
+def report_attention(model_path: Path, images_folder: str | Path) -> tuple[list[Path], str]:
+    """As `write_report`, for the model of that file, beside it."""
+    classifier, _ = model_files.load_classifier(model_path=model_path)
+    return write_report(classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"))
 
 
 def write_report(classifier: Classifier, images_folder: str | Path, folder: Path) -> tuple[list[Path], str]:
@@ -37,12 +45,12 @@ def write_report(classifier: Classifier, images_folder: str | Path, folder: Path
     )
     rows = [list(explained.values()) for sample in shown if (explained := explain(classifier, sample))]
     title = f"attention and Grad-CAM, {classifier.describe()['model_name']}"
-    figure = compare_figures.figure_side_by_side(rows, COMPARED, title)
+    figure = figure_side_by_side(rows, COMPARED, title)
     paths = [write_whole(folder / "attention.png", figure_saver(figure))]
-    if not demo.is_demo(images_folder):
+    if not demo_data.is_demo(images_folder):
         return paths, ""
     table = measure_parts(classifier, samples, Path(images_folder).parent / "part_masks")
-    paths.append(write_whole(folder / "part_energy.csv", lambda path: write_rows(path, list(table[0]), table)))
+    paths.append(write_table(folder / "part_energy.csv", table))
     return paths, describe_energy(table)
 
 

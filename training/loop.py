@@ -22,20 +22,12 @@ import numpy as np
 
 import constants
 from output.files import write_whole
+from training.training_settings import Stage
 
+LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
+WARM_UP = 0.05  # share of a stage's steps in which the learning rate rises
+WEIGHT_DECAY = 1e-3  # of AdamW, per step and unit of the learning rate
 History = dict[str, list[float]]  # 'accuracy', 'loss', 'val_accuracy', 'val_loss', one value per epoch
-
-
-@dataclass(frozen=True)
-class Stage:
-    """How one stage trains; epochs: at most; patience: epochs without a lower validation loss that end it."""
-
-    name: str
-    epochs: int
-    learning_rate: float
-    patience: int
-    batch_size: int = constants.TRAINING_BATCH_SIZE
-    seed: int = constants.SEED
 
 
 @dataclass(frozen=True)
@@ -126,7 +118,7 @@ def best_epoch(history: History) -> int:
     """The last epoch, from 0, whose validation loss was lower than all before by LEAST_PROGRESS or more."""
     best = 0
     for number, loss in enumerate(history["val_loss"]):
-        if loss <= history["val_loss"][best] - constants.LEAST_PROGRESS:
+        if loss <= history["val_loss"][best] - LEAST_PROGRESS:
             best = number
     return best
 
@@ -151,11 +143,11 @@ def _choose_loss(labels: np.ndarray) -> tuple[dict | None, str, object]:
 
 
 def _make_optimizer(stage: Stage, n_steps: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, round(constants.WARM_UP * n_steps))
+    warm_up = max(1, round(WARM_UP * n_steps))
     rate = keras.optimizers.schedules.CosineDecay(
         stage.learning_rate / 10, max(1, n_steps - warm_up), warmup_target=stage.learning_rate, warmup_steps=warm_up
     )
-    return keras.optimizers.AdamW(rate, weight_decay=constants.WEIGHT_DECAY)
+    return keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------

@@ -7,7 +7,12 @@
 The cost of the last stage, SPARSITY times the mean feature: without it one class becomes what is left where no other
 is seen, and a map for it shows the background.
 
-Each function trains the model it is given and returns the history (`training.run_stage`).
+A bag model (network/attention_layers.py) goes through the same stages, without that cost: its attention says where to
+look. Its head - embedding, attention, dense layer - is trained on the features of its patches. Ilse, Tomczak and
+Welling 2018 train all layers at once, on bags one by one; here a batch holds several, and the loss of an image is the
+cross-entropy of its bag.
+
+Each function trains the model it is given and returns the history (`loop.run_stage`).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +22,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import constants
 from data.labelled_images import LabelledImages
 from network import transfer
 from network.classifier import preprocess
 from training.augmentation import augment
 from training.loop import Data, Epoch, History, Stage, run_stage
+
+SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are trained
 
 
 def train_stages(
@@ -34,23 +40,27 @@ def train_stages(
     first_layer: str | None,
     folder: Path,
     report: Callable,
+    has_bags: bool = False,
 ) -> dict[str, History]:
     """{stage: history} of all stages in their order, each with its checkpoint in `folder`.
 
-    first_layer: from which 'fine_tuning' starts. report(stage, history) is called after every epoch.
+    first_layer: from which 'fine_tuning' starts. report(stage, history) is called after every epoch. has_bags: whether
+    the head is that of a bag model.
     """
     histories = {}
     for stage in stages:
         rest = (train, val, backbone.preprocessing, stage, folder / f"{stage.name}.npz", report)
         if stage.name == "head":
-            histories[stage.name] = train_head(model, *rest)
+            histories[stage.name] = (train_bag_head if has_bags else train_head)(model, *rest)
         else:
             from_scratch = stage.name == "all_layers"
             transfer.set_trained_layers(model, None if from_scratch else first_layer)
-            transfer.set_sparsity(model, constants.SPARSITY if from_scratch else 0.0)
+            if not has_bags:
+                transfer.set_sparsity(model, SPARSITY if from_scratch else 0.0)
             histories[stage.name] = train_layers(model, *rest)
     transfer.set_trained_layers(model, None)  # whoever trains the saved model further starts from Keras's default
-    transfer.set_sparsity(model, 0.0)
+    if not has_bags:
+        transfer.set_sparsity(model, 0.0)
     return histories
 
 
@@ -63,14 +73,30 @@ def train_head(
     checkpoint_path: Path,
     report: Callable,
 ) -> History:
-    """Trains the head of the model on pooled features, which are computed once and without augmentation."""
+    """Trains the dense layer of the model on pooled features, which are computed once and without augmentation."""
     head = transfer.build_head(model, stage.seed)
-    data = [
-        Data(pool_features(model, part.images, preprocessing, stage.batch_size), part.labels) for part in (train, val)
-    ]
+    data = [_pool(model, part, preprocessing, stage.batch_size) for part in (train, val)]
     history = run_stage(head, stage, *data, checkpoint_path, report)
     model.get_layer(transfer.HEAD_LAYER).set_weights(head.get_weights())
     return history
+
+
+def train_bag_head(
+    model: keras.Model,
+    train: LabelledImages,
+    val: LabelledImages,
+    preprocessing: str,
+    stage: Stage,
+    checkpoint_path: Path,
+    report: Callable,
+) -> History:
+    """Trains what follows the patches' features (n, h, w, K), which are computed once and without augmentation.
+
+    The head shares its layers with the model: what it learns is there already.
+    """
+    head = keras.Model(model.get_layer(transfer.POOLING_LAYER).output, model.output)
+    data = [_pool(model, part, preprocessing, stage.batch_size) for part in (train, val)]
+    return run_stage(head, stage, *data, checkpoint_path, report)
 
 
 def train_layers(
@@ -90,15 +116,19 @@ def train_layers(
     return run_stage(model, stage, *data, checkpoint_path, report)
 
 
+def _pool(model: keras.Model, part: LabelledImages, preprocessing: str, batch_size: int) -> Data:
+    return Data(pool_features(model, part.images, preprocessing, batch_size), part.labels)
+
+
 def pool_features(model: keras.Model, images: np.ndarray, preprocessing: str, batch_size: int) -> np.ndarray:
-    """The features (N, K) that the head is given, the mean over positions, of images (N, H, W, 3), 0-255."""
+    """The features (N, ..., K) that the head is given, means over positions, of images (N, H, W, 3), 0-255."""
     pooled = keras.Model(model.input, model.get_layer(transfer.POOLING_LAYER).output)
     data = Data(images, np.zeros(len(images), int), make_preparation(images, preprocessing, augmented=False))
     return pooled.predict(Epoch(data, batch_size), verbose=0)
 
 
 def make_preparation(images: np.ndarray, preprocessing: str, augmented: bool) -> Callable:
-    """What makes a batch of such images ready for the network, as one compiled graph: see `training.Data`."""
+    """What makes a batch of such images ready for the network, as one compiled graph: see `loop.Data`."""
     specs = tf.TensorSpec([None, *images.shape[1:]], tf.as_dtype(images.dtype)), tf.TensorSpec([2], tf.int32)
 
     @tf.function(input_signature=specs, autograph=False)

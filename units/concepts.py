@@ -27,6 +27,7 @@ import numpy as np
 import constants
 import utils
 from data.dataset import Sample, list_classes
+from data.images import read_density_map, read_size
 from units.quantiles import count_above
 
 LABELS, PIXEL_LABELS = "labels", "pixel_labels"  # in the place of a folder
@@ -145,9 +146,9 @@ def _keys(samples: Sequence[Sample]) -> dict[str, str]:
 
 
 def _read_mask(path: Path, sample: Sample, height: int, width: int) -> np.ndarray:
-    mask = utils.read_density_map(path, "mask")
+    mask = read_density_map(path, "mask")
     mask_height, mask_width = mask.shape
-    image_height, image_width = utils.read_size(sample.path)
+    image_height, image_width = read_size(sample.path)
     if abs(mask_width * image_height / (mask_height * image_width) - 1) > constants.MAX_ASPECT_DIFFERENCE:
         raise ValueError(
             f"mask '{path}' is {mask_width} x {mask_height} (width x height), its image '{sample.name}' "

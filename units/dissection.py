@@ -26,6 +26,9 @@ from units.feature_store import FeatureStore
 from units.quantiles import upper_quantiles
 from units.unit_tally import UnitTally
 
+MASK_SIDE = 112  # pixels of a mask's side at most, as in Broden: half of 224
+TOP_IMAGES = 8  # in the figure of a unit
+
 
 @dataclass(frozen=True)
 class Dissection:
@@ -38,7 +41,7 @@ class Dissection:
 
 def mask_size(classifier: Classifier, concepts: Concepts) -> tuple[int, int]:
     """(height, width) at which masks and upsampled maps are compared."""
-    side = 1 if concepts.of_images else constants.DISSECTION_SIDE
+    side = 1 if concepts.of_images else MASK_SIDE
     return min(classifier.input_height, side), min(classifier.input_width, side)
 
 
@@ -49,7 +52,7 @@ def dissect(
     store: FeatureStore,
     *,
     share: float,
-    n_top: int = constants.DISSECTION_TOP_IMAGES,
+    n_top: int = TOP_IMAGES,
 ) -> Dissection:
     """The units of the layers of a store, tallied over all images that can be read.
 
@@ -96,20 +99,10 @@ def _tally(
 
 
 def random_twin(classifier: Classifier, seed: int = constants.SEED) -> Classifier:
-    """A classifier of the same layers, drawn anew by the layers' own initialisers; the model itself stays as it is."""
+    """A classifier of the same layers, their weights drawn by their own initialisers; the model stays as it is."""
     keras.utils.set_random_seed(seed)  # the one seed that initialisers listen to
     try:
         twin = keras.models.clone_model(classifier.model)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ValueError(f"no random twin can be made of this model: {str(error).splitlines()[0]}") from error
-    return Classifier(
-        twin,
-        classifier.model_name,
-        class_names=classifier.class_names,
-        class_ids=classifier.class_ids,
-        layer_name=",".join(view.layer_name for view in classifier.views),
-        preprocessing=classifier.preprocessing,
-        input_size=(classifier.input_height, classifier.input_width),
-        precision=classifier.precision,
-        batch_size=classifier.batch_size,
-    )
+    return classifier.anew(twin)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PANEL = 1.9  # inches: the width of a layer's bars
 ROW = 1.6 * LINE  # inches from one bar to the next
 COLOURS = dict(zip((ONLY_ONE, ONLY_OTHER, SHARED), constants.COLOURS_OVERLAP))
+CONCEPTS_SHOWN = 30  # bars of a histogram
 NONE_FOUND = "no unit detects a concept"
 
 
@@ -57,10 +58,10 @@ def figure_unit(row: Mapping, pictures: Sequence[np.ndarray], titles: Sequence[s
 def figure_histogram(counts: Mapping[str, "Counter"], supertitle: str = "") -> "Figure":
     """How many units detect each concept, the concepts below each other, a panel per layer with one scale.
 
-    counts: layer -> concept -> units. The concepts of most detectors are drawn, up to `DISSECTION_CONCEPTS_SHOWN`.
+    counts: layer -> concept -> units. The concepts of most detectors are drawn, up to `CONCEPTS_SHOWN`.
     """
     ranked = rank_concepts(counts)
-    names = ranked[: constants.DISSECTION_CONCEPTS_SHOWN]
+    names = ranked[:CONCEPTS_SHOWN]
     margin, most = _margin(names), max((max(of.values(), default=0) for of in counts.values()), default=0)
     head = 4.5 * LINE
     figure = drawing.new_figure(
@@ -90,7 +91,7 @@ def figure_comparison(rows: Sequence[Mapping], names: tuple[str, str], supertitl
 
     rows: as `dissection_tables.compare` gives them.
     """
-    shown = rows[: constants.DISSECTION_CONCEPTS_SHOWN]
+    shown = rows[:CONCEPTS_SHOWN]
     margin, width = _margin([row["concept"] for row in shown]), 2 * PANEL + 1.2
     head, bars = 5.5 * LINE, ROW * max(len(shown), 2)
     figure = drawing.new_figure(2 * GAP + margin + width, head + 1.5 * ROW + 6 * LINE + bars, supertitle)

@@ -1,6 +1,5 @@
 """One model's dissection, from its classifier to its files, and two of them compared, for `network_dissection.py`."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,9 @@ import constants
 from data.dataset import Sample
 from network.classifier import Classifier
 from output.files import figure_saver, write_whole
-from output.folder import ScriptFolder
-from pipeline.records import align
-from pipeline.results import versions
-from pipeline.run import find_folder
+from output.folder import open_folder
+from output.progress import printable
+from output.tables import align, write_table
 from plots import drawing
 from units import dissection_figures, dissection_tables
 from units.concepts import Concepts, chance_iou
@@ -44,48 +42,70 @@ class Described:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def choose_levels(args: argparse.Namespace, concepts: Concepts) -> None:
-    """Sets the share of activations and the IoU of a detector that were not asked for to those of these concepts."""
-    if args.activation_share is None:
-        args.activation_share = 1 / len(concepts.names) if concepts.of_images else constants.DISSECTION_SHARE
-    if args.min_iou is None:
-        by_chance = chance_iou(concepts, args.activation_share) if concepts.of_images else 0.0
-        args.min_iou = max(constants.DISSECTION_MIN_IOU, by_chance)
+@dataclass(frozen=True)
+class DissectionSettings:
+    """What a dissection asks, and what it writes.
+
+    activation_share: of all positions, at which a unit is active. min_iou: above which it detects its concept.
+    n_figures: units with a figure. images: their folder, None: the embedded data; limit: of their number. flags: as
+    given, for run.json. overwrite: whether an earlier run in the folder is removed.
+    """
+
+    activation_share: float
+    min_iou: float
+    n_figures: int
+    images: str | None
+    limit: int | None
+    flags: dict
+    overwrite: bool = False
 
 
-def run_model(
-    args: argparse.Namespace,
+def choose_levels(
+    concepts: Concepts, activation_share: float | None = None, min_iou: float | None = None
+) -> tuple[float, float]:
+    """The share of activations and the IoU of a detector as asked for; None: what suits these concepts."""
+    if activation_share is None:
+        activation_share = 1 / len(concepts.names) if concepts.of_images else constants.DISSECTION_SHARE
+    if min_iou is None:
+        by_chance = chance_iou(concepts, activation_share) if concepts.of_images else 0.0
+        min_iou = max(constants.DISSECTION_MIN_IOU, by_chance)
+    return activation_share, min_iou
+
+
+def dissect_model(
+    settings: DissectionSettings,
     folder: Path,
     classifier: Classifier,
     name: str,
     samples: Sequence[Sample],
     concepts: Concepts,
 ) -> Described:
-    """Dissects a model into a folder, which may hold features of an earlier run of it; says what was found.
+    """What was found in a model, once it stands in a folder, which may hold features of an earlier run of it.
 
     Raises ValueError if the folder holds the features of another model, or of other images.
     """
     model = classifier.describe()
-    about = {"name": name, "flags": vars(args), "model": model, "concepts": concepts.names, "versions": versions()}
-    settings = {  # what changes the features; all else may be asked anew of them
-        "images": find_folder(args, "test_images_folder_path"),
+    levels = {key: getattr(settings, key) for key in ("activation_share", "min_iou", "limit")}
+    about = {"name": name, "flags": settings.flags, "levels": levels, "model": model, "concepts": concepts.names}
+    of_features = {  # all that changes them; whatever else is asked, they stay as they are
+        "images": settings.images,
         "weights": classifier.fingerprint,
         **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
     }
-    _held = ScriptFolder(folder, settings, about, FILES, args.overwrite)  # as long as this runs
+    _held = open_folder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.views])
-    dissected = dissect(classifier, samples, concepts, store, share=args.activation_share)
+    dissected = dissect(classifier, samples, concepts, store, share=settings.activation_share)
     rows = dissection_tables.describe_units(dissected, concepts.names)
-    _write_tables(folder, rows, args.min_iou)
+    _write_tables(folder, rows, settings.min_iou)
     tally = next(iter(dissected.tallies.values()))
-    for note in dissection_tables.find_ceilings(tally, concepts.names, args.activation_share, args.min_iou):
-        print(f"too large for a detector at --activation_share={args.activation_share:.3g}: {note}")
+    for note in dissection_tables.find_ceilings(tally, concepts.names, settings.activation_share, settings.min_iou):
+        print(f"too large for a detector at --activation_share={settings.activation_share:.3g}: {printable(note)}")
     for reason in dissected.failed.values():
-        print(reason)
-    _write_figures(folder, args, name, rows, dissected, concepts, store)
-    return Described(name, rows, {**about, "settings": settings}, dissected.failed)
+        print(printable(reason))
+    _write_figures(folder, settings, name, rows, dissected, concepts, store)
+    return Described(name, rows, {**about, "settings": of_features}, dissected.failed)
 
 
 def _read_about(folder: Path) -> dict:
@@ -106,21 +126,29 @@ def read_other(folder: str | Path) -> Described:
 def _write_tables(folder: Path, rows: list[dict], min_iou: float) -> None:
     dissection_tables.write_descriptions(folder, rows)
     layers = dissection_tables.tabulate_layers(rows, min_iou)
-    dissection_tables.write_table(folder / "layers.csv", layers, list(layers[0]))
+    write_table(folder / "layers.csv", layers, list(layers[0]))
     by_concept = dissection_tables.tabulate_concepts(rows, min_iou)
     columns = ["concept", *(row["layer"] for row in layers)]
-    dissection_tables.write_table(folder / "detectors.csv", by_concept, columns)
+    write_table(folder / "detectors.csv", by_concept, columns)
     print(f"\n{dissection_tables.format_rows(layers)}\n")
     if by_concept:
         print(f"{dissection_tables.format_rows(by_concept)}\n")
 
 
-def _write_figures(folder, args, name: str, rows, dissected: Dissection, concepts: Concepts, store) -> None:
-    counts = dissection_tables.count_detectors(rows, args.min_iou)
-    title = f"detectors of {name}: IoU over {args.min_iou:.3g}, {len(dissected.samples)} images"
+def _write_figures(
+    folder: Path,
+    settings: DissectionSettings,
+    name: str,
+    rows: list[dict],
+    dissected: Dissection,
+    concepts: Concepts,
+    store: FeatureStore,
+) -> None:
+    counts = dissection_tables.count_detectors(rows, settings.min_iou)
+    title = f"detectors of {name}: IoU over {settings.min_iou:.3g}, {len(dissected.samples)} images"
     figure = dissection_figures.figure_histogram(counts, title)
     print(write_whole(folder / "histogram.png", figure_saver(figure)))
-    best = dissection_tables.find_detectors(rows, args.min_iou)[: args.n_figures]
+    best = dissection_tables.find_detectors(rows, settings.min_iou)[: settings.n_figures]
     for rank, row in enumerate(best, start=1):
         layer = row["layer"].replace("/", ".")
         path = folder / "units" / f"{rank:02d}_{layer}_{row['unit']}.png"
@@ -150,7 +178,7 @@ def write_comparison(folder: Path, first: Described, other: Described, min_iou: 
     """Two models side by side in words, once comparison.csv and comparison.png are written."""
     rows = dissection_tables.compare(first.rows, other.rows, min_iou)
     names = (first.name, other.name if other.name != first.name else f"{other.name} (2)")
-    dissection_tables.write_table(folder / "comparison.csv", rows, ["concept", "first", "second", "found_in"])
+    write_table(folder / "comparison.csv", rows, ["concept", "first", "second", "found_in"])
     title = f"concepts with a detector, IoU over {min_iou:.3g}"
     figure = dissection_figures.figure_comparison(rows, names, title)
     path = write_whole(folder / "comparison.png", figure_saver(figure))
@@ -171,7 +199,11 @@ def _differences(first: Described, other: Described) -> list[str]:
     asked = {
         "set of concepts": [each.about.get("concepts") for each in (first, other)],
         "folder of images": [each.about.get("settings", {}).get("images") for each in (first, other)],
-        "activation_share": [each.about.get("flags", {}).get("activation_share") for each in (first, other)],
-        "limit": [each.about.get("flags", {}).get("limit") for each in (first, other)],
+        **{key: [_read_level(each, key) for each in (first, other)] for key in ("activation_share", "limit")},
     }
     return [what for what, (one, two) in asked.items() if one != two]
+
+
+def _read_level(run: Described, key: str) -> float | None:
+    """The level of a run; older runs kept it among the flags."""
+    return run.about.get("levels", run.about.get("flags", {})).get(key)

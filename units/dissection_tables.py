@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from output.files import open_text, write_rows, write_whole
-from pipeline.records import align
+from output.files import open_text
+from output.tables import align, write_table
 from units.dissection import Dissection
 from units.unit_tally import UnitTally
 
@@ -40,7 +40,7 @@ def describe_units(dissected: Dissection, concept_names: Sequence[str]) -> list[
 def write_descriptions(folder: Path, rows: Sequence[dict]) -> Path:
     """The path of descriptions.csv."""
     texts = [{**row, "iou": f"{row['iou']:.6f}", "threshold": f"{row['threshold']:.9g}"} for row in rows]
-    return write_whole(folder / "descriptions.csv", lambda path: write_rows(path, COLUMNS, texts))
+    return write_table(folder / "descriptions.csv", texts, COLUMNS)
 
 
 def read_descriptions(folder: str | Path) -> list[dict]:
@@ -126,8 +126,3 @@ def find_ceilings(tally: UnitTally, concept_names: Sequence[str], share: float, 
 def format_rows(rows: Sequence[dict]) -> str:
     """Rows of equal keys as text."""
     return align([list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)])
-
-
-def write_table(path: Path, rows: Sequence[dict], columns: Sequence[str]) -> Path:
-    """The path of a csv file of these rows, which may be none."""
-    return write_whole(path, lambda partial: write_rows(partial, list(columns), list(rows)))

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-import constants
 import utils
 from data.dataset import Sample
 from output.files import save_array, write_whole
 from output.progress import Progress
+
+BLOCK = 2**20  # activations read at a time: 4 MB
 
 
 class FeatureStore:
@@ -42,7 +43,7 @@ class FeatureStore:
             features = self.read(layer, sample, pooled)
             block.append(features.reshape(-1, features.shape[-1]))
             n_values += features.size
-            if n_values >= constants.DISSECTION_BLOCK:
+            if n_values >= BLOCK:
                 yield np.concatenate(block)
                 block, n_values = [], 0
         if block:

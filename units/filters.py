@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import constants
 import representations
 from network.classifier import Classifier
+
+TILES_SHOWN = 64  # pictures of a tiled figure at most
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ def draw_filters(classifier: Classifier, channels: Sequence[int] | None = None) 
         matrix = representations.represent_heatmap(kernel[0, 0].T, signed=True)
         return Tiles([matrix], [f"{n_filters} filters x {kernel.shape[2]} inputs"], "1 x 1, red above zero, blue below")
     strength = np.sqrt(np.mean(kernel**2, axis=2))
-    chosen = choose_largest(strength.max(axis=(0, 1)), constants.TILES_SHOWN)
+    chosen = choose_largest(strength.max(axis=(0, 1)), TILES_SHOWN)
     pictures = [_to_grey(strength[..., k], strength[..., k].max(), zero=0) for k in chosen]
     titles = [f"{k}: up to {strength[..., k].max():.2g}" for k in chosen]
-    return Tiles(pictures, titles, _tell_chosen(len(chosen), n_filters, "root mean square over inputs, zero is black"))
+    return Tiles(
+        pictures, titles, _describe_chosen(len(chosen), n_filters, "root mean square over inputs, zero is black")
+    )
 
 
 def check_channels(channels: Sequence[int] | None, n: int) -> None:
@@ -83,23 +86,25 @@ def find_colours(classifier: Classifier) -> list[int] | None:
 
 def _draw_patches(kernel: np.ndarray, channels: Sequence[int] | None, how: str) -> Tiles:
     largest = np.abs(kernel).max(axis=(0, 1, 2))
-    chosen = choose_largest(largest, constants.TILES_SHOWN) if channels is None else channels
+    chosen = choose_largest(largest, TILES_SHOWN) if channels is None else channels
     pictures = [_to_grey(kernel[..., k], largest[k]) for k in chosen]
     titles = [f"{k}: up to {largest[k]:.2g}" for k in chosen]
-    return Tiles(pictures, titles, _tell_chosen(len(chosen), kernel.shape[3], how))
+    return Tiles(pictures, titles, _describe_chosen(len(chosen), kernel.shape[3], how))
 
 
 def _draw_inputs(kernel: np.ndarray, channels: Sequence[int]) -> Tiles:
     """Every input of the chosen filters, those of the largest weights if they are many."""
     n_inputs = kernel.shape[2]
-    shown = max(1, constants.TILES_SHOWN // len(channels))
+    shown = max(1, TILES_SHOWN // len(channels))
     pictures, titles = [], []
     for k in channels:
         largest = np.abs(kernel[..., k]).max(axis=(0, 1))
         for c in choose_largest(largest, shown):
             pictures.append(_to_grey(kernel[:, :, c, k], largest.max()))
             titles.append(f"filter {k}, input {c}")
-    return Tiles(pictures, titles, _tell_chosen(min(shown, n_inputs), n_inputs, "inputs of a filter, zero is mid-grey"))
+    return Tiles(
+        pictures, titles, _describe_chosen(min(shown, n_inputs), n_inputs, "inputs of a filter, zero is mid-grey")
+    )
 
 
 def _to_grey(weights: np.ndarray, largest: float, zero: float = 127.5) -> np.ndarray:
@@ -109,5 +114,5 @@ def _to_grey(weights: np.ndarray, largest: float, zero: float = 127.5) -> np.nda
     return np.rint(np.broadcast_to(levels, (*weights.shape[:2], 3))).astype(np.uint8)
 
 
-def _tell_chosen(n: int, total: int, how: str) -> str:
+def _describe_chosen(n: int, total: int, how: str) -> str:
     return how if n == total else f"{n} of {total}, {how}"

@@ -2,7 +2,7 @@
 
     argmax_p  score(T(x(p)))  -  l2 mean(i^2)  -  tv mean(|di/dx| + |di/dy|),     i = (x - 127.5) / 127.5
 
-with x(p) the image of the parameters (image_parametrisation.py), T another small transform at every step
+with x(p) the image of the parameters (parametrisations.py), T another small transform at every step
 (transforms.py), and the score one of
 
     class      the logit S_c                     channel    the mean of A_k over positions
@@ -40,9 +40,9 @@ import tensorflow as tf
 import constants
 from network import model_reading
 from network.classifier import Classifier
-from units import parametrisations as image_parametrisation
-from units import transforms
+from units import parametrisations, transforms
 
+ADAM_DECAYS = (0.9, 0.99)  # of the mean gradient and of its mean square
 KINDS = ("class", "channel", "neuron", "layer")
 
 
@@ -94,7 +94,7 @@ class Maximiser:
                 raise ValueError(f"a class is wanted where saliency drives the image, not a {kind}")
             classifier.require_layer()
         size = classifier.input_height, classifier.input_width
-        make = image_parametrisation.PARAMETRISATIONS[settings["parametrisation"]]
+        make = parametrisations.PARAMETRISATIONS[settings["parametrisation"]]
         self.parametrisation = make(*size, settings["noise"])
         self._step = tf.function(self._trace_step, autograph=False)
 
@@ -106,7 +106,7 @@ class Maximiser:
         return State(parameters, zeros, square, np.zeros((0, 2, len(self.indices)), np.float32))
 
     def advance(self, state: State, n_steps: int, report: Callable[[int], None] = lambda step: None) -> State:
-        """The state after so many further steps; `report` is told the number of steps made."""
+        """The state after so many further steps; `report` is called with the number of steps made."""
         tensors = [tf.constant(array) for array in (state.parameters, state.mean, state.square)]
         history = [*state.history]
         for _ in range(n_steps):
@@ -160,7 +160,7 @@ class Maximiser:
         return self.indices
 
     def _penalty(self, image, progress) -> tf.Tensor:
-        image = (image - image_parametrisation.MIDDLE) / image_parametrisation.MIDDLE
+        image = (image - parametrisations.MIDDLE) / parametrisations.MIDDLE
         down, right = image[:, 1:] - image[:, :-1], image[:, :, 1:] - image[:, :, :-1]
         means = [tf.reduce_mean(values, axis=[1, 2, 3]) for values in (image**2, tf.abs(down), tf.abs(right))]
         return self.settings["l2"] * means[0] + self.settings["total_variation"] * progress * (means[1] + means[2])
@@ -177,7 +177,7 @@ class Maximiser:
         return gradient
 
     def _adam(self, parameters, gradient, mean, square, number) -> tuple:
-        mean_decay, square_decay = constants.ADAM_DECAYS
+        mean_decay, square_decay = ADAM_DECAYS
         squared = gradient**2
         if not self.parametrisation.per_coefficient:
             squared = tf.reduce_mean(squared, axis=[1, 2, 3], keepdims=True)
@@ -188,7 +188,7 @@ class Maximiser:
 
 
 def saliency(features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """Grad-CAM maps (n, h, w, 1) divided by their maximum; 1 everywhere where nothing speaks for the class."""
+    """Grad-CAM maps (n, h, w, 1) divided by their maximum; 1 everywhere where no position supports the class."""
     weights = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
     maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=3, keepdims=True))
     largest = tf.reduce_max(maps, axis=[1, 2, 3], keepdims=True)

@@ -20,6 +20,8 @@ import utils
 from data.dataset import Sample
 from network.classifier import Classifier
 
+REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
+
 
 @dataclass
 class TopImages:
@@ -120,7 +122,7 @@ def find_region(activation: np.ndarray, height: int, width: int) -> tuple[np.nda
     upsampled = utils.resize_map(activation, height, width)
     peak = upsampled.max()
     if peak > 0:
-        _, parts = cv2.connectedComponents((upsampled >= constants.REGION_SHARE * peak).astype(np.uint8))
+        _, parts = cv2.connectedComponents((upsampled >= REGION_SHARE * peak).astype(np.uint8))
         row, column = np.unravel_index(upsampled.argmax(), upsampled.shape)
         mask = parts == parts[row, column]
     else:

@@ -1,4 +1,4 @@
-"""From targets to files: images that excite them, the curves of the ascent, and what the classifier says of each.
+"""What is to be visualized, and its files: images that excite it, curves of the ascent, what the classifier says of it.
 
     <folder>/results.csv                     one row per method and target
     <folder>/images/<METHOD>/<target>.png    the image, at the model's input size
@@ -10,9 +10,11 @@ checkpoint, and ends with the very images of one that was not: a step depends on
 """
 
 import csv
+import re
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,8 @@ import constants
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
+from output.tables import align, write_table
 from units.maximisation import Maximiser, State
-from units.visualization_targets import Target
 
 FILES = ("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png")
 COLUMNS = (
@@ -41,8 +43,91 @@ COLUMNS = (
     "seconds",
     "stem",
 )
+MOST_CLASSES = 12  # that are all visualized where none is named
+STEPS_PER_CHECKPOINT = 32  # what a run killed half-way does again
+SURE_PROBABILITY = 0.9  # a class impression is one if the classifier gives its class more
 
 
+@dataclass(frozen=True)
+class Target:
+    """What is to be excited. kind: of maximisation.KINDS. index: of the class or channel, 0 for a layer.
+
+    layer: its path, '' for a class. position: (row, column) of a neuron; None: the middle.
+    """
+
+    kind: str
+    index: int
+    name: str
+    layer: str = ""
+    position: tuple[int, int] | None = None
+
+    @property
+    def stem(self) -> str:
+        """Of its files: any file system takes it, and no other target of the model has it."""
+        numbers = [] if self.kind == "layer" else [self.index, *(self.position or ())]
+        name = (self.layer or self.name)[-80:]  # the end of a nested layer's path tells it from its neighbours
+        return re.sub(r"[^\w.-]+", "_", "_".join(map(str, [self.kind, *numbers, name])))
+
+
+def choose_targets(
+    classifier: Classifier,
+    class_index: str | None = None,
+    layer_name: str | None = None,
+    channels: Sequence[int] | None = None,
+    position: tuple[int, int] | None = None,
+) -> list[Target]:
+    """The targets of the flags: classes and layers by commas; neither: every class, if they are few.
+
+    channels: of every layer; None: the layers as a whole. position: of a neuron; None: whole channels.
+    ValueError for a class, layer, channel or position that the model does not have.
+    """
+    classes = []
+    if class_index:
+        classes = [classifier.class_index_of(name.strip()) for name in class_index.split(",")]
+    elif not layer_name:
+        if classifier.n_classes > MOST_CLASSES:
+            raise ValueError(f"the model has {classifier.n_classes} classes: choose with --class_index or --layer_name")
+        classes = range(classifier.n_classes)
+    targets = [Target("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
+    for name in layer_name.split(",") if layer_name else ():
+        layer = classifier.view(name.strip()).layer_name
+        _check_place(classifier, layer, channels or (), position)
+        if channels is None:
+            targets.append(Target("layer", 0, layer, layer))
+        kind, where = ("neuron", f" at {position[0]}, {position[1]}") if position else ("channel", "")
+        for index in channels or ():
+            targets.append(Target(kind, index, f"{layer}, channel {index}{where}", layer, position))
+    return targets
+
+
+def _check_place(classifier: Classifier, layer: str, channels: Sequence[int], position: tuple[int, int] | None) -> None:
+    """ValueError for channels or a position that the layer does not have."""
+    shape = [step.output.shape for step in classifier.steps if step.path == layer][-1]
+    wrong, n = [k for k in channels if k >= shape[-1]], shape[-1]
+    if wrong:
+        given = ", ".join(map(str, wrong))
+        raise ValueError(f"layer {layer!r} has {n} channels, 0 to {n - 1}; given: {given}")
+    rows, columns = tuple(shape[1:-1]) or (1, 1)
+    if position and (position[0] >= rows or position[1] >= columns):
+        raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")
+
+
+def choose_work(targets: Sequence[Target], methods: Sequence[str] | None) -> dict[str, list[Target]]:
+    """Method -> its targets: all of them, or, where no method was asked for, those whose default it is."""
+    work = {}
+    for target in targets:
+        for method in methods or ["CLASS_IMPRESSION" if target.kind == "class" else "FOURIER"]:
+            work.setdefault(method, []).append(target)
+    return work
+
+
+def choose_method_settings(methods: Iterable[str], n_steps: int | None) -> dict[str, dict]:
+    """Method -> its settings; n_steps: of all of them, None: each one's own."""
+    steps = {"n_steps": n_steps} if n_steps else {}
+    return {name: {**constants.VISUALIZATION_METHODS[name], **steps} for name in methods}
+
+
+# --- images and files ------------------------------------------------------------------------------------
 class Visualizer:
     """Makes the images of targets and keeps them in a folder.
 
@@ -101,7 +186,7 @@ class Visualizer:
         state = read_state(checkpoint) or maximiser.start()
         while state.n_steps < n_steps:
             begin = time.perf_counter()
-            todo = min(constants.STEPS_PER_CHECKPOINT, n_steps - state.n_steps)
+            todo = min(STEPS_PER_CHECKPOINT, n_steps - state.n_steps)
             state = maximiser.advance(state, todo, lambda step: progress.within(step, n_steps))
             state.seconds += time.perf_counter() - begin
             files.write_whole(checkpoint, lambda path, state=state: write_state(path, state))
@@ -131,12 +216,12 @@ class Visualizer:
             )
             self.rows[method, target.stem] = row
         rows = list(self.rows.values())
-        files.write_whole(self.folder / "results.csv", lambda path: files.write_rows(path, list(COLUMNS), rows))
+        write_table(self.folder / "results.csv", rows, COLUMNS)
 
     def _judge(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""
         top, is_class = int(probabilities.argmax()), target.kind == "class"
-        sure = is_class and top == target.index and probabilities[top] > constants.SURE_PROBABILITY
+        sure = is_class and top == target.index and probabilities[top] > SURE_PROBABILITY
         return {
             "method": method,
             "target": target.name,
@@ -148,6 +233,23 @@ class Visualizer:
             "target_probability": f"{probabilities[target.index]:.6f}" if is_class else "",
             "is_sure": ("yes" if sure else "no") if is_class else "",
         }
+
+
+def describe_doubt(row: dict) -> str:
+    """Why an image is no impression of its class."""
+    if (row["verdict"], row["probability"]) == (row["target"], row["target_probability"]):
+        found = f"classified as it, but with {float(row['probability']):.3f} only"
+    else:
+        found = f"classified as {row['verdict']!r} with {row['probability']}, it has {row['target_probability']}"
+    wanted = f"over {SURE_PROBABILITY} is wanted, more --n_steps may help"
+    return f"not an impression of {row['target']!r}: {found}; {wanted}"
+
+
+def format_rows(rows: Sequence[dict]) -> str:
+    """The rows of results.csv as a table."""
+    head = ["target", "method", "classified as", "probability", "score from", "to", "steps", "seconds"]
+    names = ("target", "method", "verdict", "probability", "score_start", "score_end", "steps", "seconds")
+    return align([head, *([str(row[name]) for name in names] for row in rows)])
 
 
 def write_state(path: Path, state: State) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 import constants
-import utils
+from data.images import read_image
 from output import files
 from plots import drawing
-from units.visualization import Visualizer
+from units.visualization import SURE_PROBABILITY, Visualizer
+
+TARGETS_PER_PAGE = 12
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,10 @@ def draw_curve(axes, curve: np.ndarray) -> None:
 def write_figures(visualizer: Visualizer, rows: Sequence[dict], n_methods: int, model_name: str) -> Iterator[Path]:
     """The paths of the pages for rows of results.csv, as they are written; several methods stand side by side."""
     n_columns = n_methods if n_methods > 1 else min(4, len(rows))
-    size = max(1, constants.TARGETS_PER_PAGE // n_columns) * n_columns
-    for number, first in enumerate(range(0, len(rows), size), start=1):
-        shown = [read_visualization(visualizer, row) for row in rows[first : first + size]]
-        figure = figure_visualizations(shown, n_columns, f"what excites {model_name}")
-        name = "feature_visualization.png" if number == 1 else f"feature_visualization_{number}.png"
-        yield files.write_whole(visualizer.folder / name, files.figure_saver(figure))
+    size = max(1, TARGETS_PER_PAGE // n_columns) * n_columns
+    shown = (read_visualization(visualizer, row) for row in rows)
+    path, title = visualizer.folder / "feature_visualization.png", f"what excites {model_name}"
+    return files.write_pages(path, shown, size, lambda page: figure_visualizations(page, n_columns, title))
 
 
 def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:
@@ -71,5 +71,5 @@ def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:
     curve = np.loadtxt(visualizer.curve_path(method, stem), delimiter=",", skiprows=1, ndmin=2)
     verdict = f"classified as {row['verdict']} {float(row['probability']):.2f}"
     if row["is_sure"] == "no":
-        verdict = f"NOT over {constants.SURE_PROBABILITY}: {row['verdict']} {float(row['probability']):.3f}"
-    return Visualization(utils.read_image(visualizer.image_path(method, stem)), curve, [row["target"], method, verdict])
+        verdict = f"NOT over {SURE_PROBABILITY}: {row['verdict']} {float(row['probability']):.3f}"
+    return Visualization(read_image(visualizer.image_path(method, stem)), curve, [row["target"], method, verdict])

@@ -1,12 +1,11 @@
 """A photograph, and all that a visitor asks about it.
 
-The questions are put to the `Examiner` of main.py, its answers kept in memory; a map, a curve, a likeness to gaze is
-computed when it is first asked for. Nothing here knows the page.
+What is asked of the same photograph again - another class, another method, its curves, its likeness to gaze - is added
+to what is known; nothing is computed twice. Nothing here knows the page.
 """
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,18 +13,15 @@ import numpy as np
 
 import constants
 from data.dataset import Sample, load_density_map
-from data.stems import choose_stems
+from data.images import read_image
+from data.names import choose_file_stems
 from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.files import save_array, write_whole
-from pipeline import run_figures as display
-from pipeline.explain import Examiner
-from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.score import Judge, Subject
-from utils import read_image
-from webpage.app_answers import Answers
-from webpage.work import Watch, watched
+from pipeline.run_figures import Style, write_figures
+from webpage.answers import Answers, explain, prepare
+from webpage.work import Watch
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,10 @@ class Photograph(Sample):
 
 @dataclass(frozen=True)
 class Question:
-    """Which maps are to be made or judged: class -> method -> options; faithfulness: as `judge.Judge` takes it."""
+    """Which maps are to be made or scored: class -> method -> options.
+
+    faithfulness: keys of `metrics.catalogue.FAITHFULNESS`, the metrics that ask the network.
+    """
 
     asked: dict[int, dict[Method, dict]]
     seed: int
@@ -51,29 +50,6 @@ class Question:
     def counts(self) -> dict[str, int]:
         """How many maps of each method are asked for."""
         return Counter(method.name for methods in self.asked.values() for method in methods)
-
-
-class WatchedExaminer(Examiner):
-    """An examiner of a photograph that is read already, reporting to the watch of a question that may take several."""
-
-    def __init__(self, *args, photograph: Subject, watch: Watch, **options):
-        self.photograph, self.watch = photograph, watch
-        super().__init__(*args, **options)
-
-    def read_subjects(self, samples: Sequence[Sample]) -> dict[str, Subject | str]:
-        """The photograph, asked about the class of this examiner: a large one is slow to read and to shrink."""
-        image, pixels = self.photograph.image, self.photograph.pixels
-        row = self.classifier.predict(pixels[None])[0]
-        return {sample.stem: self._make_subject(sample, image, pixels, row) for sample in samples}
-
-    @property
-    def progress(self) -> Watch:
-        """What the examiner reports to."""
-        return self.watch
-
-    @progress.setter
-    def progress(self, own) -> None:
-        """The progress that it makes for its own part is not used."""
 
 
 @contextlib.contextmanager
@@ -94,15 +70,11 @@ class Case:
     def __init__(self, path: Path, classifier: Classifier, folder: Path, density_map_path: Path | None = None):
         with _without_folder(path):
             image = read_image(path)
-        sample = Photograph(path.name, choose_stems([path.name])[0], path, image=image)
-        examiner = Examiner(classifier, None, None, class_rule="predicted")
-        subject = examiner.read_subjects([sample])[sample.stem]
-        if not isinstance(subject, Subject):
-            raise ValueError(subject)
-        probabilities = classifier.predict(subject.pixels[None])[0]
+        prepared = prepare(Photograph(path.name, choose_file_stems([path.name])[0], path, image=image), classifier)
+        probabilities = classifier.predict(prepared.pixels[None])[0]
         top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
         self.top_classes = {int(index): float(probabilities[index]) for index in top}  # the most probable first
-        self.subject, self.classifier, self.folder = subject, classifier, folder
+        self.prepared, self.classifier, self.folder = prepared, classifier, folder
         self.density_map_path, self.simulated = density_map_path, density_map_path is not None
         self.answers: dict[int, Answers] = {}  # by class
         self.shown: dict[tuple[int, str], dict] = {}  # class and method of the maps on the screen -> its options
@@ -111,7 +83,7 @@ class Case:
     @property
     def sample(self) -> Sample:
         """The photograph with the density map it has at present."""
-        return replace(self.subject.sample, density_map_path=self.density_map_path)
+        return replace(self.prepared.sample, density_map_path=self.density_map_path)
 
     def records(self) -> list[tuple[int, Record]]:
         """Class and record of what is shown, as far as it is known."""
@@ -130,63 +102,48 @@ class Case:
             for class_index in class_indices if method.load().uses_class else class_indices[:1]:
                 shown[class_index, method.name] = options
                 answers = self.answers.setdefault(class_index, Answers(self.folder / f"class_{class_index}"))
-                answers.settle(method.name, {**options, "seed": seed})
+                answers.use_options(method.name, {**options, "seed": seed})
         self.shown = shown
         return self.ask_again()
 
     def ask_again(self, faithfulness: tuple[str, ...] = ()) -> Question:
-        """The question of what is shown: what is missing of it, by the present gaze and these judges."""
+        """The question of what is shown: what is missing of it, by the present gaze and these metrics."""
         asked = {}
         for (class_index, name), options in self.shown.items():
-            record = self.answers[class_index].find(name, self.sample)
-            wanted = self._judge(self.classifier, faithfulness).wanted(self.sample)
-            if record is None or (not record.failed and record.lacks(wanted)):
+            if self.answers[class_index].lacks(name, self.sample, faithfulness, self.classifier):
                 asked.setdefault(class_index, {})[METHODS[name]] = options
         return Question(asked, self.seed, faithfulness)
 
     def answer(self, question: Question, watch: Watch) -> None:
-        """Makes and judges the maps that the question asks for."""
-        n_images = 2 * (self.classifier.input_height + 1)  # of two curves: a row's worth of pixels a step
-        judge = self._judge(watched(self.classifier, watch, n_images), question.faithfulness)
-        for class_index, methods in question.asked.items():
-            WatchedExaminer(
-                self.classifier,
-                self.answers[class_index],
-                judge,
-                class_rule=str(class_index),
-                seed=question.seed,
-                photograph=self.subject,
-                watch=watch,
-            ).examine([self.sample], methods)
+        """Makes and scores the maps that the question asks for; raises `Stopped` once the watch is stopped."""
+        prepared = replace(self.prepared, sample=self.sample)
+        for class_index, chosen in question.asked.items():
+            asked = prepared, class_index, chosen, self.answers[class_index], self.classifier
+            explain(*asked, faithfulness=question.faithfulness, seed=question.seed, watch=watch)
 
     def compare_with(self, density_map_path: Path | None) -> None:
         """From now on, this is where people looked; ValueError for a density map that cannot be used."""
         sample = replace(self.sample, density_map_path=density_map_path)
         if density_map_path is not None:
             with _without_folder(density_map_path):
-                load_density_map(sample, *self.subject.size)
+                load_density_map(sample, *self.prepared.size)
         self.density_map_path, self.simulated = density_map_path, False
         for answers in self.answers.values():
             answers.forget_gaze()
 
-    def _judge(self, classifier: Classifier, faithfulness: tuple[str, ...]) -> Judge:
-        return Judge(classifier, GazeTruth([self.sample]), faithfulness=faithfulness)
-
     # --- what is downloaded --------------------------------------------------------------------------------
 
-    def write_files(self, style: display.Style) -> list[Path]:
+    def write_files(self, style: Style) -> list[Path]:
         """The raw maps shown (.npy), each followed by its figure (.png), as main.py writes them."""
         paths = []
         for class_index, record in self.records():
             if record.failed:
                 continue
-            answers, path = (
-                self.answers[class_index],
-                self.folder / f"{record.method}_{class_index}_{record.stem}.npy",
-            )
+            answers = self.answers[class_index]
+            path = self.folder / f"{record.method}_{class_index}_{record.stem}.npy"
             saliency_map = answers.read_map(record)
             paths.append(write_whole(path, lambda partial, array=saliency_map: save_array(partial, array)))
             method, model = METHODS[record.method], self.classifier.describe()
-            figure = display.write_figures(answers, [self.sample], [method], "grid", style, model)[0]
+            figure = write_figures(answers, [self.sample], [method], "grid", style, model)[0]
             paths.append(figure.replace(path.with_suffix(".png")))
         return paths

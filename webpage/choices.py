@@ -3,19 +3,30 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import constants
 from explainers.registry import METHODS, Method, Option, read_bool
 from pipeline.run_figures import Style
 
 if TYPE_CHECKING:
     from network.classifier import Classifier
 
+MAX_NUMBER = 5000  # of masks, samples, steps that a visitor may ask for
+MAX_CELLS = 2**22  # of all masks of RISE together: n_masks * mask_size^2
+MAX_SEED = 2**32 - 1
+COLORMAPS = ("jet", "turbo", "viridis", "inferno", "gray", "RdBu_r", "coolwarm")
+FAST = {  # method -> the options it has on the page at first: seconds instead of minutes
+    "RISE": {"n_masks": 500},
+    "LIME": {"num_samples": 200},
+    "KERNEL_SHAP": {"num_samples": 200},
+    "SCORECAM": {"max_n": 64},
+    "SMOOTHGRAD": {"n_samples": 10},
+    "INTEGRATED_GRADIENTS": {"n_steps": 20},
+}
 NO_CLASS = -1  # the value of 'none' in the list of second classes
 
 
 def first_text(method: Method, option: Option) -> str:
     """What stands in the option's field at first: a fast setting, else the default; '' for a default of None."""
-    value = constants.APP_FAST.get(method.name, {}).get(option.name, option.default)
+    value = FAST.get(method.name, {}).get(option.name, option.default)
     return "" if value is None else str(value)
 
 
@@ -56,8 +67,8 @@ def _check_masks(options: dict | None, classifier: "Classifier") -> None:
     side, size = min(classifier.input_height, classifier.input_width), options["mask_size"]
     if size > side:
         raise ValueError(f"RISE, mask_size: {side} at most, the pixels along a side of the input, not {size}")
-    if size > 0 and options["n_masks"] * size**2 > constants.APP_MAX_CELLS:
-        most = constants.APP_MAX_CELLS // size**2
+    if size > 0 and options["n_masks"] * size**2 > MAX_CELLS:
+        most = MAX_CELLS // size**2
         raise ValueError(f"RISE, n_masks: the page takes {most} at most with a mask_size of {size}; main.py takes more")
 
 
@@ -81,11 +92,9 @@ def _read(method: Method, option: Option, text: str):
         raise ValueError(f"{method.name}, {option.name}: {reason}") from None
     if option.choices is not None and value not in option.choices:
         raise ValueError(f"{method.name}, {option.name}: one of {', '.join(option.choices)} is wanted, not {text!r}")
-    too_large = isinstance(value, int | float) and value > constants.APP_MAX_NUMBER
+    too_large = isinstance(value, int | float) and value > MAX_NUMBER
     if too_large and value != option.default:  # one visitor's millions would starve the others
-        raise ValueError(
-            f"{method.name}, {option.name}: the page takes {constants.APP_MAX_NUMBER} at most; main.py takes more"
-        )
+        raise ValueError(f"{method.name}, {option.name}: the page takes {MAX_NUMBER} at most; main.py takes more")
     return value
 
 
@@ -101,7 +110,7 @@ def read_seed(value: object) -> int:
     """The seed in its field; ValueError for what is no whole number, or none that a generator takes."""
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(f"seed: a whole number is wanted, not {value}")
-    return int(read_number("seed", value, 0, constants.APP_MAX_SEED))
+    return int(read_number("seed", value, 0, MAX_SEED))
 
 
 def read_classes(values: Sequence[object], n_classes: int) -> list[int]:
@@ -122,8 +131,8 @@ def read_index(name: str, value: object, n: int) -> int:
 def read_style(alpha: object, colormap: object) -> Style:
     """How maps are drawn; ValueError for what the page does not offer."""
     alpha = read_number("Opacity", alpha, 0, 1)
-    if colormap not in constants.APP_COLORMAPS:
-        raise ValueError(f"Colour map: one of {', '.join(constants.APP_COLORMAPS)} is wanted, not {_say(colormap)}")
+    if colormap not in COLORMAPS:
+        raise ValueError(f"Colour map: one of {', '.join(COLORMAPS)} is wanted, not {_say(colormap)}")
     return Style(colormap, alpha)
 
 

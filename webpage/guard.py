@@ -1,21 +1,35 @@
-"""What the page's server answers, and to whom a browser may talk while it shows the page.
+"""Who may ask the page's server for what.
 
 Gradio's server has more routes than the page needs: a proxy, a fetcher of addresses elsewhere, a monitor, links to
-sessions. The guard lets through those of the page and answers 404 for all others. A question is read first
-(app_questions.py): one that names a file not uploaded here is refused. A page for this machine only answers to the
-machine's own names, so that a site elsewhere cannot take one of its own for it (DNS rebinding). No request is longer
-than the page needs. The answers tell the browser to talk to this server alone.
+sessions. The guard stands before it, and refuses
+
+    403  a request from a page of another origin, or one that names a file not uploaded here
+    404  a route that the page does not need
+    400  a request that the page does not make
+    401  a visitor without the password, where there is one
+    411  a request whose length is not said
+    413  a request that is longer than the page needs
+    421  a name that is not this machine's, of a page for this machine alone: a site elsewhere could give itself the
+         address of this machine, and take the page for one of its own (DNS rebinding)
+
+What proxies say (`X-Forwarded-Host` and the like) is dropped: anyone can say it. The answers tell the browser to talk
+to this server alone.
 """
 
+import asyncio
+import base64
+import binascii
+import hmac
+import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import constants
 
 if TYPE_CHECKING:
-    from webpage.app_questions import Questions
     from webpage.visitors import Visitors
 
 ROUTES = re.compile(
@@ -24,38 +38,99 @@ ROUTES = re.compile(
     r"|file=(?!https?:).*))",
     re.DOTALL,
 )
+STARTUP = "/gradio_api/startup-events"  # by which Gradio asks itself, without a password, whether it is there
 HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SESSION = re.compile(r"\w{1,64}")
+MARK = {"_type": "gradio.FileData"}
+MAX_REQUEST = 2**18  # bytes of any request but an upload
 FORM = 2**16  # bytes of an upload that are not its file
+WRONG_PASSWORD = 1.0  # seconds that a wrong password costs
+
+
+class Requests:
+    """What a browser may ask of the page's functions: a request (JSON) is read before Gradio sees it.
+
+    What reaches Gradio is written anew from what was understood, so that no other field of a request can mean anything:
+    a file is its path and the mark by which Gradio, too, checks it.
+    fields: function -> whether each of its inputs is a file. is_upload: whether a path is that of a file sent here.
+    """
+
+    def __init__(self, fields: Mapping[int, Sequence[bool]], is_upload: Callable[[object], bool]):
+        self.fields, self.is_upload = fields, is_upload
+
+    def read(self, body: bytes) -> bytes:
+        """The request as Gradio is to see it.
+
+        ValueError for one that the page does not make, PermissionError for one that names a file not uploaded here.
+        """
+        try:
+            asked = json.loads(body)
+        except RecursionError:
+            raise ValueError("no request of the page is so deep") from None
+        if not isinstance(asked, dict):
+            raise ValueError("not a request of the page")
+        index, session, trigger = (asked.get(name) for name in ("fn_index", "session_hash", "trigger_id"))
+        if type(index) is not int or index not in self.fields:
+            raise ValueError("no function of the page")
+        if not isinstance(session, str) or not SESSION.fullmatch(session):
+            raise ValueError("no session")
+        if trigger is not None and type(trigger) is not int:
+            raise ValueError("no part of the page")
+        values, fields = asked.get("data"), self.fields[index]
+        if not isinstance(values, list) or len(values) != len(fields):
+            raise ValueError(f"{len(fields)} values are wanted")
+        data = [self._file(value) if is_file else _plain(value) for value, is_file in zip(values, fields)]
+        event = asked.get("event_data")
+        event = {name: _plain(value) for name, value in event.items()} if isinstance(event, dict) else {}
+        request = {"fn_index": index, "session_hash": session, "trigger_id": trigger, "data": data, "event_data": event}
+        return json.dumps(request).encode()
+
+    def _file(self, value: object) -> dict | None:
+        if value is None:
+            return None
+        path = value.get("path") if isinstance(value, dict) else value
+        if not self.is_upload(path):
+            raise PermissionError("no file that was uploaded here")
+        return {"path": path, "meta": MARK}
+
+
+def _plain(value: object):
+    """A number, a text, a truth value, None, or a list of them."""
+    for single in value if isinstance(value, list) else [value]:
+        if isinstance(single, list | dict):
+            raise ValueError("no value of a field")
+    return value
 
 
 class Guard:
     """An ASGI application before another.
 
-    questions: what may be asked. visitors: is told who is there. host: the address it answers at.
+    requests: what may be asked. visitors: is told who is connected. host: the address it answers at. password: asked of
+    every visitor by HTTP's Basic authentication, whatever name they give; None: of nobody.
     """
 
-    def __init__(self, app, questions: "Questions", visitors: "Visitors", host: str):
-        self.app, self.questions, self.visitors = app, questions, visitors
-        self.is_private = host in LOOPBACK
+    def __init__(self, app, requests: Requests, visitors: "Visitors", host: str, password: str | None = None):
+        self.app, self.requests, self.visitors = app, requests, visitors
+        self.is_private, self.password = host in LOOPBACK, password
 
     async def __call__(self, scope, receive, send):
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close", "code": 1008})
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path, headers = unquote(scope["path"]), dict(scope["headers"])
-        if self.is_private and not _is_own_name(headers.get(b"host", b"")):
-            return await _refuse(send, 421)
-        if not ROUTES.fullmatch(path):
-            return await _refuse(send, 404)
-        if refusal := _check_length(path, headers):
+        if refusal := self._check(path, headers):
+            if refusal == 401 and b"authorization" in headers:
+                await asyncio.sleep(WRONG_PASSWORD)
             return await _refuse(send, refusal)
         if path.rstrip("/") == "/gradio_api/queue/join":
             try:
-                receive = _replay(self.questions.read(await _read(receive)), receive)
+                receive = _replay(self.requests.read(await _read(receive)), receive)
             except PermissionError:
                 return await _refuse(send, 403)
             except ValueError:
@@ -67,9 +142,23 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
-        shown = path.removeprefix("/gradio_api/heartbeat/")
-        with nullcontext() if shown == path else self.visitors.present(shown):
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_of_proxy(pair[0])]}
+        session = _find_session(path, scope.get("query_string", b""))
+        with nullcontext() if session is None else self.visitors.connected(session):
             return await self.app(scope, receive, answer)
+
+    def _check(self, path: str, headers: dict[bytes, bytes]) -> int | None:
+        """The status that refuses a request by its path and headers; None for one that may pass."""
+        if self.is_private and not _is_own_name(headers.get(b"host", b"")):
+            return 421
+        if not _is_own_origin(headers):
+            return 403
+        is_open = self.password is None or path == STARTUP
+        if not is_open and not _has_password(headers.get(b"authorization", b""), self.password):
+            return 401
+        if not ROUTES.fullmatch(path):
+            return 404
+        return _check_length(path, headers)
 
 
 def _is_own_name(host: bytes) -> bool:
@@ -78,13 +167,51 @@ def _is_own_name(host: bytes) -> bool:
     return name is not None and (name[1] or name[2]).decode("latin-1") in LOOPBACK
 
 
+def _is_own_origin(headers: dict[bytes, bytes]) -> bool:
+    """Whether a request comes from this page, or from no page: one of another site carries an Origin that is not the
+    Host, or, for a picture or a script, says by Sec-Fetch-Site that it comes from elsewhere. A link to the page may.
+    """
+    origin = headers.get(b"origin")
+    if origin is not None:
+        try:
+            place = urlsplit(origin.decode("latin-1").lower()).netloc
+        except ValueError:
+            return False
+        return place != "" and place == headers.get(b"host", b"").decode("latin-1").lower()
+    is_foreign = headers.get(b"sec-fetch-site", b"none") in (b"cross-site", b"same-site")
+    return not is_foreign or headers.get(b"sec-fetch-mode") == b"navigate"
+
+
+def _has_password(authorization: bytes, password: str) -> bool:
+    """Whether an Authorization header holds the password."""
+    kind, _, text = authorization.partition(b" ")
+    try:
+        given = base64.b64decode(text, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return False
+    return kind.lower() == b"basic" and hmac.compare_digest(given, password.encode())
+
+
+def _is_of_proxy(name: bytes) -> bool:
+    """Whether a header is one by which a proxy tells what it was asked."""
+    return name.lower().startswith((b"x-forwarded", b"forwarded"))
+
+
+def _find_session(path: str, query: bytes) -> str | None:
+    """The session of a connection that stays open while its page is shown; None for any other request."""
+    if path == "/gradio_api/queue/data":
+        return parse_qs(query.decode("latin-1")).get("session_hash", [None])[0]
+    session = path.removeprefix("/gradio_api/heartbeat/")
+    return None if session == path else session
+
+
 def _check_length(path: str, headers: dict[bytes, bytes]) -> int | None:
     """The status that refuses a body too long, or of unknown length; None for any other."""
     length = headers.get(b"content-length", b"0")
     if b"transfer-encoding" in headers or not length.isdigit():
         return 411
     is_upload = path == "/gradio_api/upload"
-    longest = constants.APP_MAX_UPLOAD + FORM if is_upload else constants.APP_MAX_QUESTION
+    longest = constants.PAGE_MAX_UPLOAD + FORM if is_upload else MAX_REQUEST
     return 413 if int(length) > longest else None
 
 
@@ -108,5 +235,8 @@ def _replay(body: bytes, receive):
 
 
 async def _refuse(send, status: int) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"not here\n"})
+    headers = [(b"content-type", b"text/plain")]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="page", charset="UTF-8"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"refused\n"})

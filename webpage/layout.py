@@ -1,4 +1,4 @@
-"""What stands on the page: its fields, buttons and places for answers. What happens with them is in `app_page.py`."""
+"""What stands on the page: its fields, buttons and places for answers. What happens with them is in page.py."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import gradio as gr
 import constants
 from data.dataset import Sample
 from explainers.registry import METHODS, Method, Option
-from webpage.choices import NO_CLASS, first_text, list_choices
+from webpage.choices import COLORMAPS, NO_CLASS, first_text, list_choices
 from webpage.html import show_status, show_table
 from webpage.maps import show_examples
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FONTS = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")  # of the reader's machine
 FIRST_METHODS = ("GRADCAM",)
-TITLE = "Where does the network look?"
 SUBTITLE = "Drop a photograph: the network says what it sees, and the map shows what in it speaks for that."
 PICK = """element.addEventListener('{event}', event => {{
     const picked = event.target.closest('{tag}');
@@ -30,7 +29,7 @@ class Layout:
     """The components of the page, made within a `gr.Blocks`; examples: samples to pick from."""
 
     def __init__(self, examples: Sequence[Sample]):
-        gr.HTML(f"<h1>{TITLE}</h1><p>{SUBTITLE}</p>", elem_id="title")
+        gr.HTML(f"<h1>{constants.TITLE}</h1><p>{SUBTITLE}</p>", elem_id="title")
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=2, min_width=320):
                 self._question(examples)
@@ -86,7 +85,7 @@ class Layout:
         with gr.Row():
             self.alpha = gr.Slider(0, 1, constants.ALPHA, step=0.05, label="Opacity", elem_id="alpha")
             self.colormap = gr.Dropdown(
-                label="Colour map", choices=list(constants.APP_COLORMAPS), value=constants.COLORMAP, elem_id="colormap"
+                label="Colour map", choices=list(COLORMAPS), value=constants.COLORMAP, elem_id="colormap"
             )
             self.one_scale = gr.Checkbox(label="One colour scale for both classes", value=True, elem_id="one-scale")
         with gr.Row():

@@ -7,29 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import constants
 import representations
 import utils
 from data.dataset import Sample
 from explainers.registry import METHODS
 from metrics.catalogue import METRICS
-from pipeline import run_figures as display
 from pipeline.records import Record
-from plots import pages as figures
-from webpage import html as app_html
+from pipeline.run_figures import Style, explained_image
+from plots.pages import figure_panel
+from webpage.html import show_figure, show_picture
 
 if TYPE_CHECKING:
     from webpage.case import Case
 
+PICTURE_SIDE = 560  # pixels of the longer side of a picture on the page
+EXAMPLE_SIDE = 200  # of an example to pick
 METRICS_SHOWN = ("pcc", "sim", "insertion_auc", "deletion_auc")
 
 
-def show_maps(case: "Case", style: display.Style, one_scale: bool = True) -> str:
+def show_maps(case: "Case", style: Style, one_scale: bool = True) -> str:
     """All that is shown, as far as it is computed.
 
     one_scale: whether the maps of a method share a scale, so that a class nothing speaks for looks like it.
     """
-    image = shrink(case.subject.image)
+    image = shrink(case.prepared.image)
     found = [(index, record) for index, record in case.records() if not record.failed]
     failed = [record for _, record in case.records() if record.failed]
     limits = {}
@@ -50,25 +51,20 @@ def show_examples(samples: Sequence[Sample]) -> str:
     """A button for each sample, its value being the sample's place in the list."""
     buttons = []
     for place, sample in enumerate(samples):
-        picture = shrink(sample.read(), constants.APP_EXAMPLE_SIDE)
-        picture = app_html.show_picture(picture, f"Example {place + 1}: {sample.label}")
+        picture = shrink(sample.read(), EXAMPLE_SIDE)
+        picture = show_picture(picture, f"Example {place + 1}: {sample.label}")
         buttons.append(f'<button type="button" value="{place}">{picture}</button>')
     return f'<p>or an example, drawn:</p><div class="examples">{"".join(buttons)}</div>'
 
 
-def shrink(image: np.ndarray, side: int = constants.APP_PICTURE_SIDE) -> np.ndarray:
+def shrink(image: np.ndarray, side: int = PICTURE_SIDE) -> np.ndarray:
     """The image (H, W, 3) with no more pixels than the page shows."""
     share = min(1.0, side / max(image.shape[:2]))
     return utils.resize_image(image, *(max(1, round(share * side)) for side in image.shape[:2]))
 
 
 def _show_map(
-    case: "Case",
-    class_index: int,
-    record: Record,
-    image: np.ndarray,
-    style: display.Style,
-    limits: tuple[float, float] | None,
+    case: "Case", class_index: int, record: Record, image: np.ndarray, style: Style, limits: tuple[float, float] | None
 ) -> str:
     """One map over the photograph, with its colour bar, its numbers and its curves."""
     answers, explainer = case.answers[class_index], METHODS[record.method].load()
@@ -77,21 +73,21 @@ def _show_map(
     overlay = representations.represent_heatmap_overlaid(saliency_map, image, style.colormap, style.alpha, **options)
     about = f"for {case.classifier.class_names[class_index]}" if explainer.uses_class else "of any class"
     alt = f"{record.method} {about} over the photograph, strongest {say_place(saliency_map)}"
-    parts = [app_html.show_picture(overlay, alt, "overlay")]
+    parts = [show_picture(overlay, alt, "overlay")]
     scale = representations.colour_scale(saliency_map, style.colormap, **options)
     strip = scale.colour(np.linspace(scale.low, scale.high, 256)[None].repeat(8, axis=0))
     digits = 3 - math.ceil(math.log10(scale.high - scale.low))  # of the range: a millionth of it reads as 0
     low, high = (f"{round(value, digits) + 0.0:.4g}" for value in (scale.low, scale.high))
-    bar = app_html.show_picture(strip, f"colour bar from {low} to {high}", "strip")
+    bar = show_picture(strip, f"colour bar from {low} to {high}", "strip")
     parts.append(f'<div class="scale"><span>{low}</span>{bar}<span>{high}</span></div>')
     for what, picture in answers.pictures.get(record.method, {}).items():
         picture = utils.resize_image(picture, *image.shape[:2])  # from the network's square to the photograph's shape
-        parts.append(app_html.show_picture(picture, f"{record.method} {about}: {what}", "overlay"))
+        parts.append(show_picture(picture, f"{record.method} {about}: {what}", "overlay"))
     if answers.read_curves(record) is not None:
         look = {"colormap": style.colormap, "alpha": style.alpha, "density_note": style.density_note}
-        row = display.explained_image(answers, case.sample, record, look)
+        row = explained_image(answers, case.sample, record, look)
         curves = f"insertion, area {record.insertion_auc:.2f}, and deletion, area {record.deletion_auc:.2f}"
-        parts.append(app_html.show_figure(figures.figure_curves(row), curves, "curves"))
+        parts.append(show_figure(figure_panel(row, "insertion and deletion"), curves, "curves"))
     lines = [f"<strong>{record.method}</strong> {escape(about)}", *map(escape, describe(record, case.simulated))]
     return f"<figure><figcaption>{'<br>'.join(lines)}</figcaption>{''.join(parts)}</figure>"
 

@@ -1,6 +1,6 @@
 """What happens on the page: each handler answers one thing a visitor can do.
 
-A question is answered in the background (app_case.py) while its handler, a generator, shows how far it is. Who asks
+A question is answered in the background (case.py) while its handler, a generator, shows how far it is. Who asks
 something new stops what they asked before.
 """
 
@@ -14,11 +14,11 @@ import gradio as gr
 
 import constants
 from data.dataset import Sample
-from webpage.app_questions import Questions
 from webpage.choices import read_classes, read_index, read_methods, read_seed, read_style
 from webpage.follow import follow
+from webpage.guard import Requests
 from webpage.html import show_classes, show_status
-from webpage.layout import TITLE, Layout
+from webpage.layout import Layout
 from webpage.maps import show_maps
 from webpage.visitors import Visitor, Visitors
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from network.classifier import Classifier
     from webpage.case import Case, Question
 
+KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
 NO_PHOTOGRAPH = "Drop, paste or take a photograph, or pick an example."
-LOADING = "The network is being loaded …"
-GAZE_WAITS = "The gaze density map is kept until its photograph comes."
+LOADING = "The network is loading …"
+GAZE_WAITS = "The gaze density map is kept: now add its photograph."
 
 
 class Page:
@@ -39,21 +40,21 @@ class Page:
 
     def __init__(self, visitors: Visitors, samples: Sequence[Sample]):
         self.visitors, self.samples, self.model = visitors, samples, Future()
-        often, age = constants.APP_KEEP_UPLOADS // 6, constants.APP_KEEP_UPLOADS
-        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(often, age)) as self.blocks:
+        cache = KEEP_UPLOADS // 6, KEEP_UPLOADS  # how often Gradio looks, and the age at which a file goes
+        with gr.Blocks(title=constants.TITLE, analytics_enabled=False, delete_cache=cache) as self.blocks:
             self.at = Layout(samples)
             self._connect()
         visitors.uploads.sent = self.blocks.upload_file_set  # Gradio notes there what it receives
         self.blocks.queue(default_concurrency_limit=None)  # the executor of the visitors sets the limit
 
     @property
-    def questions(self) -> Questions:
+    def requests(self) -> Requests:
         """What may be asked of the page."""
         fields = {
             index: [block in (self.at.photo, self.at.density_map) for block in function.inputs]
             for index, function in self.blocks.fns.items()
         }
-        return Questions(fields, self.visitors.uploads.holds)
+        return Requests(fields, self.visitors.uploads.holds)
 
     @property
     def classifier(self) -> "Classifier":
@@ -107,7 +108,7 @@ class Page:
             yield at.blank(NO_PHOTOGRAPH) | {at.density_map: None}
             return
         try:
-            visitor, path = self.visitors.take(request.session_hash, sent["path"])
+            visitor, path = self.visitors.claim(request.session_hash, sent["path"])
         except ValueError as error:
             yield at.blank(str(error), wrong=True) | {at.photo: None}
             return
@@ -169,7 +170,7 @@ class Page:
         visitor, path = self.visitors.of(request.session_hash), None
         try:
             if sent is not None:
-                visitor, path = self.visitors.take(request.session_hash, sent["path"])
+                visitor, path = self.visitors.claim(request.session_hash, sent["path"])
             if (case := visitor.case) is None:
                 visitor.gaze = path
                 yield {self.at.status: show_status(GAZE_WAITS if path else NO_PHOTOGRAPH)}
@@ -181,7 +182,7 @@ class Page:
         yield from self._answer(visitor, case, case.ask_again())
 
     def _look_at(self, visitor: Visitor, path: Path, density_map_path: Path | None, data: dict) -> Iterator[dict]:
-        turn = visitor.forget()
+        token = visitor.forget()
         yield self.at.blank("Looking at the photograph …" if self.model.done() else LOADING)
         classifier = self.classifier  # waited for first: TensorFlow comes with what is imported here
 
@@ -192,7 +193,7 @@ class Page:
         except (ValueError, MemoryError) as error:
             yield self.at.blank(str(error), wrong=True) | {self.at.photo: None, self.at.density_map: None}
             return
-        if visitor.turn is not turn:  # another photograph has come meanwhile
+        if visitor.token is not token:  # another photograph has come meanwhile
             return
         visitor.case, top = case, case.top_classes
         chosen = {self.at.class_index: next(iter(top))}
@@ -254,5 +255,5 @@ class Page:
         visitor = self.visitors.of(request.session_hash)
         if visitor.case is None or not visitor.case.records():
             return {self.at.status: show_status(NO_PHOTOGRAPH)}
-        paths = visitor.case.write_files(visitor.look())
+        paths = visitor.case.write_files(visitor.drawing_style())
         return {self.at.files: gr.update(value=[str(path) for path in paths], visible=True)}

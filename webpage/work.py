@@ -4,13 +4,14 @@ A computation is given a `Watch` in the place of a run's `Progress`. What report
 `Stopped` at its next report: the work itself ends, not only the waiting for it.
 """
 
-import copy
 import io
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, wait
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from output.progress import Progress
 
@@ -31,7 +32,7 @@ class Watch(Progress):
     def __init__(self, counts: dict[str, int]):
         super().__init__(counts, io.StringIO())
         self.stopped = threading.Event()
-        self.step, self.fraction, self.passes = "", 0.0, 0
+        self.step, self.fraction, self.n_predicted = "", 0.0, 0
 
     def check(self) -> None:
         """Raises `Stopped` once the work is to stop."""
@@ -41,7 +42,7 @@ class Watch(Progress):
     def begin(self, method: str, image: str) -> None:
         """A step is begun."""
         self.check()
-        self.step, self.fraction, self.passes = method, 0.0, 0
+        self.step, self.fraction, self.n_predicted = method, 0.0, 0
         super().begin(method, image)
 
     def within(self, done: int, total: int) -> None:
@@ -84,14 +85,18 @@ class Work:
         return bool(wait([self.future], timeout=seconds).done)
 
 
-def watched(classifier: "Classifier", watch: Watch, total: int) -> "Classifier":
-    """The classifier, its predictions reported to `watch` as parts of a step of `total` images."""
-    twin = copy.copy(classifier)
+class WatchedPredictions:
+    """What a metric asks of a classifier - `predict` and `batch_size` - reported to a watch.
 
-    def predict(images):
-        watch.within(min(watch.passes, total), total)
-        watch.passes += len(images)
-        return classifier.predict(images)
+    total: how many images a step asks about, of which each prediction is a part.
+    """
 
-    twin.predict = predict
-    return twin
+    def __init__(self, classifier: "Classifier", watch: Watch, total: int):
+        self.classifier, self.watch, self.total = classifier, watch, total
+        self.batch_size = classifier.batch_size
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """`Classifier.predict`; raises `Stopped` once the work is to stop."""
+        self.watch.within(min(self.watch.n_predicted, self.total), self.total)
+        self.watch.n_predicted += len(images)
+        return self.classifier.predict(images)

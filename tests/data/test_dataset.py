@@ -9,9 +9,7 @@ from PIL import Image
 import constants
 from data.class_names import read_class_names
 from data.dataset import Sample, count_unmatched, label_of, list_classes, load_dataset, load_density_map
-from data.fixations import read_fixations
-from data.stems import choose_stems
-from utils import fold_name
+from data.fixation_files import read_fixations
 
 
 def make_images(folder, *names, size=(6, 4)):
@@ -125,31 +123,6 @@ def test_a_limit_still_shows_every_style(tmp_path):
 def test_a_limit_below_one_is_refused(tmp_path):
     with pytest.raises(ValueError, match="limit must be 1 or more; got 0"):
         load_dataset(make_images(tmp_path, "a.png"), limit=0)
-
-
-# --- stems -----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("names", "stems"),
-    [
-        (["a.jpg", "b.png"], ["a", "b"]),
-        (["a.jpg", "a.png", "b.png"], ["a_jpg", "a_png", "b"]),
-        (["cats/1.png", "dogs/1.png", "dogs/2.png"], ["cats_1", "dogs_1", "2"]),
-        (["cats/1.jpg", "cats/1.png", "dogs/1.png"], ["cats_1_jpg", "cats_1_png", "dogs_1"]),
-        (["a:b?.png", "c. .png"], ["a_b_", "c"]),
-    ],
-)
-def test_a_stem_is_the_shortest_that_no_other_image_has(names, stems):
-    assert choose_stems(names) == stems
-    assert choose_stems(names[::-1]) == stems[::-1]
-
-
-def test_stems_differ_even_where_case_and_accents_do_not_count():
-    names = ["A.png", "a.png", "a.jpg", "a_jpg.png", "\u00e9.png", "e\u0301.png"]
-    names += ["x" * 200 + "1.png", "x" * 200 + "2.png"]
-    stems = choose_stems(names)
-    assert len({fold_name(stem) for stem in stems}) == len(names)
-    assert len({fold_name(stem) for stem in choose_stems(["A.png", "a.png"])}) == 2
-    assert max(len(stem.encode()) for stem in stems) < 140
 
 
 def test_a_limit_renames_no_output_file(tmp_path):

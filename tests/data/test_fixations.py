@@ -1,27 +1,11 @@
-"""Files of fixations: the csv, MexCulture142's text files and any others, their numbers, and what is refused."""
+"""Fixations of one image: inside and outside, by observer, repeated, blinks, and their units."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import DATA
 
-from data.fixations import Fixations, read_fixations
-
-HEAD = "image,observer,fixation,x_px,y_px,duration_ms\n"
-
-
-def write(folder, **files):
-    """The folder with a text file of each name and content; '__' in a name stands for '/'."""
-    for name, content in files.items():
-        path = folder / (name.replace("__", "/") + ".txt")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return folder
-
-
-def write_csv(tmp_path, text):
-    path = tmp_path / "fixations.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
+from data.fixations import Fixations, gather_fixations
 
 
 def make(*scan_paths, durations=None):
@@ -31,7 +15,6 @@ def make(*scan_paths, durations=None):
     return Fixations(np.concatenate(points), observers, durations, len(points))
 
 
-# --- what is known of them -----------------------------------------------------------------------------------
 def test_inside_keeps_the_first_pixel_and_drops_the_one_behind_the_last():
     fixations = make([[0, 0], [9.9, 4.9], [10, 2], [3, 5]], [[-0.1, 2]], durations=np.arange(5.0))
     inside = fixations.inside(height=5, width=10)
@@ -57,133 +40,27 @@ def test_a_duration_is_missing_if_there_is_none_or_it_is_not_above_zero():
     assert make([[1, 2]]).n_without_duration is None
 
 
-# --- csv -----------------------------------------------------------------------------------------------------
-def test_a_csv_gives_each_image_its_observers_points_and_durations(tmp_path):
-    rows = "b.jpg,7,1,1.5,2,200\na.jpg,7,1,3,4,100\nb.jpg,12,1,5,6,\n\nb.jpg,7,2,7,8,50\n"
-    found = read_fixations(write_csv(tmp_path, HEAD + rows))
-    assert list(found) == ["b.jpg", "a.jpg"]
-    fixations = found["b.jpg"]
-    np.testing.assert_array_equal(fixations.points, [[1.5, 2], [5, 6], [7, 8]])
-    assert fixations.points.dtype == np.float64
-    assert fixations.observers.tolist() == [0, 1, 0]
-    np.testing.assert_array_equal(fixations.durations, [200, np.nan, 50])
-    assert (fixations.n_observers, fixations.observers_known, found["a.jpg"].n_observers) == (2, True, 1)
+def test_rows_are_gathered_by_observer_and_blinks_dropped_and_counted():
+    nan = np.nan
+    rows = [("b", 1, 2, 100), ("a", nan, nan, 50), ("b", 3, nan, 60), ("a", 5, 6, nan)]
+    fixations = gather_fixations(rows, observers=["c"], n_blinks=2)
+    np.testing.assert_array_equal(fixations.points, [[1, 2], [5, 6]])
+    assert fixations.observers.tolist() == [1, 2]  # c, who has none, b, a
+    np.testing.assert_array_equal(fixations.durations, [100, nan])
+    assert (fixations.n_observers, fixations.n_blank, fixations.n_blinks) == (3, 1, 4)
+    assert gather_fixations([], timed=False).durations is None
 
 
-@pytest.mark.parametrize(
-    "head", ["y,X,observer,image", "\ufeff y_px , x_px,Observer,IMAGE", "y,x_px,observer,image,note"]
-)
-def test_columns_are_known_by_their_names_wherever_they_stand(tmp_path, head):
-    fixations = read_fixations(write_csv(tmp_path, f"{head}\n2,1,anna,cats/1.png,\n"))["cats/1.png"]
-    assert (fixations.points.tolist(), fixations.durations) == ([[1, 2]], None)
+def test_places_in_any_unit_become_pixels_of_the_image():
+    points = np.array([[0.5, 0.25]])
+    assert make(points).in_pixels(40, 60).points.tolist() == [[0.5, 0.25]]
+    found = {unit: replace(make(points), unit=unit).in_pixels(40, 60) for unit in ("fraction", "centred")}
+    assert found["fraction"].points.tolist() == [[30, 10]] and found["centred"].points.tolist() == [[30.5, 20.25]]
+    assert {one.unit for one in found.values()} == {"pixels"}
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "no column image; wanted are .* it has none"),
-        ("image;observer;x;y\n", "separated by ';'; commas were wanted"),
-        ("image,observer,x,duration\n", "no column y or y_px; .* it has image, observer, x, duration"),
-        ("image,observer,x,x_px,y\n", "two columns x or x_px"),
-        (HEAD, "no row under its head"),
-        (HEAD + "a.jpg,1,1,3,4,100\na.jpg,1,2,x,4,100\n", "line 3 .* numbers; got x, 4, 100"),
-        (HEAD + "a.jpg,1,1,nan,4,100\n", "line 2 .* numbers; got nan"),
-        (HEAD + "a.jpg,1,1,,4,100\n", "line 2 .* numbers"),
-        (HEAD + "a.jpg,1,1,3,4\n", "line 2 .* has 5 columns only"),
-        (HEAD + ",1,1,3,4,100\n", "line 2 .* names no image"),
-        (HEAD + "a.jpg,,1,3,4,100\n", "line 2 .* names no observer"),
-    ],
-)
-def test_a_csv_of_another_layout_is_refused_and_the_place_named(tmp_path, text, reason):
-    with pytest.raises(ValueError, match=f"fixations: .*{reason}"):
-        read_fixations(write_csv(tmp_path, text))
-
-
-# --- folders of text files -----------------------------------------------------------------------------------
-def test_scan_paths_of_mexculture_tell_observers_and_milliseconds(tmp_path):
-    write(
-        tmp_path,
-        Colonial_A_Puebla_ScanPath_N_2_P_10="5 6 0.25\n",
-        Colonial_A_Puebla_ScanPath_N_2_P_2="1 2 0.1\n3 4 0\n",
-        Colonial_A_Puebla_ScanPath_N_2_P_3="",
-        Modern_B_Puebla_ScanPath_N_1_P_1="7 8 0.3\n",
-    )
-    found = read_fixations(tmp_path)
-    assert list(found) == ["Colonial_A_Puebla_N_2", "Modern_B_Puebla_N_1"]
-    fixations = found["Colonial_A_Puebla_N_2"]
-    np.testing.assert_array_equal(fixations.points, [[1, 2], [3, 4], [5, 6]])
-    np.testing.assert_allclose(fixations.durations, [100, 0, 250])
-    assert fixations.observers.tolist() == [0, 0, 2]  # participants 2, 3, 10, the second of whom saw nothing
-    assert (fixations.n_observers, fixations.n_blank, fixations.n_without_duration) == (3, 1, 1)
-
-
-def test_points_of_all_participants_count_as_one_observers(tmp_path):
-    write(tmp_path, Colonial_A_Puebla_GazeFix_N_2="1 2\n3.5\t4\n\n")
-    fixations = read_fixations(tmp_path)["Colonial_A_Puebla_N_2"]
-    assert fixations.points.tolist() == [[1, 2], [3.5, 4]]
-    assert (fixations.n_observers, fixations.observers_known, fixations.durations) == (1, False, None)
-
-
-def test_where_there_are_scan_paths_the_points_of_all_are_not_counted_twice(tmp_path):
-    write(
-        tmp_path,
-        README="a data set",
-        fixations__Colonial_A_Puebla_GazeFix_N_1="1 2\n",
-        fixations__Modern_B_X_GazeFix_N_1="5 6",
-        scanpaths__Colonial_A_Puebla_ScanPath_N_1_P_1="1 2 0.1\n",
-    )
-    found = read_fixations(tmp_path)
-    assert {name: fixations.observers_known for name, fixations in found.items()} == {
-        "Colonial_A_Puebla_N_1": True,
-        "Modern_B_X_N_1": False,
-    }
-    assert len(found["Colonial_A_Puebla_N_1"]) == 1
-
-
-def test_any_other_text_file_is_of_the_image_of_its_stem(tmp_path):
-    found = read_fixations(write(tmp_path, dog="1 2 0.1\n", cats__1="3 4\n", empty=""))
-    assert {name: fixations.points.tolist() for name, fixations in found.items()} == {
-        "cats/1": [[3, 4]],
-        "dog": [[1, 2]],
-        "empty": [],
-    }
-    assert found["dog"].durations.tolist() == [100]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("1 2 3 4\n", "x y or x y seconds .* it has 4 columns"),
-        ("1 2\n1 2 3\n", "it has 2 or 3 columns"),
-        ("12,5 30,1\n", "line 1 .* got 12,5, 30,1"),
-        ("1 2\n\nx 2\n", "line 3 .* got x, 2"),
-        ("inf 2\n", "line 1 .* got inf"),
-    ],
-)
-def test_a_text_file_of_another_layout_is_refused_and_named(tmp_path, content, reason):
-    with pytest.raises(ValueError, match=f"fixations: .*{reason}") as raised:
-        read_fixations(write(tmp_path, dog=content))
-    assert "dog.txt" in str(raised.value)
-
-
-def test_two_files_of_one_participant_are_refused(tmp_path):
-    write(tmp_path, a__Modern_B_X_ScanPath_N_1_P_1="1 2 3", b__Modern_B_X_ScanPath_N_1_P_01="1 2 3")
-    with pytest.raises(ValueError, match="P_1.txt.*P_01.txt.*same image"):
-        read_fixations(tmp_path)
-
-
-def test_what_is_not_there_is_said(tmp_path):
-    with pytest.raises(ValueError, match="no file or folder .*nowhere"):
-        read_fixations(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no .txt file"):
-        read_fixations(tmp_path)
-
-
-# --- real data -----------------------------------------------------------------------------------------------
-@pytest.mark.data
-def test_every_fixation_of_osie_is_read():
-    found = read_fixations(DATA / "osie" / "fixations.csv")
-    assert (len(found), sum(map(len, found.values()))) == (60, 8349)
-    assert {fixations.n_observers for fixations in found.values()} == {15}
-    assert sum(fixations.inside(600, 800).n_outside for fixations in found.values()) == 0
-    assert min(fixations.durations.min() for fixations in found.values()) == 20
+def test_places_on_a_screen_are_those_in_an_image_of_its_size_alone():
+    on_screen = replace(make([[3, 4]]), unit="screen", screen=(40, 60))
+    assert on_screen.in_pixels(40, 60).points.tolist() == [[3, 4]]
+    with pytest.raises(ValueError, match="screen of 60 x 40, the image has 50 x 40.*--fixations_unit=pixels"):
+        on_screen.in_pixels(40, 50)

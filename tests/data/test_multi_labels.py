@@ -14,9 +14,9 @@ import train
 from data import multi_labels as multi_label
 from data.labelled_images import LabelledImages
 from network import model_files
-from plots import pages as figures
 from training import loop as training
-from training import report as training_report
+from training import training_figures as figures
+from training import training_files
 
 LABELS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
 
@@ -183,15 +183,15 @@ def test_cross_entropy_by_hand_and_finite_for_a_certain_mistake():
 def test_accuracy_is_the_share_of_labels_right_and_without_any_precision_the_mean_is_none():
     labels = np.array([[1, 0], [1, 0]], np.float32)
     val = LabelledImages(["a", "b"], np.zeros((2, 8, 8, 3), np.uint8), labels, ["x", "y"], [])
-    measured = training_report.measure(val, np.array([[0.9, 0.6], [0.5, 0.1]]))
+    measured = training_files.measure(val, np.array([[0.9, 0.6], [0.5, 0.1]]))
     wanted = {"val_accuracy": 0.5, "mean_average_precision": None, "average_precision_undefined": ["x", "y"]}
     assert measured == wanted
-    assert "undefined" in training_report.describe(measured, 2)[1]
+    assert "undefined" in training_files.describe(measured, 2)[1]
     json.dumps(measured, allow_nan=False)
 
 
 def test_a_worst_image_is_under_its_true_labels_and_the_costliest_probabilities():
-    title = training_report._title_labels(list("wxyz"), np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.4, 0.0]))
+    title = training_files._title_labels(list("wxyz"), np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.4, 0.0]))
     assert title.split("\n") == ["true: w, y", "x: 0.80, wanted 0", "y: 0.40, wanted 1", "w: 0.90, wanted 1"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from planted import DATA
 
 from data.taxonomy import taxonomy_of_names
-from data.taxonomy_files import read_taxonomy
+from data.taxonomy_files import open_taxonomy
 
 ANIMALS = "leaf,group,kingdom\ngoldfish,fish,animal\nrobin,bird,animal\norange,fruit,plant\ncrane,bird,animal\n"
 
@@ -20,48 +20,9 @@ def write(tmp_path):
     return write
 
 
-# --- what a file says ----------------------------------------------------------------------------------------
-def test_a_file_tells_the_levels_and_the_nodes_of_every_leaf(write):
-    taxonomy = read_taxonomy(write(ANIMALS))
-    assert taxonomy.levels == ("leaf", "group", "kingdom")
-    assert [taxonomy.label(2, position) for position in range(3)] == ["orange", "fruit", "plant"]
-
-
-def test_a_byte_order_mark_and_blank_lines_do_not_matter(write):
-    assert read_taxonomy(write("\ufeff" + ANIMALS.replace("\n", "\n\n"))).levels[0] == "leaf"
-
-
-@pytest.mark.parametrize(
-    "text, words",
-    [
-        ("name,group\na,b\n", "should begin with the columns leaf, or index and leaf"),
-        ("", "it has none"),
-        ("leaf\na\n", "then one of its own per level up"),
-        ("leaf,group,group\na,b,b\n", "one of its own"),
-        ("leaf,group\n", "has no leaf"),
-        ("leaf,group\na\n", "line 2"),
-        ("leaf,group\na,b\nc,\n", "line 3"),
-        ("leaf,group\na,b\nA,b\n", "leaf 'A' is in lines 2 and 3"),
-        ("index,leaf,group\n0,a,b\n0,c,b\n", "index 0 is in lines 2 and 3"),
-        ("index,leaf,group\nx,a,b\n", "line 2 of"),
-        ("index,leaf,group\n-1,a,b\n", "the index of a class was wanted"),
-        ("leaf,group,kingdom\na,b,c\nd,b,e\n", "group 'b' is under two of the level 'kingdom': 'c' and 'e'"),
-    ],
-)
-def test_a_bad_file_is_told_in_one_line(write, text, words):
-    with pytest.raises(ValueError) as error:
-        read_taxonomy(write(text))
-    assert words in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_missing_file_is_named():
-    with pytest.raises(ValueError, match=r"no file 'nowhere\.csv'"):
-        read_taxonomy("nowhere.csv")
-
-
 # --- a model's place -----------------------------------------------------------------------------------------
 def test_a_model_of_leaves_is_read_on_every_level_in_its_own_order(write):
-    match = read_taxonomy(write(ANIMALS)).match(["Orange", "robin", "crane", "goldfish"])
+    match = open_taxonomy(write(ANIMALS)).match(["Orange", "robin", "crane", "goldfish"])
     assert match.own == 0 and match.note == ""
     leaf, group, kingdom = match.levels
     assert leaf.class_names == ["orange", "robin", "crane", "goldfish"] and leaf.node_of.tolist() == [0, 1, 2, 3]
@@ -70,25 +31,25 @@ def test_a_model_of_leaves_is_read_on_every_level_in_its_own_order(write):
 
 
 def test_a_model_that_was_trained_on_groups_is_read_from_there_up(write):
-    match = read_taxonomy(write(ANIMALS)).match(["bird", "fish", "fruit"])
+    match = open_taxonomy(write(ANIMALS)).match(["bird", "fish", "fruit"])
     assert match.own == 1 and [level.name for level in match.levels] == ["group", "kingdom"]
     assert match.levels[1].class_names == ["animal", "plant"] and match.levels[1].node_of.tolist() == [0, 0, 1]
 
 
 def test_leaves_without_a_class_are_said_and_no_error(write):
-    match = read_taxonomy(write(ANIMALS)).match(["goldfish", "orange"])
+    match = open_taxonomy(write(ANIMALS)).match(["goldfish", "orange"])
     assert match.note == "2 of leaf are no classes of the model: robin, crane"
 
 
 def test_classes_that_the_file_lacks_and_leaves_they_may_mean_are_told_together(write):
     with pytest.raises(ValueError) as error:
-        read_taxonomy(write(ANIMALS.replace("goldfish", "goldfsh"))).match(["goldfish", "robin", "orange", "crane"])
+        open_taxonomy(write(ANIMALS.replace("goldfish", "goldfsh"))).match(["goldfish", "robin", "orange", "crane"])
     assert "no label for 1 of the model's 4 classes: goldfish" in str(error.value)
     assert "1 of its leaves are no classes of the model: goldfsh" in str(error.value)
 
 
 def test_the_index_tells_two_cranes_apart(write):
-    taxonomy = read_taxonomy(write("index,leaf,group\n2,crane,tool\n0,crane,bird\n1,robin,bird\n"))
+    taxonomy = open_taxonomy(write("index,leaf,group\n2,crane,tool\n0,crane,bird\n1,robin,bird\n"))
     leaf, group = taxonomy.match(["crane", "robin", "crane"]).levels
     assert leaf.class_names == ["crane (0)", "robin", "crane (2)"]
     assert group.class_names == ["bird", "tool"] and group.node_of.tolist() == [0, 0, 1]
@@ -96,7 +57,7 @@ def test_the_index_tells_two_cranes_apart(write):
 
 def test_two_cranes_without_an_index_are_refused(write):
     with pytest.raises(ValueError, match="several classes of the model are called 'crane'"):
-        read_taxonomy(write(ANIMALS)).match(["crane", "robin", "crane"])
+        open_taxonomy(write(ANIMALS)).match(["crane", "robin", "crane"])
 
 
 @pytest.mark.parametrize(
@@ -109,25 +70,25 @@ def test_two_cranes_without_an_index_are_refused(write):
 )
 def test_an_index_of_another_model_is_refused_and_the_first_is_named(write, indices, words):
     rows = zip(indices, ("crane,bird", "robin,bird", "crane,tool"))
-    taxonomy = read_taxonomy(write("\n".join(["index,leaf,group", *(f"{index},{row}" for index, row in rows)])))
+    taxonomy = open_taxonomy(write("\n".join(["index,leaf,group", *(f"{index},{row}" for index, row in rows)])))
     with pytest.raises(ValueError) as error:
         taxonomy.match(["crane", "robin", "crane"])
     assert words in str(error.value)
 
 
 def test_a_class_without_an_index_is_lacking_though_another_has_its_name(write):
-    taxonomy = read_taxonomy(write("index,leaf,group\n0,crane,bird\n1,robin,bird\n"))
+    taxonomy = open_taxonomy(write("index,leaf,group\n0,crane,bird\n1,robin,bird\n"))
     with pytest.raises(ValueError, match="no label for 1 of the model's 3 classes: crane"):
         taxonomy.match(["crane", "robin", "crane"])
 
 
 def test_an_index_says_nothing_of_a_model_of_groups(write):
-    taxonomy = read_taxonomy(write("index,leaf,group,kind\n7,robin,bird,animal\n8,orange,fruit,plant\n"))
+    taxonomy = open_taxonomy(write("index,leaf,group,kind\n7,robin,bird,animal\n8,orange,fruit,plant\n"))
     assert taxonomy.match(["fruit", "bird"]).own == 1
 
 
 def test_two_levels_with_other_members_are_described_differently(write):
-    taxonomy = read_taxonomy(write(ANIMALS))
+    taxonomy = open_taxonomy(write(ANIMALS))
     models = ["crane", "robin", "orange"], ["crane", "orange", "robin"]
     one, other = (taxonomy.match(names).levels[1] for names in models)
     assert one.class_names == other.class_names and one.describe() != other.describe()
@@ -155,7 +116,7 @@ def test_the_classes_of_imagenet_are_all_told_apart():
     from data.class_names import read_class_names
 
     names, _ = read_class_names(str(DATA / "models" / "imagenet_class_index.json"))
-    match = read_taxonomy(DATA / "imagenet_animals.csv").match(names)
+    match = open_taxonomy(DATA / "imagenet_animals.csv").match(names)
     leaf, group, kingdom = match.levels
     assert [len(level.class_names) for level in match.levels] == [1000, 8, 2] and match.note == ""
     assert [group.class_names[group.node_of[index]] for index in (134, 517)] == ["bird", "other"]

@@ -22,13 +22,14 @@ from test_contract import (  # noqa: F401  run here again, on a bag model
     test_the_same_seed_gives_the_same_map,
     test_what_the_registry_offers_the_constructor_takes,
 )
+from twins import planted_bags
 
 from explainers.attention import Attention, find_patches, spread_attention
 from explainers.registry import METHODS
 from network.attention_layers import Bags
 from network.classifier import Classifier
 from network.transfer import Backbone
-from pipeline import explain as explaining
+from pipeline.explain import find_misfits
 
 METHOD = METHODS["ATTENTION"]
 
@@ -36,31 +37,6 @@ METHOD = METHODS["ATTENTION"]
 @pytest.fixture(params=[METHOD], ids=["ATTENTION"])
 def method(request):
     return request.param
-
-
-def planted_bags(patch_size=CELL, patch_stride=CELL):
-    """How much of each colour a patch holds, as `planted.planted_model` sees it; attention: to colours."""
-    colours = planted_model().get_layer("colours")
-    images = keras.Input((SIDE, SIDE, 3))
-    backbone = Backbone(
-        keras.Model(
-            images, layers.Conv2D(3, CELL, strides=CELL, use_bias=False, activation="relu", name="colours")(images)
-        ),
-        None,
-        "none",
-        (SIDE, SIDE),
-    )
-    model = Bags(patch_size, patch_stride, embedding=3, units=3).add_head(backbone, 3, seed=0)
-    eye = np.eye(3, dtype=np.float32)
-    for name, weights in {
-        "colours": colours.get_weights(),
-        "instances": [eye, np.zeros(3, np.float32)],
-        "attention_v": [eye],
-        "attention_w": [np.full((3, 1), 10, np.float32)],
-        "head_predictions": [20 * eye, np.zeros(3, np.float32)],
-    }.items():
-        model.get_layer(name).set_weights(weights)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +114,8 @@ def test_a_model_without_attention_is_refused_with_the_reason_and_left_out_of_al
     classifier = Classifier(planted_model())
     with pytest.raises(ValueError, match="attention over patches, as attention_mil.py trains it.* no layer 'patches'"):
         Attention(classifier, None, np.zeros((SIDE, SIDE, 3), np.uint8))
-    assert METHOD in explaining.find_misfits(classifier, {METHOD: {}, METHODS["GRADCAM"]: {}})
-    assert not explaining.find_misfits(Classifier(planted_bags()), {METHOD: {}, METHODS["GRADCAM"]: {}})
+    assert METHOD in find_misfits(classifier, {METHOD: {}, METHODS["GRADCAM"]: {}})
+    assert not find_misfits(Classifier(planted_bags()), {METHOD: {}, METHODS["GRADCAM"]: {}})
 
 
 def test_a_layer_that_is_called_attention_and_is_none_is_refused():

@@ -7,7 +7,7 @@ from keras import layers
 from planted import DATA, assert_close, noise
 from twins import linear_model, residual_model, smooth_model
 
-import utils
+from data.images import read_image
 from explainers.gradient_input import GradientInput
 from explainers.integrated_gradients import IntegratedGradients
 from explainers.vanilla_gradient import VanillaGradient
@@ -124,7 +124,7 @@ def test_on_real_photographs_the_default_leaves_a_few_per_cent():
 
     classifier = Classifier(load_model(DATA / "models" / "resnet8_cifar10.keras"))
     paths = sorted((DATA / "cifar10_sample").glob("*/0000.jpg"))
-    images = np.stack([utils.read_image(path) for path in paths])
+    images = np.stack([read_image(path) for path in paths])
     explainer = IntegratedGradients(classifier, None, images, classifier.predict(images).argmax(axis=1))
     remarks = explainer.describe_maps(explainer.compute_saliency_map())
     assert np.median([remark["completeness_error_share"] for remark in remarks]) < 0.1

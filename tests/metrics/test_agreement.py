@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluate import Undefined
 from metrics import agreement
+from metrics.common import Undefined
 
 RAMP = np.arange(6.0).reshape(2, 3)
 
@@ -137,11 +137,6 @@ def test_with_a_constant_map_nothing_is_defined_and_the_other_pairs_stand(consta
         np.testing.assert_allclose(np.delete(np.delete(found[metric], 1, 0), 1, 1), whole[metric])
 
 
-def test_a_map_that_varies_by_rounding_alone_is_constant():
-    assert agreement.is_constant(np.float32([[0.7, np.nextafter(np.float32(0.7), np.float32(1))]]))
-    assert not agreement.is_constant(np.float32([[0, 1e-20]]))
-
-
 def test_a_missing_map_leaves_its_pairs_undefined():
     found = agreement.compare_maps([RAMP, None, RAMP], 0.5)
     assert found["iou"][0, 2] == 1 and np.isnan(found["iou"][0, 1])
@@ -158,11 +153,3 @@ def test_maps_of_two_sizes_or_with_nan_are_refused():
 # --- many images -------------------------------------------------------------------------------------------
 def test_images_are_ranked_from_most_to_least_agreement_the_undefined_last():
     assert agreement.rank_images(np.array([0.2, np.nan, 0.9, -0.5, 0.2])).tolist() == [2, 0, 4, 3, 1]
-
-
-def test_means_leave_out_and_count_what_is_undefined():
-    values = np.array([[[1.0, np.nan]], [[3.0, np.nan]], [[np.nan, np.nan]]])
-    mean, std, n = agreement.summarise(values)
-    np.testing.assert_array_equal(mean, [[2, np.nan]])
-    np.testing.assert_array_equal(std, [[1, np.nan]])
-    np.testing.assert_array_equal(n, [[2, 0]])

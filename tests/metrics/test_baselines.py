@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics.baselines import DensityMean, centre_gaussian, edge_map, other_density, random_map
-from metrics.common import Undefined
-
-
-@pytest.fixture
-def densities():
-    rng = np.random.default_rng(0)
-    return [rng.random((20, 30)) ** 3 * scale for scale in (1, 0.2, 50)]
+from metrics.baselines import centre_gaussian, edge_map, random_map
 
 
 def test_noise_is_uniform_and_repeats_with_the_seed():
@@ -52,40 +45,3 @@ def test_a_step_has_its_edge_where_it_is_and_a_flat_image_has_none():
     assert edges[:, :5].max() == edges[:, 7:].max() == 0
     with pytest.raises(ValueError, match="RGB"):
         edge_map(image[..., 0])
-
-
-def test_the_other_images_density_is_the_mean_of_the_others_each_summing_to_one(densities):
-    shares = [density / density.sum() for density in densities]
-    for index in range(3):
-        others = np.mean([share for other, share in enumerate(shares) if other != index], axis=0)
-        mean = other_density(densities, index)
-        np.testing.assert_allclose(mean, others, rtol=1e-4, atol=1e-9)
-        assert mean.sum() == pytest.approx(1, rel=1e-5)
-        assert mean.dtype == np.float32
-
-
-def test_images_of_several_sizes_are_brought_to_that_of_the_one_left_out():
-    wide, high = np.zeros((20, 40)), np.zeros((80, 40))
-    wide[:, :20] = 1
-    high[:40] = 1
-    assert other_density([wide, high], 0).shape == (20, 40)
-    mean = other_density([wide, high], 1)
-    assert mean.shape == (80, 40)
-    assert mean[:, :19].sum() == pytest.approx(1, abs=0.06)
-
-
-def test_the_streaming_mean_leaves_out_as_a_loop_would(densities):
-    mean = DensityMean(20, 30)
-    for density in densities:
-        mean.add(density)
-    for index, density in enumerate(densities):
-        np.testing.assert_allclose(mean.without(density), other_density(densities, index), rtol=1e-5, atol=1e-10)
-    assert mean.without(densities[0]).min() >= 0
-
-
-def test_an_only_image_has_no_others_and_a_map_that_is_no_density_is_refused():
-    with pytest.raises(Undefined, match="no other image"):
-        other_density([np.ones((5, 5))], 0)
-    for wrong in (np.zeros((5, 5)), -np.ones((5, 5)), np.full((5, 5), np.nan)):
-        with pytest.raises(ValueError, match="positive"):
-            DensityMean(5, 5).add(wrong)

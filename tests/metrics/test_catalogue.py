@@ -10,7 +10,7 @@ from metrics import catalogue as metrics
 from metrics.catalogue import DENSITY, METRICS, NETWORK, POINTS
 from pipeline.records import Record
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
 def test_a_record_has_a_field_for_every_metric():
@@ -29,8 +29,8 @@ def test_what_asks_the_network_is_asked_for_by_name():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_the_readme_explains_every_metric(name):
-    rows = [line for line in README.splitlines() if line.startswith("|")]
+def test_the_page_of_metrics_explains_every_metric(name):
+    rows = [line for line in TABLE.splitlines() if line.startswith("|")]
     heading = METRICS[name].heading.split(" (")[0]
     assert any(heading.lower() in row.split("|")[1].lower() for row in rows)
 

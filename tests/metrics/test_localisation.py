@@ -1,14 +1,14 @@
-"""Maps against boxes: tiny maps counted by hand, boxes at the border, ties, and every line that can be wrong."""
+"""Maps against boxes: tiny maps counted by hand, ties, how wide a map spreads, and MaxBoxAcc against a naive twin."""
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
-from planted import RED, picture
 
-from data.dataset import Sample
-from evaluate import Undefined
+import constants
+from data.boxes import Box, box_mask
 from metrics import localisation
-from metrics.localisation import Box
+from metrics.common import Undefined
+from metrics.localisation import box_ious, max_box_acc, measure_area, measure_entropy, region_boxes
 
 
 def point(row, column, shape=(40, 60)):
@@ -19,23 +19,7 @@ def point(row, column, shape=(40, 60)):
 
 
 def mask_of(*boxes, shape=(40, 60)):
-    return localisation.box_mask([Box(*box) for box in boxes], *shape)
-
-
-# --- masks -------------------------------------------------------------------------------------------------
-def test_a_box_covers_columns_x_and_rows_y():
-    mask = mask_of((1, 0, 4, 2), shape=(3, 5))
-    np.testing.assert_array_equal(mask, [[0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]])
-
-
-def test_a_box_may_be_the_whole_image_and_begin_between_pixels():
-    assert mask_of((0, 0, 60, 40)).all()
-    np.testing.assert_array_equal(mask_of((0.4, 0, 1.6, 1), shape=(1, 3)), [[1, 1, 0]])
-
-
-def test_several_boxes_are_one_mask():
-    mask = mask_of((0, 0, 2, 1), (1, 0, 3, 1), shape=(1, 4))
-    np.testing.assert_array_equal(mask, [[1, 1, 1, 0]])
+    return box_mask([Box(*box) for box in boxes], *shape)
 
 
 # --- pointing game -----------------------------------------------------------------------------------------
@@ -142,113 +126,107 @@ def test_a_map_of_another_size_or_with_nan_is_refused():
         localisation.score_map(point(1, 1) + np.inf, mask_of((0, 0, 5, 5)), 0.2)
 
 
-# --- boxes.csv ---------------------------------------------------------------------------------------------
-@pytest.fixture
-def write(tmp_path):
-    """`write(text)` -> the path of a boxes.csv of that text."""
-
-    def write(text):
-        path = tmp_path / "boxes.csv"
-        path.write_bytes(text.encode())
-        return path
-
-    return write
+# --- how wide a map spreads --------------------------------------------------------------------------------
+def test_a_single_pixel_is_narrow_and_has_no_entropy():
+    saliency_map = np.zeros((4, 5))
+    saliency_map[1, 2] = 3
+    assert measure_area(saliency_map) == 1 / 20 and measure_entropy(saliency_map) == 0
 
 
-def test_boxes_are_read_whatever_stands_beside_them(write):
-    rows = "red/0.png,386,1,2,3,4,", "", "./red/0.png,1,0,0,9.5,4,x", "b.png,1,0,0,1,1", ""
-    path = write("\r\n".join(["\ufefffile,class,x0,y0,x1,y1,note", *rows]))
-    assert localisation.read_boxes(path) == {
-        "red/0.png": [Box(1, 2, 3, 4, 2), Box(0, 0, 9.5, 4, 4)],
-        "b.png": [Box(0, 0, 1, 1, 5)],
-    }
+def test_an_even_share_of_the_pixels_has_its_logarithm():
+    saliency_map = np.zeros((4, 4))
+    saliency_map[:2] = 7
+    assert measure_area(saliency_map) == 0.5
+    assert measure_entropy(saliency_map) == pytest.approx(np.log(8) / np.log(16))
 
 
-@pytest.mark.parametrize(
-    "text, words",
-    [
-        ("", "it has no file"),
-        ("file,x0,y0,x1\na,1,2,3\n", "it has no y1"),
-        ("file,x0,y0,x1,y1\na,0,0,1,1\na,1,2,three,4\n", "line 3 .*got 1, 2, three, 4"),
-        ("file,x0,y0,x1,y1\na,1,2\n", "line 2 .*got 1, 2, nothing, nothing"),
-        ("file,x0,y0,x1,y1\na,1,2,,4\n", "line 2 .*got 1, 2, nothing, 4"),
-        ("file,x0,y0,x1,y1\na,5,0,5,9\n", "line 2 .*empty box"),
-        ("file,x0,y0,x1,y1\na,0,9,5,1\n", "line 2 .*empty box"),
-        ("file,x0,y0,x1,y1\na,0,0,nan,1\n", "line 2 .*empty box"),
-        ("file,x0,y0,x1,y1\n ,0,0,1,1\n", "line 2 .*no file"),
-    ],
-)
-def test_a_bad_line_is_named(write, text, words):
-    with pytest.raises(ValueError, match=words):
-        localisation.read_boxes(write(text))
+def test_half_the_maximum_counts():
+    assert measure_area(np.array([[0, 1.9, 2.0, 4.0]])) == 0.5
 
 
-def test_a_box_may_have_a_name(write):
-    path = write('file,name,x0,y0,x1,y1\na,"head, left",1,2,3,4\na,,1,2,3,4\n')
-    assert [box.name for box in localisation.read_boxes(path)["a"]] == ["head, left", ""]
+def test_scale_and_offset_do_not_matter_and_what_speaks_against_is_passed_over():
+    saliency_map = np.random.default_rng(0).random((6, 7))
+    for measure in (measure_area, measure_entropy):
+        assert measure(10 + 5 * saliency_map) == pytest.approx(measure(saliency_map - saliency_map.min()))
+    signed = np.array([[-5.0, 0, 1, 2]])
+    assert measure_area(signed) == 0.5 and measure_entropy(signed) == pytest.approx(0.6365 / np.log(4), rel=1e-3)
 
 
-def test_a_file_of_boxes_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match="there is no file '.*none.csv'"):
-        localisation.read_boxes(tmp_path / "none.csv")
+@pytest.mark.parametrize("saliency_map", [np.zeros((3, 3)), np.full((3, 3), 2.0), -np.ones((3, 3))])
+def test_a_map_without_energy_has_neither(saliency_map):
+    for measure in (measure_area, measure_entropy):
+        with pytest.raises(Undefined):
+            measure(saliency_map)
 
 
-@pytest.mark.parametrize("box", [(0, 0, 61, 40), (0, 0, 60, 41), (-1, 0, 5, 5), (0, -1, 5, 5), (0, 0, float("inf"), 5)])
-def test_a_box_beyond_its_image_is_named_by_its_line(box):
-    with pytest.raises(ValueError, match="line 7 .*beyond its image of 60 x 40"):
-        localisation.check_inside([Box(0, 0, 60, 40, 6), Box(*box, 7)], 40, 60)
+# --- MaxBoxAcc ---------------------------------------------------------------------------------------------
+def blocks(*parts, shape=(40, 60)):
+    """A map of zeros with rectangles (x0, y0, x1, y1, value)."""
+    saliency_map = np.zeros(shape, np.float32)
+    for x0, y0, x1, y1, value in parts:
+        saliency_map[y0:y1, x0:x1] = value
+    return saliency_map
 
 
-def test_a_box_between_two_pixels_is_empty():
-    with pytest.raises(ValueError, match="line 3 is empty"):
-        localisation.check_inside([Box(1.6, 0, 2.4, 9, 3)], 40, 60)
+def test_a_box_lies_around_the_largest_part_above_the_threshold():
+    boxes = region_boxes(blocks((10, 5, 30, 15, 0.5), (40, 20, 45, 25, 1.0)), 10)
+    np.testing.assert_array_equal(boxes[:5], [[10, 5, 30, 15]] * 5)  # 0 ... 0.4: the wide one, though it is weaker
+    np.testing.assert_array_equal(boxes[5:], [[40, 20, 45, 25]] * 5)
 
 
-@pytest.fixture
-def samples(tmp_path):
-    """Three samples, the last of which cannot be read."""
-    found = []
-    for name in ("red/0.png", "red/1.png", "red/bad.png"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(picture(RED)).save(path)
-        found.append(Sample(name, name, path))
-    found[-1].path.write_bytes(b"no")
-    return found
+def test_a_constant_map_has_an_empty_box():
+    np.testing.assert_array_equal(region_boxes(np.ones((4, 5)), 3), np.zeros((3, 4)))
 
 
-def test_boxes_are_matched_by_the_path_in_the_folder_and_the_rest_is_counted(samples):
-    boxes = {name: [Box(0, 0, 96, 96)] for name in ("red/1.png", "red/bad.png", "0.png", "green/1.png")}
-    matched, note = localisation.match_boxes(boxes, samples)
-    assert list(matched) == ["red/1.png"]
-    assert note.startswith("of 1 images; 2 have none") and "2 files with boxes are not among the images" in note
+def test_parts_that_meet_at_a_corner_are_one():
+    np.testing.assert_array_equal(region_boxes(blocks((0, 0, 5, 5, 1), (5, 5, 8, 8, 1)), 2)[1], [0, 0, 8, 8])
 
 
-def test_boxes_of_other_images_alone_are_refused(samples):
-    with pytest.raises(ValueError, match="none of the 1 files .* names 'blue.png', an image is called 'red/0.png'"):
-        localisation.match_boxes({"blue.png": [Box(0, 0, 1, 1)]}, samples)
+def test_the_scale_and_offset_of_a_map_do_not_matter():
+    saliency_map = np.random.default_rng(0).random((20, 30)).astype(np.float32)
+    np.testing.assert_array_equal(region_boxes(saliency_map, 50), region_boxes(4 * saliency_map - 7, 50))
 
 
-def test_boxes_of_images_that_cannot_be_read_alone_are_refused(samples):
-    with pytest.raises(ValueError, match="none of the 1 images that have boxes can be read"):
-        localisation.match_boxes({"red/bad.png": [Box(0, 0, 1, 1)]}, samples)
+def test_it_is_its_naive_twin_at_all_thresholds():
+    saliency_map = cv2.GaussianBlur(np.random.default_rng(1).random((30, 40)).astype(np.float32), (9, 9), 0)
+    scaled = (saliency_map - saliency_map.min()) / (saliency_map.max() - saliency_map.min())
+    boxes = region_boxes(saliency_map)
+    assert len(boxes) == constants.BOX_THRESHOLDS
+    for place in range(0, len(boxes), 7):
+        kept = np.floor(255 * scaled) > np.floor(255 * place / len(boxes))
+        n_parts, labels = cv2.connectedComponents(kept.astype(np.uint8), connectivity=8)
+        sizes = [np.count_nonzero(labels == part) for part in range(1, n_parts)]
+        ys, xs = np.nonzero(labels == 1 + int(np.argmax(sizes)))
+        np.testing.assert_array_equal(boxes[place], [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
 
 
-def test_a_box_beyond_a_matched_image_is_refused(samples):
-    with pytest.raises(ValueError, match="line 9 .*96 x 96"):
-        localisation.match_boxes({"red/0.png": [Box(0, 0, 97, 5, 9)]}, samples)
+def test_the_iou_of_boxes_is_that_of_their_pixels():
+    rng = np.random.default_rng(2)
+    corners = np.sort(rng.integers(0, 20, (6, 2, 2)), axis=1).reshape(6, 4) + [0, 0, 1, 1]
+    for box in corners:
+        for other in corners:
+            masks = np.zeros((2, 25, 25), bool)
+            for mask, (x0, y0, x1, y1) in zip(masks, (box, other)):
+                mask[y0:y1, x0:x1] = True
+            wanted = (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()
+            assert box_ious([box], [other])[0] == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_boxes_are_turned_with_the_photograph(tmp_path, orientation):
-    pixels = np.zeros((20, 30, 3), np.uint8)
-    pixels[2:6, 10:25] = 255
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "turned.png"
-    Image.fromarray(pixels).save(path, exif=exif)
-    seen = Sample("turned.png", "turned", path).read()[..., 0] == 255
-    np.testing.assert_array_equal(localisation.read_mask(path, [Box(10, 2, 25, 6)]), seen)
-    assert seen.shape == ((20, 30) if orientation < 5 else (30, 20))
-    x0, y0, x1, y1 = localisation.turn_upright(path, Box(10, 2, 25, 6))
-    assert seen[y0:y1, x0:x1].all() and seen.sum() == (y1 - y0) * (x1 - x0)
+def test_of_several_boxes_the_one_that_fits_best_counts():
+    assert box_ious([[0, 0, 10, 10]], [[50, 50, 60, 60], [0, 0, 10, 20]])[0] == 0.5
+
+
+def test_boxes_apart_share_nothing_though_both_distances_are_negative():
+    assert box_ious([[0, 0, 2, 2]], [[5, 5, 9, 9]])[0] == 0
+
+
+def test_one_threshold_serves_all_images():
+    ious = np.array([[0.9, 0.5, 0.1, 0.0], [0.0, 0.5, 0.9, 0.0], [0.0, 0.2, 0.9, 0.6]])
+    assert max_box_acc(ious) == (pytest.approx(2 / 3), 0.25)  # both of 0.25 and 0.5 reach it: the lower is told
+    assert max_box_acc(ious, least=0.6) == (pytest.approx(2 / 3), 0.5)
+
+
+def test_a_map_that_fills_its_box_is_right_and_one_with_exchanged_axes_is_not():
+    saliency_map = blocks((35, 5, 55, 15, 1.0))
+    for truth, value in (([35, 5, 55, 15], 1), ([5, 35, 15, 55], 0)):
+        assert max_box_acc(box_ious(region_boxes(saliency_map), [truth])[None])[0] == value

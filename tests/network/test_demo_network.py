@@ -6,11 +6,11 @@ import pytest
 from planted import ROOT, noise
 
 import constants
-import demo
 import utils
 from gradcam import GradCAM
 from network import model_files
 from network.demo_network import build_demo_network
+from scenes import demo_data
 
 DEMO_MODEL = ROOT / "network" / constants.DEMO_MODEL_PATH
 
@@ -49,10 +49,10 @@ def test_the_same_seed_draws_the_same_weights():
 @pytest.fixture(scope="module")
 def views():
     """Images (n, 128, 128, 3), the shares of their pixels that are parts of the style, and class indices."""
-    names = demo.demo_names("val")[::4]  # the styles in turn
+    names = demo_data.demo_names("val")[::4]  # the styles in turn
     images, shares = [], []
     for name in names:
-        image, part_masks = demo.draw_scene(name)
+        image, part_masks = demo_data.draw_scene(name)
         images.append(utils.resize_image(image, 128, 128))
         parts = np.any(list(part_masks.values()), axis=0).astype(np.float32)
         shares.append(utils.resize_image(parts[..., None].repeat(3, axis=2), 128, 128)[..., 0])

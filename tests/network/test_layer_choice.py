@@ -132,9 +132,7 @@ def test_a_map_whose_place_is_not_understood_is_refused_and_stretched_where_it_i
     x = layers.Conv2D(8, 3, strides=4, padding="same", name="conv")(images)
     x = layers.Reshape((6, 6, 8), name="map")(Scatter(name="scatter")(x))
     classifier = chosen(x, images)
-    with pytest.raises(
-        ValueError, match="where the map of 'map' lies on .* is not understood; name one by --lay"
-    ):
+    with pytest.raises(ValueError, match="where the map of 'map' lies on .* is not understood; name one by --lay"):
         GradCAM(classifier, None, noise(1), 0)
     named = Classifier(classifier.model, layer_name="map")
     assert GradCAM(named, None, noise(1)[0], 0).compute_saliency_map().shape == (32, 32)

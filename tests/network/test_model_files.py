@@ -10,7 +10,7 @@ from keras import layers
 from planted import COLOURS, noise, picture, planted_model
 
 import constants
-from network import model_files
+from network import model_files, zoo
 from network.model_files import load_classifier, load_model, read_settings, save_model
 
 SETTINGS = {
@@ -38,9 +38,9 @@ def imagenet(monkeypatch):
         asked.append((model_name, options))
         return planted_model()
 
-    monkeypatch.setattr(model_files, "zoo_model", zoo_model)
+    monkeypatch.setattr(zoo, "build", zoo_model)
     index = ["tench", "goldfish", "shark"], ["n1", "n2", "n3"]
-    monkeypatch.setattr(model_files, "imagenet_class_index", lambda: index)
+    monkeypatch.setattr(zoo, "imagenet_class_index", lambda: index)
     return asked
 
 
@@ -231,7 +231,7 @@ def test_without_a_network_the_way_out_is_said(in_folder, monkeypatch):
     def fail(*_, **__):
         raise OSError("URL fetch failure")
 
-    monkeypatch.setattr(model_files, "zoo_model", fail)
+    monkeypatch.setattr(zoo, "build", fail)
     with pytest.raises(ValueError, match="ImageNet weights of ResNet: URL fetch failure. .*--model_path"):
         load_classifier("ResNet")
 

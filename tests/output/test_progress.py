@@ -6,7 +6,7 @@ import os
 import pytest
 
 from output import progress
-from output.progress import Progress
+from output.progress import LONGEST, Progress, printable
 
 
 class Terminal(io.StringIO):
@@ -115,3 +115,35 @@ def test_a_message_stands_on_a_line_of_its_own_above_the_progress():
     stream = Terminal()
     Progress({"RISE": 2}, stream).say("RISE a.png: damaged")
     assert stream.getvalue() == "\r\x1b[KRISE a.png: damaged\n"
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "name, shown",
+    [
+        ("été 神 a\u00a0b 👍.png", "été 神 a\u00a0b 👍.png"),
+        ("\x1b[31mred\x1b]0;title\x07", r"\x1b[31mred\x1b]0;title\x07"),
+        ("a\nmain.py: error: forged\r", r"a\nmain.py: error: forged\r"),
+        ("\x9b31m\x85\u2028\u2029", r"\x9b31m\x85\u2028\u2029"),
+        ("gnp.\u202eexe", r"gnp.\u202eexe"),
+        ("torn \udcff", r"torn \udcff"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_shown_on_one_line_and_drives_no_terminal(name, shown):
+    assert printable(name) == shown
+
+
+def test_a_text_without_end_is_cut():
+    assert printable("\0" * 10**7).endswith("… (10000000 characters)") and len(printable("\0" * 10**7)) < LONGEST + 40
+    assert printable("a" * LONGEST) == "a" * LONGEST
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_the_line_of_progress_shows_names_so(stream):
+    line = Progress({"RISE": 1}, stream())
+    line.begin("RISE", "a\x1b[2J.png")
+    line.say("cannot read 'a\nb.png'")
+    line.end("RISE", "a\x1b[2J.png", 1.0)
+    said = line.stream.getvalue()
+    assert "\x1b[2J" not in said and r"\x1b[2J" in said and r"'a\nb.png'" in said

@@ -17,11 +17,11 @@ from explainers.base import Explainer
 from explainers.registry import METHODS
 from metrics import catalogue as metrics
 from network.classifier import Classifier
-from pipeline import explain as explaining
-from pipeline.explain import Examiner, check_options, choose_class, find_misfits
+from output.progress import Progress
+from pipeline.explain import Runner, check_options, choose_class, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.results import Results
-from pipeline.score import Judge
+from pipeline.score import Scorer
 
 
 class Stub:
@@ -59,15 +59,19 @@ def samples(tmp_path):
     return dataset.load_dataset(tmp_path / "images", tmp_path / "gaze", class_names=COLOURS)
 
 
+def quiet(counts):
+    """A progress that shows nothing."""
+    return Progress(counts, io.StringIO())
+
+
 @pytest.fixture
 def examine(planted_classifier, tmp_path):
     """`examine(samples, method)` -> the results."""
 
     def run(samples, method, classifier=planted_classifier, class_rule="auto", faithfulness=("curves",), **options):
         results = Results(tmp_path / "results", {"methods": {}}, {})
-        judge = Judge(classifier, GazeTruth(samples), faithfulness=faithfulness, **options)
-        examiner = Examiner(classifier, results, judge, class_rule=class_rule, stream=io.StringIO())
-        examiner.examine(samples, {method: {}})
+        scorer = Scorer(classifier, GazeTruth(samples), faithfulness=faithfulness, **options)
+        Runner(classifier, results, scorer, class_rule=class_rule, open_progress=quiet).run(samples, {method: {}})
         return results
 
     return run
@@ -144,7 +148,7 @@ def test_likeness_is_measured_at_the_images_own_size(examine, samples):
 
 def test_without_a_density_map_there_is_no_likeness_and_no_complaint(examine, samples):
     [record] = examine([replace(samples[0], density_map_path=None)], Stub()).records.values()
-    assert record.pcc is None and record.undefined == {} and list(explaining.failures([record])) == []
+    assert record.pcc is None and record.undefined == {} and not needs_attention(record)
 
 
 def test_an_undefined_metric_says_why(examine, samples, tmp_path):
@@ -162,10 +166,23 @@ def test_a_constant_map_is_called_so(examine, samples, tmp_path):
     assert record.status == "constant map" and not record.failed and record.undefined["pcc"]
 
 
+def test_a_map_that_varies_by_rounding_alone_is_called_constant_too(examine, samples, monkeypatch):
+    def explain_batch(self, images, class_index):
+        maps = np.full(images.shape[:3], np.float32(0.7))
+        maps[:, 1, 2] = np.nextafter(np.float32(0.7), np.float32(1))
+        return list(maps)
+
+    stub = Stub()
+    monkeypatch.setattr(stub.load(), "explain_batch", explain_batch)
+    [record] = examine(samples[:1], stub).records.values()
+    assert record.status == "constant map"
+    assert record.undefined["pcc"] == record.undefined["insertion_auc"] == "saliency_map is constant"
+
+
 def test_a_density_map_of_another_shape_is_a_failure_of_that_image_but_its_map_stays(examine, samples, tmp_path):
     Image.new("L", (60, 120), 7).save(tmp_path / "turned.png")
     results = examine([replace(samples[0], density_map_path=tmp_path / "turned.png")], Stub())
-    [record] = explaining.failures(results.records.values())
+    [record] = filter(needs_attention, results.records.values())
     assert "not the same shape" in record.undefined["density_map"] and not record.failed
     assert results.find("STUB", samples[0]) and record.insertion_auc is not None
 
@@ -183,7 +200,7 @@ def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, 
     pixels = utils.resize_image(samples[1].read().astype(np.float32), 96, 96)
     results = examine(samples, Stub(refuses=[pixels.mean()]))
     assert [r.status for r in results.records.values() if r.failed] == ["failed: no"]
-    assert [r.image for r in explaining.failures(results.records.values())] == [samples[1].name]
+    assert [r.image for r in filter(needs_attention, results.records.values())] == [samples[1].name]
     assert sum(results.find("STUB", sample) is not None for sample in samples) == 4
     assert sum(record.insertion_auc is not None for record in results.records.values()) == 4
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import constants
-import gaze
+from data import density_maps
 from data.dataset import Sample
 from data.fixations import Fixations
 from metrics.catalogue import DENSITY, POINTS
@@ -48,7 +48,7 @@ def test_each_kind_of_metric_gets_its_own_truth(sample, density_map_path):
     assert truth.kinds(both) == [DENSITY, POINTS] and truth.kinds(only_map) == [DENSITY]
     assert truth.kinds(only_points) == [DENSITY, POINTS] and truth.kinds(sample("none")) == []
     np.testing.assert_array_equal(truth.density_map(both, SIDE, 2 * SIDE), truth.density_map(only_map, SIDE, 2 * SIDE))
-    wooding = gaze.compute_density_map(points.by_observer(), SIDE, 2 * SIDE, sigma=3)
+    wooding = density_maps.compute_density_map(points.by_observer(), SIDE, 2 * SIDE, sigma=3)
     np.testing.assert_array_equal(truth.density_map(only_points, SIDE, 2 * SIDE), wooding)
 
 
@@ -60,7 +60,7 @@ def test_fixations_outside_the_image_are_no_points(sample):
 
 def test_the_width_of_a_fixation_is_given_or_that_of_the_screen(sample):
     assert GazeTruth([], sigma_px=24).sigma(600, 800) == 24
-    assert GazeTruth([]).sigma(600, 800) == gaze.compute_sigma(600, 800)
+    assert GazeTruth([]).sigma(600, 800) == density_maps.compute_sigma(600, 800)
 
 
 # --- other images ------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_each_observer_is_predicted_by_all_others(sample):
     for left_out, (density_map, points) in enumerate(found):
         np.testing.assert_array_equal(points, observers[left_out])
         others = [np.array(own) for number, own in enumerate(observers) if number != left_out]
-        expected = gaze.compute_density_map(others, SIDE, 2 * SIDE, sigma=5)
+        expected = density_maps.compute_density_map(others, SIDE, 2 * SIDE, sigma=5)
         np.testing.assert_allclose(density_map, expected, atol=1e-5)
 
 

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +13,8 @@ import pytest
 from planted import ROOT
 
 from output.files import write_whole
-from pipeline import results
 from pipeline.records import Record
-from pipeline.results import Results
+from pipeline.results import Results, RunFolder
 
 SETTINGS = {"seed": 0, "methods": {"GRADCAM": {"variant": "paper"}}}
 PLAIN = Record("GRADCAM", "a.png", "a", predicted="red", probability=0.5, class_index=0, pcc=0.25, seconds=0.1)
@@ -92,19 +90,6 @@ def test_maps_and_curves_come_back(tmp_path):
 
 
 # --- whole or not at all -----------------------------------------------------------------------------------
-def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
-    path = tmp_path / "new" / "file.txt"
-    assert write_whole(path, lambda partial: partial.write_text("old")) == path
-
-    def fail(partial):
-        partial.write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(path, fail)
-    assert files_of(tmp_path) == {str(Path("new", "file.txt")): b"old"}
-
-
 def test_a_row_torn_at_any_byte_is_dropped_and_the_others_stay(tmp_path):
     run = open_run(tmp_path)
     add(run, PLAIN)
@@ -250,6 +235,8 @@ def test_overwriting_a_folder_without_a_run_removes_nothing(tmp_path):
         ("run.json", "[1]"),
         ("run.json", "not JSON"),
         ("run.json", '{"settings": {"methods": 3}}'),
+        ("run.json", '{"settings": {"layers": []}}'),
+        ("run.json", "[" * 100_000),
         ("records.csv", "their,own\n1,2\n"),
     ],
 )
@@ -267,14 +254,16 @@ def test_records_of_another_version_are_refused(tmp_path):
         open_run(tmp_path)
 
 
-def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ValueError, match="is a file; a folder is wanted"):
-        open_run(tmp_path / "file")
+def test_a_run_of_another_method_in_between_changes_nothing_for_the_first(tmp_path):
+    """As sanity.py and then main.py and sanity.py again: settings that only one of them has stay."""
+    for settings in ({**SETTINGS, "n_stages": 2}, SETTINGS, {**SETTINGS, "n_stages": 2}):
+        open_run(tmp_path, settings)
+    with pytest.raises(ValueError, match="n_stages: 2, now 3"):
+        open_run(tmp_path, {**SETTINGS, "n_stages": 3})
 
 
-def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
-    pytest.importorskip("fcntl")
+def test_the_folder_of_a_run_is_read_while_another_process_writes_into_it(tmp_path):
+    add(open_run(tmp_path), PLAIN)
     code = (
         "import sys; from pipeline import results\n"
         f"run = results.Results(sys.argv[1], {SETTINGS}, {{}}); print('in', flush=True); input()"
@@ -284,16 +273,7 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
         assert other.stdout.readline() == "in\n"
         with pytest.raises(ValueError, match="another run is writing into"):
             open_run(tmp_path)
+        reader = RunFolder(tmp_path)
+        assert list(reader.read_records().values()) == [PLAIN] and reader.read_description()["settings"] == SETTINGS
         other.kill()
     open_run(tmp_path)  # what is killed lets go
-
-
-def test_a_library_installed_under_another_name_does_not_stop_a_run(monkeypatch):
-    def version(name):
-        if name == "opencv-python":
-            raise metadata.PackageNotFoundError(name)
-        return "1.0"
-
-    monkeypatch.setattr(metadata, "version", version)
-    found = results.versions()
-    assert found["opencv-python"] == "not installed under this name" and found["numpy"] == "1.0"

@@ -13,7 +13,6 @@ from explainers.registry import METHODS
 from pipeline import run_figures as display
 from pipeline.records import Record
 from pipeline.results import Results
-from plots import pages as figures
 from plots import panels
 
 MODEL = {"model_name": "planted", "layer": "colours"}
@@ -63,7 +62,7 @@ def rows(monkeypatch):
         drawn.append((title, explained))
         return type("Figure", (), {"savefig": lambda self, path, format: path.write_bytes(b"page")})()
 
-    monkeypatch.setattr(figures, "figure_grid", figure_grid)
+    monkeypatch.setattr(display, "figure_grid", figure_grid)
     return drawn
 
 

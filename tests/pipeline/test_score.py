@@ -12,7 +12,7 @@ from metrics import catalogue as metrics
 from metrics.catalogue import DENSITY, NETWORK, POINTS
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
-from pipeline.score import Judge, Subject
+from pipeline.score import PreparedImage, Scorer
 
 CENTRE_OF_RED = np.argwhere(square(RED)).mean(axis=0)[::-1] + 0.5
 
@@ -31,7 +31,7 @@ def subject(tmp_path, planted_classifier):
         path = tmp_path / f"{name}.png"
         Image.fromarray(pixels).save(path)
         sample = Sample(path.name, name, path, **known)
-        return Subject(sample, pixels, pixels.astype(np.float32), RED, Record("GRADCAM", sample.name, name))
+        return PreparedImage(sample, pixels, pixels.astype(np.float32), RED, Record("GRADCAM", sample.name, name))
 
     return make
 
@@ -52,7 +52,7 @@ AROUND_RED = [CENTRE_OF_RED + np.array(step) for step in ((0, 0), (3, 4), (-4, 2
 
 
 def judge_of(classifier, subjects, **options):
-    return Judge(classifier, GazeTruth([subject.sample for subject in subjects], sigma_px=8), **options)
+    return Scorer(classifier, GazeTruth([subject.sample for subject in subjects], sigma_px=8), **options)
 
 
 def test_a_map_is_asked_for_what_its_image_and_the_run_allow(planted_classifier, subject, density_map_path):
@@ -70,7 +70,7 @@ def test_density_metrics_take_the_map_and_point_metrics_the_fixations(planted_cl
     away = [(SIDE - 8, SIDE - 9), (SIDE - 4, SIDE - 12), (SIDE - 10, SIDE - 5)]
     both = subject("both", density_map_path=density_map_path, fixations=fixations_on(away))
     other = subject("other", fixations=fixations_on(AROUND_RED))
-    judge_of(planted_classifier, [both, other]).judge(both, RED_MAP, both.record, never)
+    judge_of(planted_classifier, [both, other]).score(both, RED_MAP, both.record, never)
     assert both.record.pcc == pytest.approx(1, abs=1e-6) and both.record.sim == pytest.approx(1, abs=1e-6)
     assert both.record.nss < 0 and both.record.auc_borji < 0.5
     assert both.record.nss == pytest.approx(evaluate.calculate_nss(np.array(away, float), RED_MAP))
@@ -80,12 +80,12 @@ def test_density_metrics_take_the_map_and_point_metrics_the_fixations(planted_cl
 def test_the_perfect_map_passes_every_judge_and_noise_none(planted_classifier, subject):
     one, other = (subject(name, fixations=fixations_on(AROUND_RED)) for name in "ab")
     judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(metrics.FAITHFULNESS))
-    curves = judge.judge(one, RED_MAP, one.record, lambda images: np.repeat(RED_MAP[None], len(images), axis=0))
+    curves = judge.score(one, RED_MAP, one.record, lambda images: np.repeat(RED_MAP[None], len(images), axis=0))
     assert curves.shape[1] == 3 and one.record.undefined == {}
     assert all(getattr(one.record, name) is not None for name in metrics.METRICS)
     noise = np.random.default_rng(0).random((SIDE, SIDE)).astype(np.float32)
     drawn = np.random.default_rng(1)
-    judge.judge(other, noise, other.record, lambda images: drawn.random((len(images), SIDE, SIDE)))
+    judge.score(other, noise, other.record, lambda images: drawn.random((len(images), SIDE, SIDE)))
     for name in ("pcc", "sim", "nss", "auc_judd", "auc_borji", "insertion_auc", "road", "mufidelity"):
         assert getattr(one.record, name) > getattr(other.record, name) + 0.01, name
     for name in ("deletion_auc", "average_drop", "sensitivity", "mae"):
@@ -97,7 +97,7 @@ def test_what_is_settled_is_not_measured_again(planted_classifier, subject):
     one, other = (subject(name, fixations=fixations_on(AROUND_RED)) for name in "ab")
     one.record.pcc = 0.123
     one.record.undefined["sim"] = "a reason"
-    judge_of(planted_classifier, [one, other]).judge(one, RED_MAP, one.record, never)
+    judge_of(planted_classifier, [one, other]).score(one, RED_MAP, one.record, never)
     assert (one.record.pcc, one.record.sim) == (0.123, None) and one.record.nss is not None
 
 
@@ -105,7 +105,7 @@ def test_a_constant_map_has_no_value_and_every_reason(planted_classifier, subjec
     one, other = (subject(name, fixations=fixations_on(AROUND_RED)) for name in "ab")
     one.record.status = "constant map"
     judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(metrics.FAITHFULNESS))
-    assert judge.judge(one, np.ones((SIDE, SIDE), np.float32), one.record, never) is None
+    assert judge.score(one, np.ones((SIDE, SIDE), np.float32), one.record, never) is None
     assert set(one.record.undefined) == set(metrics.METRICS)
     assert set(metrics.names_against(NETWORK)) <= one.record.undefined.keys()
 
@@ -113,7 +113,7 @@ def test_a_constant_map_has_no_value_and_every_reason(planted_classifier, subjec
 def test_without_fixations_inside_the_image_points_have_no_value(planted_classifier, subject, density_map_path):
     outside = subject("a", density_map_path=density_map_path, fixations=fixations_on([(-5, 3), (SIDE + 2, 9)]))
     other = subject("b", fixations=fixations_on(AROUND_RED))
-    judge_of(planted_classifier, [outside, other]).judge(outside, RED_MAP, outside.record, never)
+    judge_of(planted_classifier, [outside, other]).score(outside, RED_MAP, outside.record, never)
     assert outside.record.pcc is not None
     assert set(metrics.names_against(POINTS)) <= outside.record.undefined.keys()
 
@@ -121,7 +121,7 @@ def test_without_fixations_inside_the_image_points_have_no_value(planted_classif
 def test_people_are_judged_by_people(planted_classifier, subject):
     """All look at the red square: a map of red squares elsewhere would not do, each other's fixations do."""
     observers = fixations_on(AROUND_RED)
-    people = Subject(
+    people = PreparedImage(
         *[getattr(subject("a", fixations=observers), key) for key in ("sample", "image", "pixels")],
         RED,
         Record("PEOPLE", "a.png", "a"),
@@ -129,7 +129,7 @@ def test_people_are_judged_by_people(planted_classifier, subject):
     others = subject("b", fixations=fixations_on([(80, 80), (10, 80), (80, 10)]))
     judge = judge_of(planted_classifier, [people, others])
     blank = np.zeros((SIDE, SIDE), np.float32)
-    judge.judge(people, blank, people.record, never)
+    judge.score(people, blank, people.record, never)
     pairs = list(judge.gaze.leave_one_out(people.sample, SIDE, SIDE))
     expected = np.mean([evaluate.calculate_nss(points, density) for density, points in pairs])
     assert people.record.nss == pytest.approx(expected) and people.record.nss > 2

@@ -1,5 +1,7 @@
 """The tables of a run: means and their intervals, what is undefined, divisions, and which differences stand."""
 
+import statistics
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from pipeline.records import Record
 from pipeline.summary import (
-    COLUMNS,
+    SUMMARY_COLUMNS,
     describe_differences,
     describe_undefined,
     divisions,
@@ -30,13 +32,13 @@ def many(method, values, metric="pcc"):
 # --- means -----------------------------------------------------------------------------------------------------
 def test_the_summary_is_what_numpy_says():
     rng = np.random.default_rng(0)
-    table = rng.random((5, len(COLUMNS)))
-    records = [record(image=f"{n}.png", **dict(zip(COLUMNS, map(float, row)))) for n, row in enumerate(table)]
+    table = rng.random((5, len(SUMMARY_COLUMNS)))
+    records = [record(image=f"{n}.png", **dict(zip(SUMMARY_COLUMNS, map(float, row)))) for n, row in enumerate(table)]
     [row] = summarise(records)
     assert (row["method"], row["images"], row["failed"]) == ("GRADCAM", 5, 0)
-    for column, values in zip(COLUMNS, table.T):
+    for column, values in zip(SUMMARY_COLUMNS, table.T):
         assert row[f"{column}_mean"] == pytest.approx(np.mean(values), rel=1e-15)
-        assert row[f"{column}_std"] == pytest.approx(np.std(values), rel=1e-14)
+        assert row[f"{column}_std"] == pytest.approx(statistics.stdev(values), rel=1e-14)
         interval = row[f"{column}_low"], row[f"{column}_high"]
         assert interval == pytest.approx(significance.bootstrap_interval(values), rel=1e-12)
         assert row[f"{column}_n"] == 5
@@ -46,16 +48,20 @@ def test_failed_and_undefined_values_are_counted_and_enter_no_mean():
     records = [*many("GRADCAM", [0.2, 0.6, None]), record(image="d.png", status="failed: damaged")]
     [row] = summarise(records)
     assert (row["images"], row["failed"], row["pcc_n"], row["sim_n"]) == (4, 1, 2, 0)
-    assert (row["pcc_mean"], row["pcc_std"], row["sim_mean"]) == (pytest.approx(0.4), pytest.approx(0.2), None)
+    assert (row["pcc_mean"], row["pcc_std"], row["sim_mean"]) == (
+        pytest.approx(0.4),
+        pytest.approx(np.sqrt(0.08)),
+        None,
+    )
     assert row["pcc_low"] == pytest.approx(0.2) and row["pcc_high"] == pytest.approx(0.6)
     head, line = format_table([row]).splitlines()
     assert head.split() == ["method", "images", "failed", "PCC", "↑"], "a metric that nobody has is left out"
     assert line.split() == ["GRADCAM", "4", "1", "0.400", "[0.200,", "0.600]", "(n=2)"]
 
 
-def test_one_image_has_no_interval():
+def test_one_image_has_no_interval_and_no_deviation():
     [row] = summarise([record(pcc=0.5)])
-    assert row["pcc_low"] is None and format_cell(row, "pcc") == "0.5"
+    assert row["pcc_low"] is row["pcc_std"] is None and format_cell(row, "pcc") == "0.5"
 
 
 def test_a_run_in_which_all_failed_still_has_a_table():
@@ -144,6 +150,6 @@ def test_a_failed_image_enters_no_difference():
 
 def test_values_are_a_table_with_nan_for_what_is_not_there():
     values = read_values([record(pcc=0.5, seconds=2.0)])
-    assert values.shape == (1, len(COLUMNS))
-    assert {column for column, value in zip(COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
-    assert read_values([]).shape == (0, len(COLUMNS))
+    assert values.shape == (1, len(SUMMARY_COLUMNS))
+    assert {column for column, value in zip(SUMMARY_COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
+    assert read_values([]).shape == (0, len(SUMMARY_COLUMNS))

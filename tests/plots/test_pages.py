@@ -3,9 +3,9 @@
 import gc
 from dataclasses import replace
 
-import matplotlib
 import numpy as np
 import pytest
+from figure_texts import assert_texts_are_whole_and_apart, texts_of, words_of
 from matplotlib.figure import Figure
 
 import constants
@@ -38,40 +38,10 @@ def row():
     )
 
 
-def texts_of(figure):
-    """The texts that are drawn; matplotlib also holds labels of ticks beyond the ends of an axis."""
-    both = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if axes.axison]
-    beyond = {
-        tick.label1
-        for axis in both
-        for tick in axis.get_major_ticks()
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-    }
-    texts = figure.findobj(matplotlib.text.Text)
-    return [text for text in texts if text.get_visible() and text.get_text() and text not in beyond]
-
-
-def words_of(figure):
-    return [text.get_text() for text in texts_of(figure)]
-
-
 def axes_of(figure, heading):
     """The axes below a heading on a page of one row."""
     x = next(text for text in figure.texts if text.get_text() == heading).get_position()[0]
     return next(axes for axes in figure.axes if axes.get_position().x0 < x < axes.get_position().x1)
-
-
-def assert_texts_are_whole_and_apart(figure):
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    # A pixel less on each side: boxes contain the white around letters.
-    boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-1)) for text in texts_of(figure)]
-    for text, box in boxes:
-        assert box.x0 >= 0 and box.y0 >= 0, text
-        assert box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height, text
-    for place, (text, box) in enumerate(boxes):
-        for other, other_box in boxes[place + 1 :]:
-            assert not box.overlaps(other_box), f"{text!r} lies on {other!r}"
 
 
 # --- grid_layout -----------------------------------------------------------------------------------------
@@ -208,7 +178,7 @@ def test_curves_of_all_rows_run_from_0_to_1_with_their_areas_in_the_legend(row):
 
 def test_colour_bar_shows_the_raw_values_and_is_symmetric_for_a_signed_map(row):
     def labels(saliency_map):
-        figure = figures.figure_heatmap(replace(row, saliency_map=saliency_map))
+        figure = figures.figure_panel(replace(row, saliency_map=saliency_map), "heat map")
         (bar,) = figure.axes[0].child_axes
         return [label.get_text() for label in bar.get_yticklabels()]
 
@@ -219,15 +189,15 @@ def test_colour_bar_shows_the_raw_values_and_is_symmetric_for_a_signed_map(row):
 
 def test_bars_are_as_long_as_the_probabilities_and_the_explained_class_is_bold(row):
     row = replace(row, top_classes=[("Colonial", 0.7), ("Modern", 0.2)], target="Modern")
-    axes = figures.figure_top_classes(row).axes[0]
+    axes = figures.figure_panel(row, "most probable classes").axes[0]
     assert [bar.get_width() for bar in axes.patches][1::2] == [0.7, 0.2]
     weights = {text.get_text(): text.get_weight() for text in axes.texts}
     assert (weights["Modern"], weights["Colonial"]) == ("bold", "normal")
 
 
-@pytest.mark.parametrize("draw", [figures.figure_heatmap, figures.figure_curves, figures.figure_top_classes])
-def test_single_figures_are_whole_and_twice_as_fine(row, draw):
-    figure = draw(row, "GRADCAM")
+@pytest.mark.parametrize("heading", ["heat map", "insertion and deletion", "most probable classes"])
+def test_single_figures_are_whole_and_twice_as_fine(row, heading):
+    figure = figures.figure_panel(row, heading, "GRADCAM")
     assert figure.dpi == 2 * constants.FIGURE_DPI
     assert_texts_are_whole_and_apart(figure)
 
@@ -250,57 +220,3 @@ def test_figures_need_no_window_and_are_freed(row):
         figures.figure_grid([row])
     gc.collect()
     assert sum(isinstance(thing, Figure) for thing in gc.get_objects()) <= before
-
-
-# --- training --------------------------------------------------------------------------------------------
-def test_confusion_matrix_has_true_classes_as_rows_and_writes_the_counts_of_few():
-    figure = figures.figure_confusion_matrix(np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]]), constants.STYLES)
-    axes = figure.axes[0]
-    counts = {text.get_position(): text.get_text() for text in axes.texts}
-    assert counts[1, 0] == "2"  # x: predicted Modern, y: true Colonial
-    np.testing.assert_allclose(axes.images[0].get_array(), [[0.8, 0.2, 0], [0, 1, 0], [0, 0, 0]])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
-    assert_texts_are_whole_and_apart(figure)
-
-
-def test_confusion_matrix_of_142_classes_has_names_and_no_numbers():
-    names = [f"Colonial_BasilicaDeNuestraSenora_{k}" for k in range(142)]
-    figure = figures.figure_confusion_matrix(np.eye(142, dtype=int), names)
-    assert not figure.axes[0].texts
-    figure.canvas.draw()
-    labels = figure.axes[0].get_yticklabels()
-    boxes = [label.get_window_extent() for label in labels]
-    assert len(boxes) == 142
-    assert boxes[0].x0 >= 0
-    assert all(upper.y0 >= lower.y1 - 3 for upper, lower in zip(boxes, boxes[1:]))
-
-
-def test_confusion_matrix_of_another_size_than_its_names_is_refused():
-    with pytest.raises(ValueError, match=r"\(3, 3\) for 3 classes, given \(2, 2\)"):
-        figures.figure_confusion_matrix(np.eye(2), constants.STYLES)
-
-
-def test_training_curves_count_epochs_from_1_and_mark_fine_tuning():
-    history = {"accuracy": [0.5, 0.7, 0.9], "val_accuracy": [0.4, 0.5, 0.6]}
-    history |= {"loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.5, 1.4]}
-    figure = figures.figure_training(history, fine_tuning_epoch=3)
-    accuracy, loss = figure.axes
-    np.testing.assert_allclose(accuracy.lines[0].get_xydata(), [[1, 0.5], [2, 0.7], [3, 0.9]])
-    np.testing.assert_allclose(loss.lines[1].get_ydata(), history["val_loss"])
-    assert all(axes.lines[-1].get_xdata()[0] == 2.5 for axes in (accuracy, loss))
-    assert_texts_are_whole_and_apart(figure)
-
-
-def test_training_without_validation_draws_one_line_and_without_loss_is_refused():
-    figure = figures.figure_training({"accuracy": [0.5], "loss": [1.0]})
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training"]
-    with pytest.raises(ValueError, match=r"given \['accuracy'\]"):
-        figures.figure_training({"accuracy": [0.5]})
-
-
-def test_worst_images_are_a_grid_of_their_titles():
-    titles = [f"true: {k}\npredicted: x 0.9" for k in range(10)]
-    figure = figures.figure_worst([np.zeros((9, 9, 3), np.uint8)] * 10, titles)
-    assert len(figure.axes) == 10
-    assert "the 10 worst classified images" in words_of(figure)
-    assert "true: 7" in words_of(figure)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from planted import COLOURS, GREEN, RED, SIDE, picture, square
-from test_attention import planted_bags
+from twins import planted_bags
 
-import demo
 from network.classifier import Classifier
+from scenes import demo_data
 from training import attention_report
 
 
@@ -31,7 +31,7 @@ def images(tmp_path):
 
 
 def test_the_energy_in_the_parts_is_compared_with_their_area(classifier, images, tmp_path):
-    (tmp_path / "README.txt").write_text(demo.README.format(seed=0))
+    (tmp_path / "README.txt").write_text(demo_data.README.format(seed=0))
     paths, words = attention_report.write_report(classifier, images, tmp_path / "out")
     assert [path.name for path in paths] == ["attention.png", "part_energy.csv"]
     with open(paths[1], newline="", encoding="utf-8") as file:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from planted import noise
 
-import constants
+from training import augmentation
 from training.augmentation import augment
 
-STILL = dict.fromkeys(constants.AUGMENTATION, 0.0)
+STILL = dict.fromkeys(augmentation.RANGES, 0.0)
 
 
 def test_the_same_seed_gives_the_same_images_and_another_seed_others():
@@ -24,7 +24,7 @@ def test_each_image_of_a_batch_is_changed_in_its_own_way():
 
 
 def test_without_ranges_an_image_is_only_mirrored(monkeypatch):
-    monkeypatch.setattr(constants, "AUGMENTATION", STILL)
+    monkeypatch.setattr(augmentation, "RANGES", STILL)
     images = noise(16, 24)
     augmented = augment(images, [0, 1]).numpy()
     as_it_was = [np.allclose(one, other, atol=1e-2) for one, other in zip(images, augmented)]
@@ -35,10 +35,10 @@ def test_without_ranges_an_image_is_only_mirrored(monkeypatch):
 
 @pytest.mark.parametrize("name", ["shift", "zoom", "rotation_deg", "erased", "exposure", "tint"])
 def test_each_range_changes_the_images_by_itself(name, monkeypatch):
-    usual = constants.AUGMENTATION[name]
-    monkeypatch.setattr(constants, "AUGMENTATION", STILL)
+    usual = augmentation.RANGES[name]
+    monkeypatch.setattr(augmentation, "RANGES", STILL)
     still = augment(noise(8, 24), [0, 1]).numpy()
-    monkeypatch.setattr(constants, "AUGMENTATION", {**STILL, name: usual})
+    monkeypatch.setattr(augmentation, "RANGES", {**STILL, name: usual})
     assert np.abs(augment(noise(8, 24), [0, 1]).numpy() - still).mean() > 0.5
 
 

@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 from planted import BLUE, COLOURS, GREEN, RED, assert_close, head, noise, picture, residual_backbone, square
 
-import constants
 from data.dataset import load_dataset
 from output.progress import Progress
-from units import dissection
+from units import dissection, feature_store
 from units.concepts import Concepts, from_folder, from_labels
 from units.feature_store import FeatureStore
 
@@ -150,7 +149,7 @@ def test_a_run_that_is_interrupted_keeps_its_batches(work, residual, monkeypatch
 def test_blocks_hold_every_activation_once_in_bounded_size(work, residual, monkeypatch):
     samples, store = load_dataset("images"), FeatureStore("out", [view.layer_name for view in residual.views])
     store.compute(residual, samples, Progress({"features": 2}))
-    monkeypatch.setattr(constants, "DISSECTION_BLOCK", 8 * 8 * 12 + 1)
+    monkeypatch.setattr(feature_store, "BLOCK", 8 * 8 * 12 + 1)
     blocks = list(store.blocks("block_out", samples))
     assert [block.shape for block in blocks] == [(128, 12), (64, 12)]
     whole = np.stack([store.read("block_out", sample) for sample in samples])

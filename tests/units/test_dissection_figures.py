@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import constants
 from plots import drawing
 from units import dissection_figures as figures
 
@@ -60,7 +59,7 @@ def test_a_histogram_of_nothing_says_so():
 
 
 def test_a_histogram_of_many_concepts_shows_the_most_detected(monkeypatch):
-    monkeypatch.setattr(constants, "DISSECTION_CONCEPTS_SHOWN", 3)
+    monkeypatch.setattr(figures, "CONCEPTS_SHOWN", 3)
     counts = {"conv": Counter({f"c{k}": k for k in range(1, 8)})}
     figure = figures.figure_histogram(counts)
     assert list(bars(figure.axes[0])) == ["c7", "c6", "c5"]

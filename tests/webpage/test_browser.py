@@ -19,12 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_server import Server, free_port
 from PIL import Image
 from planted import ROOT
 
 import constants
-import demo
+from reporting.content import Section, Table
+from reporting.render import render_html
+from scenes import demo_data
 from tools.page_screenshot import find_chromium
+from webpage.visitors import KEEP_WORK
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
@@ -40,56 +44,6 @@ OF_CHROMIUM = re.compile(
     r"\b(update|content-autofill|optimizationguide-pa|safebrowsing)\.googleapis\.com|\b(accounts|clients\d)\.google\.com"
     r"|\bedgedl\.me\.gvt1\.com|\bredirector\.gvt1\.com"
 )
-# The server, noting every address it connects to or looks up that is not this machine.
-WATCHED = """
-import sys
-def note(event, args):
-    if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "::1"):
-        print("OUTSIDE", args[1], file=sys.stderr, flush=True)
-    if event == "socket.getaddrinfo" and args[0] not in ("127.0.0.1", "localhost", "::1", None):
-        print("OUTSIDE", args[0], file=sys.stderr, flush=True)
-sys.addaudithook(note)
-import signal
-import app
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-sys.exit(app.main(sys.argv[1:]))
-"""
-
-
-def free_port():
-    """A port that nobody uses."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-class Server:
-    """The page in a process of its own; its files lie in `folder`."""
-
-    def __init__(self, folder):
-        self.folder, self.log = folder, folder / "log.txt"
-        port = free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        settings = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
-        with self.log.open("w") as log:
-            command = [sys.executable, "-c", WATCHED, f"--port={port}"]
-            self.process = subprocess.Popen(command, cwd=folder, env=settings, stdout=log, stderr=log)
-        while "The page is at" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.1)
-
-    def files(self):
-        """The files of the page that are not the embedded data, by name."""
-        return sorted(path.name for path in self.folder.glob("where_it_looks_*/served/**/*") if path.is_file())
-
-    def status_of(self, path, body=None):
-        """The HTTP status of a request."""
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.address + path, body and json.dumps(body).encode(), headers)
-        try:
-            return urllib.request.urlopen(request, timeout=20).status
-        except urllib.error.HTTPError as error:
-            return error.code
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +100,7 @@ def visit(server, browser):
 def scene(tmp_path_factory):
     """A drawn scene as a file: its path."""
     path = tmp_path_factory.mktemp("scene") / "scene.png"
-    Image.fromarray(demo.draw_scene(demo.demo_names("val")[7])[0]).save(path)
+    Image.fromarray(demo_data.draw_scene(demo_data.demo_names("val")[7])[0]).save(path)
     return path
 
 
@@ -317,7 +271,7 @@ def test_bad_inputs_are_told_in_a_line_and_another_visitor_notices_nothing(visit
     broken, huge, heavy = (tmp_path / name for name in ("broken.png", "huge.png", "heavy.png"))
     broken.write_bytes(scene.read_bytes()[:3000])
     Image.new("1", (10_000, 10_000)).save(huge)
-    heavy.write_bytes(scene.read_bytes() + bytes(constants.APP_MAX_UPLOAD))
+    heavy.write_bytes(scene.read_bytes() + bytes(constants.PAGE_MAX_UPLOAD))
     for path, message in ((broken, "cannot read 'broken.png': damaged"), (huge, "more than the 50000000 pixels")):
         drop(page, path)
         page.get_by_role("alert").get_by_text(message).wait_for()
@@ -373,7 +327,7 @@ def test_a_visitor_who_leaves_stops_what_runs_and_leaves_no_files(visit, server,
     [
         "/etc/passwd",
         str(ROOT / "app.py"),
-        str(ROOT / "demo_resnet.keras"),
+        str(ROOT / "network/demo_resnet.keras"),
         "app.py",
         "../app.py",
         "http://127.0.0.1/",
@@ -511,11 +465,100 @@ def test_nothing_has_left_the_machine(browser, visit, server, outside):
     assert "OUTSIDE" not in server.log.read_text()
 
 
-def test_when_the_page_ends_its_files_go(server):
-    server.process.send_signal(signal.SIGTERM)
+def test_who_asks_for_much_and_never_opens_a_connection_is_stopped(server):
+    functions = json.load(urllib.request.urlopen(server.address + "/config", timeout=20))
+    names = {part["id"]: part["props"].get("elem_id") for part in functions["components"]}
+    picks = [f for f in functions["dependencies"] if [names.get(t[0]) for t in f["targets"]] == ["examples"]]
+    pick = next(function for function in picks if function["inputs"])
+    values = {"class": 0, "second-class": -1, "methods": ["RISE"], "seed": 0, "RISE-n_masks": "5000"}
+    asked = {"fn_index": pick["id"], "session_hash": "gone", "event_data": {"index": 0}}
+    asked["data"] = [values.get(names[part]) for part in pick["inputs"]]
+    assert server.status_of("/gradio_api/queue/join", asked) == 200
+    time.sleep(4)
+    assert used_in_a_second(server) > 0.5, "5000 masks are under way"
+    deadline = time.monotonic() + KEEP_WORK + 5
+    while used_in_a_second(server) > 0.3:
+        assert time.monotonic() < deadline, "it still goes on"
+
+
+def used_in_a_second(server):
+    """Seconds of processors that the page uses in the next second."""
+    before = cpu_seconds(server.process.pid)
+    time.sleep(1)
+    return cpu_seconds(server.process.pid) - before
+
+
+@pytest.mark.parametrize("number, moment", [(signal.SIGTERM, "loading"), (signal.SIGINT, "computing")])
+def test_the_page_ends_within_two_seconds_and_its_files_go(tmp_path, browser, scene, number, moment):
+    server = Server(tmp_path)
+    if moment == "computing":
+        page = browser.new_page()
+        page.goto(server.address)
+        page.get_by_text("Drop, paste or take").wait_for(timeout=60_000)
+        choose(page, "Methods", "rise", "RISE")
+        page.keyboard.press("Escape")
+        set_option(page, "RISE n_masks", "5000")
+        drop(page, scene)
+        page.locator("#status").get_by_text("RISE").wait_for()
+        assert "scene.png" in server.files()
+    begin = time.monotonic()
+    server.process.send_signal(number)
     assert server.process.wait(timeout=20) == 0
+    assert time.monotonic() - begin < 2
     assert list(server.folder.glob("where_it_looks_*")) == []
     assert "Traceback" not in server.log.read_text(), server.log.read_text()
+
+
+EVIL = "<img src=x onerror=document.title='owned'>"
+
+
+def test_names_of_classes_and_files_are_text_on_the_page(tmp_path, browser, scene):
+    (tmp_path / "names.txt").write_text(
+        "\n".join([EVIL, "</script><script>document.title='owned'</script>", "\x1b[31mred"])
+    )
+    model = ROOT / "network" / "demo_resnet.keras"
+    server = Server(tmp_path, f"--model_path={model}", "--class_names=names.txt")
+    path = tmp_path / f"{EVIL.replace('/', '')}.png"
+    shutil.copy(scene, path)
+    page = browser.new_page()
+    page.goto(server.address)
+    page.get_by_text("Drop, paste or take").wait_for(timeout=60_000)
+    drop(page, path)
+    wait_done(page)
+    page.get_by_role("combobox", name="Class to explain").click()
+    page.get_by_role("option", name=EVIL).click()
+    page.get_by_role("img", name=f"GRADCAM for {EVIL}").wait_for()
+    wait_done(page)
+    page.get_by_role("button", name="Maps and figures").click()
+    page.locator("#files a").first.wait_for()
+    assert page.title() == constants.TITLE and page.locator("img[src='x']").count() == 0
+    assert EVIL in page.locator("#top-classes").inner_text() and EVIL in page.locator("#maps figcaption").inner_text()
+    page.close()
+    server.process.kill()
+
+
+def test_a_browser_asks_for_the_password_and_the_page_works_with_it(tmp_path, browser, scene):
+    server = Server(tmp_path, "--host=0.0.0.0", "--password=a long word")
+    assert "Nothing they send is encrypted" in server.log.read_text()
+    assert server.status_of("/") == server.status_of("/config") == 401
+    context = browser.new_context(http_credentials={"username": "any", "password": "a long word"})
+    page = context.new_page()
+    page.goto(server.address)
+    page.get_by_text("Drop, paste or take").wait_for(timeout=60_000)
+    drop(page, scene)
+    wait_done(page)
+    context.close()
+    server.process.kill()
+
+
+def test_a_report_shows_names_as_text(tmp_path, browser):
+    sections = [Section(EVIL, [EVIL, Table((EVIL,), [(EVIL,), ("\x1b[31m\x00",)], EVIL)])]
+    (tmp_path / "report.html").write_text(render_html(EVIL, sections), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.title() == EVIL and page.locator("img").count() == 0
+    assert page.locator("td").all_inner_texts() == [EVIL, "\\x1b[31m\\x00"]
+    page.close()
 
 
 @pytest.mark.parametrize(

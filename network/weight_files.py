@@ -1,0 +1,112 @@
+"""A network filled from a file that holds weights alone: the file says which numbers, the name says of what.
+
+How many classes it tells apart is read off the file: it is the one number in which the shapes of its weights may
+differ from those of the named network. Anything else that differs is another network, and refused.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import keras
+
+import constants
+from network import zoo
+from network.demo_network import build_demo_network
+
+IMAGENET_CLASSES = 1000
+
+
+def build_filled(model_name: str, path: str | Path) -> keras.Model:
+    """The network of that name, filled with the weights of an HDF5 file, which was saved with its classes.
+
+    Its last layer is that of `keras.applications`, or one dense layer behind the mean over positions, as `train.py`
+    puts it. ValueError for a file that does not fit, saying what differs.
+    """
+    shapes, differences = read_shapes(path), []
+    for build in (_build_whole, _build_with_dense_layer):
+        if build is _build_whole and model_name == constants.MODEL_NAME_DEMO:
+            continue
+        template = build(model_name, IMAGENET_CLASSES)
+        n_classes = _find_n_classes(shapes, _shapes_of(template))
+        if n_classes is not None:
+            model = template if n_classes == IMAGENET_CLASSES else build(model_name, n_classes)
+            fill(model, path)
+            return model
+        differences.append(_tell_difference(shapes, _shapes_of(template)))
+    raise ValueError(
+        f"{str(path)!r} holds weights of another network than {model_name}: {differences[0]}; save the whole model by "
+        "model.save('model.keras')"
+    )
+
+
+def fill(model: keras.Model, path: str | Path) -> None:
+    """Loads the weights of an HDF5 file of either of Keras's layouts, whatever its ending; Keras says what is amiss."""
+    path = Path(path)
+    ending = ".h5" if is_legacy(path) else ".weights.h5"  # by which Keras tells the two apart
+    if path.name.endswith(ending) and path.name.endswith(".weights.h5") == (ending == ".weights.h5"):
+        model.load_weights(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"copy{ending}"
+        shutil.copy(path, copy)
+        model.load_weights(copy)
+
+
+def is_legacy(path: str | Path) -> bool:
+    """Whether the weights stand layer by layer, as tf.keras 2 and `model.save('x.h5')` write them."""
+    with h5py.File(path, "r") as file:
+        return bool({"layer_names", "layer_names0"} & set(file.attrs)) or "model_weights" in file
+
+
+def read_shapes(path: str | Path) -> Counter:
+    """How many weights of which shape an HDF5 file holds."""
+    shapes = Counter()
+
+    def count(name, item):  # not what Keras counts for layers of chance, nor an optimizer's state
+        if isinstance(item, h5py.Dataset) and "seed_generator" not in name and not name.startswith("optimizer"):
+            shapes[item.shape] += 1
+
+    with h5py.File(path, "r") as file:
+        file.visititems(count)
+    return shapes
+
+
+def _shapes_of(model: keras.Model) -> Counter:
+    return Counter(tuple(weight.shape) for weight in model.weights if "seed_generator" not in weight.path)
+
+
+def _build_whole(model_name: str, n_classes: int) -> keras.Model:
+    return zoo.build(model_name, weights=None, classes=n_classes)
+
+
+def _build_with_dense_layer(model_name: str, n_classes: int) -> keras.Model:
+    if model_name == constants.MODEL_NAME_DEMO:
+        backbone = build_demo_network()
+    else:
+        side = constants.ZOO[model_name][2]
+        backbone = zoo.build(model_name, weights=None, include_top=False, input_shape=(side, side, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    return keras.Model(backbone.input, keras.layers.Dense(n_classes, "softmax")(pooled), name=model_name)
+
+
+def _find_n_classes(found: Counter, wanted: Counter) -> int | None:
+    """The number of classes with which the shapes found are those wanted for IMAGENET_CLASSES; None: with none."""
+    if found == wanted:
+        return IMAGENET_CLASSES
+    more, fewer = sorted((found - wanted).elements()), sorted((wanted - found).elements())
+    n_classes = next((shape[0] for shape in more if len(shape) == 1), None)
+    changed = [(*shape[:-1], n_classes) for shape in fewer if shape and shape[-1] == IMAGENET_CLASSES]
+    return n_classes if len(changed) == len(fewer) and sorted(changed) == more else None
+
+
+def _tell_difference(found: Counter, wanted: Counter) -> str:
+    more, fewer = sorted((found - wanted).elements(), key=len), sorted((wanted - found).elements(), key=len)
+    texts = [
+        f"it has {found.total()} weights, {wanted.total()} were wanted",
+        f"one of shape {more[-1]} too many" if more else "",
+        f"none of shape {fewer[-1]}" if fewer else "",
+    ]
+    return ", ".join(filter(None, texts))

@@ -1,0 +1,21 @@
+"""The networks of `keras.applications` by name, and the classes they were trained on."""
+
+from pathlib import Path
+
+import keras
+
+import constants
+from data.class_names import read_class_names
+
+
+def build(model_name: str, **options) -> keras.Model:
+    """The network of a name of `constants.ZOO`, built with Keras's options (weights, include_top, classes, ...)."""
+    function = constants.ZOO[model_name][0].split(".")[1]
+    return getattr(keras.applications, function)(**options)
+
+
+def imagenet_class_index() -> tuple[list[str], list[str]]:
+    """Names and WordNet ids of the 1,000 ImageNet classes, from the file that Keras downloads and keeps."""
+    one_prediction = keras.ops.convert_to_numpy(keras.ops.one_hot([0], 1000))
+    keras.applications.imagenet_utils.decode_predictions(one_prediction, top=1)  # fetches the file once
+    return read_class_names(str(Path(keras.config.keras_home()) / "models" / "imagenet_class_index.json"))

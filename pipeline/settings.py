@@ -1,0 +1,158 @@
+"""The settings of a run: parsed flags become these once, in the command; behind it nobody sees an argparse.Namespace.
+
+Whether the embedded data and the embedded network are meant is decided here: where no folder of images is named.
+"""
+
+import argparse
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import constants
+from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
+
+LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
+    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
+}
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which classifier: the fields are `network.model_files.load_classifier`'s."""
+
+    model_name: str | None = None
+    model_path: str | None = None
+    class_names: str | None = None
+    layer_name: str | None = None
+    trust_model: bool = False
+    custom_objects: str | None = None
+    precision: str = "float32"
+    batch_size: int = constants.BATCH_SIZE
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which images, and where people looked in them; paths as the user gave them. images: None: the embedded data."""
+
+    images: str | None = None
+    density_maps: str | None = None
+    fixations: str | None = None
+    fixations_unit: str | None = None
+    sigma_px: float | None = None
+    limit: int | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the images are those of the embedded data."""
+        return self.images is None
+
+    @property
+    def part_masks(self) -> Path | None:
+        """The folder of masks of the embedded data, <part>/<image>; None for other data."""
+        return Path(constants.DEMO_FOLDER) / "part_masks" if self.is_embedded else None
+
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """The whole paths by their flags: two working directories may have a folder of one name."""
+        given = {
+            "test_images_folder_path": self.images,
+            "test_gdfm_folder_path": self.density_maps,
+            "test_fixations_path": self.fixations,
+        }
+        return {flag: None if path is None else str(Path(path).resolve()) for flag, path in given.items()}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What main.py, and the commands that explain as it does, were asked for.
+
+    methods: each with its options, baselines among them. class_rule: as `explain.choose_class` takes it.
+    leaves_out: whether a method that cannot explain the model is left out, rather than refused.
+    flags: all flags by name, for run.json.
+    """
+
+    model: ModelSettings
+    data: DataSettings
+    methods: dict[Method, dict]
+    class_rule: str
+    seed: int
+    output_folder: Path
+    overwrite: bool
+    leaves_out: bool
+    flags: dict
+    faithfulness: tuple[str, ...] = ()
+    fidelity_protocol: str = "rise"
+    colormap: str = constants.COLORMAP
+    alpha: float = constants.ALPHA
+    show: bool = False
+    boxes: str | None = None
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The methods' names."""
+        return [method.name for method in self.methods]
+
+
+def read_model_settings(args: argparse.Namespace) -> ModelSettings:
+    """Of the flags of `flags.add_model_flags`: the ImageNet ResNet for images without a model."""
+    names_no_model = args.model_name is None and args.model_path is None
+    has_images = getattr(args, "test_images_folder_path", None) is not None
+    model_name = "ResNet" if names_no_model and has_images else args.model_name
+    return ModelSettings(
+        model_name,
+        args.model_path,
+        args.class_names,
+        args.layer_name,
+        args.trust_model,
+        args.custom_objects,
+        args.precision,
+        args.batch_size,
+    )
+
+
+def read_data_settings(args: argparse.Namespace) -> DataSettings:
+    """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
+    flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
+    gaze = (getattr(args, flag, None) for flag in flags)
+    return DataSettings(args.test_images_folder_path, *gaze, args.limit)
+
+
+def read_run_settings(args: argparse.Namespace) -> RunSettings:
+    """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
+    baselines = BASELINES.values() if getattr(args, "baselines", False) else ()
+    return RunSettings(
+        model=read_model_settings(args),
+        data=read_data_settings(args),
+        methods={**read_methods(args), **{method: {} for method in baselines}},
+        class_rule=args.class_index,
+        seed=args.seed,
+        output_folder=Path(args.output_folder_path),
+        overwrite=args.overwrite,
+        leaves_out=means_all(args.explanation_method),
+        flags=vars(args),
+        faithfulness=tuple(getattr(args, "faithfulness", ())),
+        fidelity_protocol=getattr(args, "fidelity_protocol", "rise"),
+        colormap=args.colormap,
+        alpha=args.alpha,
+        show=args.show,
+        boxes=getattr(args, "boxes", None),
+    )
+
+
+def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
+    """The chosen methods with their options; ValueError for a flag of a method that is not chosen."""
+    chosen = choose_methods(args.explanation_method)
+    names = ", ".join(method.name for method in chosen)
+    preset = LIME_PRESETS[args.lime_preset] if args.lime_preset else {}
+    if args.lime_preset and METHODS["LIME"] not in chosen:
+        raise ValueError(f"--lime_preset belongs to LIME, which is not among the chosen: {names}")
+    options = {}
+    for method in METHODS.values():
+        given = {option.name: getattr(args, method.flag(option)) for option in method.options}
+        given = {name: value for name, value in given.items() if value is not None}
+        if given and method not in chosen:
+            flag = f"--{method.name.lower()}_{next(iter(given))}"
+            raise ValueError(f"{flag} belongs to {method.name}, which is not among the chosen: {names}")
+        usual = {option.name: option.default for option in method.options}
+        options[method] = {**usual, **(preset if method.name == "LIME" else {}), **given}
+    return {method: options[method] for method in chosen}

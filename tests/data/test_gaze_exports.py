@@ -1,0 +1,114 @@
+"""Tables of eye trackers, each in small as it is exported: which columns are read, and in which unit."""
+
+import pytest
+
+from data.fixation_files import read_fixations
+
+TOBII = (
+    "Recording timestamp\tSensor\tParticipant name\tPresented Stimulus name\tEye movement type\t"
+    "Gaze event duration\tEye movement type index\tFixation point X\tFixation point Y\t"
+    "Fixation point X (MCSnorm)\tFixation point Y (MCSnorm)\n"
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """`write(name, text, encoding)` -> the path of the file."""
+
+    def write(name, text, encoding="utf-8"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def places(fixations):
+    return [tuple(point) for point in fixations.points.tolist()]
+
+
+# --- Tobii -----------------------------------------------------------------------------------------------------
+def tobii_rows(decimal="."):
+    rows = [
+        "10\tEye Tracker\tP1\t\tFixation\t100\t1\t500\t400\t\t",  # on no image
+        "20\tEye Tracker\tP1\ta.png\tSaccade\t20\t1\t\t\t\t",
+        "30\tEye Tracker\tP1\ta.png\tFixation\t250\t2\t960\t540\t0.5\t0.25",
+        "40\tEye Tracker\tP1\ta.png\tFixation\t250\t2\t960\t540\t0.5\t0.25",  # the same, a sample later
+        "50\tEye Tracker\tP1\ta.png\tEyesNotFound\t90\t3\t\t\t\t",
+        "60\tEye Tracker\tP1\ta.png\tFixation\t130\t4\t100\t100\t\t",  # beside the image
+        "70\tEye Tracker\tP2\ta.png\tFixation\t310\t2\t200\t300\t0.125\t1.01",
+    ]
+    return "\n".join(rows).replace(".", decimal).replace(f"a{decimal}png", "a.png") + "\n"
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tobii_pro_gives_each_fixation_once_in_fractions_of_the_image(write, decimal, encoding):
+    [(image, found)] = read_fixations(write("tobii.tsv", TOBII + tobii_rows(decimal), encoding)).items()
+    assert (image, found.unit) == ("a.png", "fraction")
+    assert places(found) == [(0.5, 0.25), (0.125, 1.01)]
+    assert found.durations.tolist() == [250, 310] and found.observers.tolist() == [0, 1]
+    assert found.n_blinks == 1
+
+
+def test_the_newer_names_of_tobii_are_known_too(write):
+    head = TOBII.replace("(MCSnorm)", "[MCS norm]").replace("duration", "duration [ms]")
+    found = read_fixations(write("tobii.tsv", head + tobii_rows()))["a.png"]
+    assert places(found) == [(0.5, 0.25), (0.125, 1.01)] and found.durations.tolist() == [250, 310]
+
+
+def test_pixels_of_the_screen_are_taken_as_the_images_only_when_that_is_said(write):
+    lines = [line.split("\t")[:9] for line in (TOBII + tobii_rows()).splitlines()]
+    path = write("tobii.tsv", "\n".join("\t".join(cells) for cells in lines))
+    with pytest.raises(ValueError, match="pixels of the screen: --fixations_unit=pixels .*MCSnorm"):
+        read_fixations(path)
+    assert places(read_fixations(path, "pixels")["a.png"]) == [(960, 540), (100, 100), (200, 300)]
+
+
+def test_an_export_without_its_image_says_which_column_is_missing(write):
+    with pytest.raises(ValueError, match="an export of Tobii and has no column presented stimulus name"):
+        read_fixations(write("tobii.tsv", TOBII.replace("Presented Stimulus name", "Event")))
+
+
+# --- Data Viewer -----------------------------------------------------------------------------------------------
+def test_a_fixation_report_of_data_viewer_is_of_the_screen_and_a_point_is_a_blink(write):
+    head = "RECORDING_SESSION_LABEL\tTRIAL_INDEX\timage\tpicture\tCURRENT_FIX_X\tCURRENT_FIX_Y\tCURRENT_FIX_DURATION\n"
+    rows = "s1\t1\ta.png\tx\t512.3\t384.1\t220\ns1\t1\ta.png\tx\t.\t.\t80\ns2\t1\ta.png\tx\t100\t50\t.\n"
+    path = write("report.txt", head + rows)
+    with pytest.raises(ValueError, match="CURRENT_FIX_X and CURRENT_FIX_Y, pixels of the screen"):
+        read_fixations(path)
+    found = read_fixations(path, "pixels")["a.png"]
+    assert places(found) == [(512.3, 384.1), (100, 50)]
+    assert (found.n_observers, found.n_blinks, found.n_without_duration) == (2, 1, 1)
+
+
+# --- Pupil Labs ------------------------------------------------------------------------------------------------
+SURFACE = "world_timestamp,world_index,fixation_id,start_timestamp,duration,dispersion,norm_pos_x,norm_pos_y,on_surf\n"
+
+
+def test_surfaces_of_pupil_core_count_y_from_the_bottom_and_frames_of_a_fixation_once(write, tmp_path):
+    rows = "1,1,7,1,200,1,0.25,0.75,True\n2,2,7,1,200,1,0.75,0.25,True\n3,3,8,2,150,1,3.0,2.0,False\n"
+    for person in ("p1", "p2"):
+        write(f"{person}/exports/000/surfaces/fixations_on_surface_a.csv", SURFACE + rows)
+    [(image, found)] = read_fixations(tmp_path).items()
+    assert (image, found.unit, found.n_observers) == ("a", "fraction", 2)
+    assert places(found) == [(0.5, 0.5), (0.5, 0.5)] and found.durations.tolist() == [200, 200]
+    top = SURFACE + "1,1,7,1,200,1,0.1,0.9,True\n"
+    assert places(read_fixations(write("fixations_on_surface_b.csv", top))["b"]) == [(0.1, pytest.approx(0.1))]
+
+
+def test_fixations_on_a_reference_image_are_its_pixels(write):
+    head = (
+        "section id,recording id,fixation id,start timestamp [ns],end timestamp [ns],duration [ms],"
+        "fixation detected in reference image,fixation x [px],fixation y [px]\n"
+    )
+    rows = "s,r1,1,1,2,220,True,812.5,455.25\ns,r1,2,3,4,180,False,,\ns,r2,1,1,2,90,True,10,20\n"
+    found = read_fixations(write("fixations.csv", head + rows))["reference_image"]
+    assert places(found) == [(812.5, 455.25), (10, 20)]
+    assert (found.unit, found.n_observers, found.durations.tolist()) == ("pixels", 2, [220, 90])
+
+
+def test_a_table_of_no_known_program_says_what_is_wanted(write):
+    with pytest.raises(ValueError, match="no column image; wanted are .* or an export of Tobii, Data Viewer"):
+        read_fixations(write("gaze.csv", "time,left,right\n1,2,3\n"))

@@ -1,0 +1,169 @@
+"""Reading images and density maps of every kind."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import constants
+from data.images import read_density_map, read_image
+
+RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
+
+
+def save(image, path, **options):
+    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    image.save(path, **options)
+    return path
+
+
+@pytest.fixture
+def picture():
+    """2 rows, 3 columns, RGB: no two axes of it can be exchanged unseen."""
+    return np.array([[RED, GREEN, BLUE], [BLACK, WHITE, (10, 20, 30)]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.png", "with space.PNG", "Éléphant d'été.bmp", "B.TIFF", "c.WebP"])
+def test_an_image_is_read_as_rgb_rows_by_columns_whatever_its_name(tmp_path, picture, name):
+    options = {"lossless": True} if name.endswith("WebP") else {}
+    image = read_image(save(picture, tmp_path / name, **options))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, picture)
+
+
+def test_an_image_is_a_writable_array_of_its_own(tmp_path, picture):
+    assert read_image(save(picture, tmp_path / "a.png")).flags.writeable
+
+
+def test_one_pixel_is_an_image(tmp_path):
+    path = save(Image.new("RGB", (1, 1), RED), tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(path), [[RED]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "ending", "expected"),
+    [
+        ("1", 1, "png", (255, 255, 255)),
+        ("L", 100, "jpg", (100, 100, 100)),
+        ("LA", (100, 255), "png", (100, 100, 100)),
+        ("LA", (100, 0), "png", WHITE),
+        ("RGBA", (*BLACK, 0), "png", WHITE),
+        ("RGBA", (*RED, 51), "png", (255, 204, 204)),
+        ("CMYK", (0, 255, 255, 0), "tif", RED),
+        ("CMYK", (0, 0, 0, 255), "jpg", BLACK),
+        ("I;16", 65535, "png", WHITE),
+        ("I;16", 257 * 90, "tif", (90, 90, 90)),
+        ("I", 257 * 90, "tif", (90, 90, 90)),
+        ("F", 0.5, "tif", (128, 128, 128)),
+    ],
+)
+def test_every_mode_becomes_rgb(tmp_path, mode, colour, ending, expected):
+    image = read_image(save(Image.new(mode, (8, 8), colour), tmp_path / f"a.{ending}"))
+    assert image.shape == (8, 8, 3)
+    np.testing.assert_allclose(image[4, 4], expected, atol=1)
+
+
+def test_sixteen_bits_keep_their_order_instead_of_wrapping(tmp_path):
+    ramp = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
+    np.testing.assert_array_equal(read_image(save(ramp, tmp_path / "a.png"))[0, :, 0], [0, 1, 1, 128, 255])
+
+
+def test_transparent_pixels_of_a_palette_are_white(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "opaque.png")
+    image.save(tmp_path / "clear.png", transparency=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "opaque.png"), [[RED, BLUE]])
+    np.testing.assert_array_equal(read_image(tmp_path / "clear.png"), [[RED, WHITE]])
+
+
+def test_a_photograph_taken_sideways_is_turned_upright(tmp_path, picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to show it
+    image = read_image(save(picture, tmp_path / "a.png", exif=exif))
+    np.testing.assert_array_equal(image, np.rot90(picture, k=-1))
+
+
+def test_an_animation_shows_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, BLUE)]
+    path = save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(read_image(path)[0, 0], RED)
+
+
+@pytest.mark.parametrize("read", [read_image, read_density_map])
+def test_what_is_no_image_is_refused_in_one_line_that_names_it(tmp_path, read):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    whole = save(noise, tmp_path / "whole.png").read_bytes()
+    for name, content in {"zero.png": b"", "text.png": b"hello", "cut.png": whole[: len(whole) // 2]}.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder.png").mkdir()
+    reasons = {
+        "missing.png": "no such file",
+        "zero.png": "empty",
+        "text.png": "not an image",
+        "cut.png": "damaged.*truncated",
+        "folder.png": "folder",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(ValueError, match=f"{name}.*{reason}") as caught:
+            read(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "tif", "webp"])
+def test_a_truncated_file_is_refused_in_every_format(tmp_path, ending):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    path = save(noise, tmp_path / f"a.{ending}")
+    path.write_bytes(path.read_bytes()[:-1500])
+    with pytest.raises(ValueError, match="cannot read"):
+        read_image(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [8_000, 10_000, 16_000])  # below and above Pillow's own two limits
+def test_a_huge_image_is_refused_from_its_header(tmp_path, side, monkeypatch):
+    path = save(Image.new("1", (side, side)), tmp_path / "huge.png")
+
+    def decode(*_):
+        raise AssertionError("a pixel was decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
+    with pytest.raises(ValueError, match=f"huge.png.*{constants.MAX_IMAGE_PIXELS}"):
+        read_image(path)
+
+
+# --- density maps ----------------------------------------------------------------------------------------
+def test_a_density_map_is_scaled_by_the_range_of_its_file(tmp_path):
+    eight = read_density_map(save(np.array([[0, 51, 102]], np.uint8), tmp_path / "8.png"))
+    sixteen = read_density_map(save(np.array([[0, 13107, 26214]], np.uint16), tmp_path / "16.png"))
+    assert eight.dtype == sixteen.dtype == np.float32
+    np.testing.assert_allclose(eight, [[0, 0.2, 0.4]], rtol=1e-6)
+    np.testing.assert_allclose(sixteen, eight, rtol=1e-6)
+
+
+def test_a_constant_density_map_is_read(tmp_path):
+    assert read_density_map(save(Image.new("L", (3, 2), 255), tmp_path / "a.png")).tolist() == [[1.0] * 3] * 2
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_gray_density_map_saved_as_rgb_is_the_same_map(tmp_path, ending):
+    gray = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
+    density_map = read_density_map(save(Image.fromarray(gray).convert("RGB"), tmp_path / f"a.{ending}"))
+    np.testing.assert_allclose(density_map, gray / 255, atol=0.02 if ending == "jpg" else 1e-6)
+
+
+def test_where_a_density_map_is_transparent_nobody_looked(tmp_path):
+    image = Image.new("LA", (2, 1), (255, 255))
+    image.putpixel((1, 0), (255, 0))
+    np.testing.assert_array_equal(read_density_map(save(image, tmp_path / "a.png")), [[1, 0]])
+
+
+def test_a_coloured_heat_map_is_not_a_density_map(tmp_path, picture):
+    with pytest.raises(ValueError, match="a.png.*coloured"):
+        read_density_map(save(picture, tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.0, np.nan])
+def test_a_float_density_map_outside_0_to_1_is_refused(tmp_path, value):
+    with pytest.raises(ValueError, match="values in 0-1 were wanted"):
+        read_density_map(save(np.full((2, 2), value, np.float32), tmp_path / "a.tif"))

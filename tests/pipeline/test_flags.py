@@ -1,0 +1,117 @@
+"""Flags: what is read, what is refused and in which words, and how a command ends."""
+
+import argparse
+
+import pytest
+
+from explainers.registry import METHODS
+from pipeline import flags
+
+
+def ask(capsys, *argv, parser=None):
+    """(exit code, lines of the error, lines of the output) of a parser asked with these words."""
+    with pytest.raises(SystemExit) as stop:
+        (parser or flags.build_run_parser("main.py", "Explain.")).parse_args(argv)
+    said = capsys.readouterr()
+    return stop.value.code, said.err.splitlines(), said.out.splitlines()
+
+
+def test_a_mistyped_flag_takes_two_lines_and_names_the_one_that_comes_closest(capsys):
+    code, lines, _ = ask(capsys, "--explanation_metod=FEM")
+    assert code == 2 and len(lines) == 2
+    assert "unrecognized arguments: --explanation_metod=FEM" in lines[0]
+    assert lines[1] == "did you mean --explanation_method?"
+
+
+def test_a_flag_like_no_other_is_sent_to_the_help(capsys):
+    _, lines, _ = ask(capsys, "--qqqqqqqq")
+    assert len(lines) == 2 and lines[1].endswith("--help lists the flags")
+
+
+def test_a_flag_cut_short_is_not_guessed(capsys):
+    assert ask(capsys, "--lim=3")[0] == 2
+
+
+def test_the_general_help_fits_two_screens_and_shows_every_default(capsys):
+    _, _, lines = ask(capsys, "--help")
+    assert len(lines) <= 2 * 48 and max(map(len, lines)) <= flags.HELP_WIDTH
+    parser = flags.build_run_parser("main.py", "Explain.")
+    for action in parser._actions:
+        if action.help != argparse.SUPPRESS and action.dest not in ("help", "version", "help_method"):
+            assert "default: " in action.help, action.option_strings
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS.values() if method.options], ids=lambda m: m.name)
+def test_the_options_of_a_method_are_shown_by_its_name_with_their_defaults(method, capsys):
+    code, _, lines = ask(capsys, f"--help_method={method.name.lower()}")
+    text = " ".join(" ".join(lines).split())
+    assert code == 0
+    for option in method.options:
+        assert f"--{method.flag(option)} " in text and option.help in text
+    assert text.count("(default: ") == len(method.options) and "(default: None)" not in text
+
+
+def test_help_of_a_method_that_is_none_lists_the_methods(capsys):
+    code, lines, _ = ask(capsys, "--help_method=XCAM")
+    assert code == 2 and "unknown method 'XCAM'; choose from: GRADCAM, " in lines[0]
+
+
+def test_the_version_comes_with_those_of_the_libraries(capsys):
+    code, _, lines = ask(capsys, "--version")
+    assert code == 0 and lines[0].startswith("version ")
+    assert any(line.startswith("tensorflow 2.") for line in lines) and any(
+        line.startswith("python 3.") for line in lines
+    )
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("0", "more than 0, up to 1 was wanted; got 0"),
+        ("2", "more than 0, up to 1 was wanted; got 2"),
+        ("nan", "got nan"),
+    ],
+)
+def test_a_number_outside_its_range_is_refused(text, words):
+    with pytest.raises(argparse.ArgumentTypeError, match=words):
+        flags.in_range(float, 0, 1, above=True)(text)
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    args = flags.build_run_parser("main.py", "Explain.").parse_args(
+        ["--test_images_folder_path=~/images", "--model_path=~/m.keras"]
+    )
+    assert (args.test_images_folder_path, args.model_path) == ("/home/ada/images", "/home/ada/m.keras")
+
+
+@pytest.mark.parametrize(
+    "error, code, words",
+    [
+        (ValueError("no class"), 2, "x.py: error: no class"),
+        (PermissionError(13, "Permission denied", "results"), 2, "x.py: error: Permission denied: results"),
+        (MemoryError("16 GB"), 2, "x.py: error: not enough memory: 16 GB"),
+        (ModuleNotFoundError("No module named 'lime'"), 2, "see 'Start' in README.md"),
+        (KeyboardInterrupt(), 130, "the same command goes on from here"),
+    ],
+)
+def test_what_stops_a_command_is_said_in_one_line(error, code, words, capsys):
+    def run(settings):
+        raise error
+
+    parser = flags.CommandParser("x.py", "Do.")
+    assert flags.run_command(parser, lambda args: args, run, []) == code
+    said = capsys.readouterr().err.strip()
+    assert words in said and "\n" not in said
+
+
+def test_settings_that_do_not_go_together_are_said_in_one_line_too(capsys):
+    def read(args):
+        raise ValueError("--a goes with --b")
+
+    assert flags.run_command(flags.CommandParser("x.py", "Do."), read, lambda settings: 0, []) == 2
+    assert capsys.readouterr().err == "x.py: error: --a goes with --b\n"
+
+
+def test_channels_are_read_as_numbers_and_ranges():
+    assert flags.read_channels("0-3,151, 2") == [0, 1, 2, 3, 151]

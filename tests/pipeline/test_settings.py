@@ -1,0 +1,52 @@
+"""Settings: flags are read once; where no folder is named the embedded data is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from explainers.registry import METHODS
+from pipeline import flags
+from pipeline.settings import read_run_settings
+
+
+def read(*argv):
+    return read_run_settings(flags.build_run_parser("main.py", "Explain.").parse_args(argv))
+
+
+def test_without_images_the_embedded_data_and_network_are_meant():
+    settings = read()
+    assert settings.data.is_embedded and settings.model.model_name is None
+    assert settings.data.part_masks == Path("demo_data/part_masks")
+    assert set(settings.data.paths.values()) == {None}
+
+
+def test_images_without_a_model_are_explained_by_the_resnet_of_imagenet():
+    settings = read("--test_images_folder_path=photographs")
+    assert not settings.data.is_embedded and settings.data.part_masks is None
+    assert settings.model.model_name == "ResNet"
+    assert settings.data.paths["test_images_folder_path"] == str(Path("photographs").resolve())
+
+
+@pytest.mark.parametrize("flag, name", [("--model_path=m.keras", None), ("--model_name=VGG16", "VGG16")])
+def test_a_model_that_is_named_is_the_one(flag, name):
+    assert read("--test_images_folder_path=photographs", flag).model.model_name == name
+
+
+def test_an_option_that_is_given_prevails_over_the_preset_and_the_preset_over_the_default():
+    lime = METHODS["LIME"]
+    preset = read("--explanation_method=LIME", "--lime_preset=assignment").methods[lime]
+    assert (preset["hide_color"], preset["num_samples"]) == (0.0, 1000)
+    given = read("--explanation_method=LIME", "--lime_preset=assignment", "--lime_hide_color=7").methods[lime]
+    assert (given["hide_color"], given["num_samples"]) == (7.0, 1000)
+    assert read("--explanation_method=LIME").methods[lime]["hide_color"] is None
+
+
+@pytest.mark.parametrize("flag", ["--lime_preset=assignment", "--lime_num_samples=8", "--rise_n_masks=8"])
+def test_a_flag_of_a_method_that_is_not_chosen_is_refused(flag):
+    with pytest.raises(ValueError, match="which is not among the chosen: FEM"):
+        read("--explanation_method=FEM", flag)
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        read().seed = 1

@@ -1,0 +1,51 @@
+"""What is to be visualized: targets of the planted classifier, the methods they are shared among, names of files."""
+
+import pytest
+
+import constants
+from units import visualization
+from units.visualization import Target, choose_method_settings, choose_targets, choose_work
+
+
+def test_without_a_choice_every_class_is_a_target(planted_classifier):
+    names = planted_classifier.class_names
+    assert choose_targets(planted_classifier) == [Target("class", index, name) for index, name in enumerate(names)]
+
+
+def test_a_class_that_is_named_twice_is_one_target(planted_classifier):
+    assert [target.index for target in choose_targets(planted_classifier, "2,0,2")] == [2, 0]
+
+
+def test_a_layer_its_channels_and_their_neurons_are_targets(planted_classifier):
+    assert choose_targets(planted_classifier, layer_name="colours") == [Target("layer", 0, "colours", "colours")]
+    channels = choose_targets(planted_classifier, layer_name="colours", channels=[2, 0])
+    assert [(target.kind, target.index, target.layer) for target in channels] == [
+        ("channel", 2, "colours"),
+        ("channel", 0, "colours"),
+    ]
+    (neuron,) = choose_targets(planted_classifier, layer_name="colours", channels=[1], position=(2, 3))
+    assert (neuron.kind, neuron.name, neuron.stem) == ("neuron", "colours, channel 1 at 2, 3", "neuron_1_2_3_colours")
+
+
+def test_a_channel_that_the_layer_lacks_is_refused(planted_classifier):
+    with pytest.raises(ValueError, match="layer 'colours' has 3 channels, 0 to 2; given: 7"):
+        choose_targets(planted_classifier, layer_name="colours", channels=[0, 7])
+
+
+def test_a_target_goes_to_the_methods_asked_for_or_to_its_usual_one():
+    of_class, channel = Target("class", 0, "red"), Target("channel", 1, "colours, channel 1", "colours")
+    assert choose_work([of_class, channel], None) == {"CLASS_IMPRESSION": [of_class], "FOURIER": [channel]}
+    assert choose_work([of_class], ["FOURIER", "CLASS_MODEL"]) == {"FOURIER": [of_class], "CLASS_MODEL": [of_class]}
+
+
+def test_the_number_of_steps_is_the_method_s_own_unless_given():
+    usual = constants.VISUALIZATION_METHODS["FOURIER"]
+    assert choose_method_settings(["FOURIER"], None) == {"FOURIER": usual}
+    assert choose_method_settings(["FOURIER"], 7) == {"FOURIER": {**usual, "n_steps": 7}}
+
+
+def test_a_doubt_says_whether_the_class_or_the_probability_is_not_the_wanted_one():
+    row = {"target": "green", "verdict": "green", "probability": "0.506103", "target_probability": "0.506103"}
+    assert "classified as it, but with 0.506 only" in visualization.describe_doubt(row)
+    said = visualization.describe_doubt(row | {"verdict": "red", "target_probability": "0.200000"})
+    assert "classified as 'red' with 0.506103, it has 0.200000" in said

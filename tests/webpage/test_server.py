@@ -1,0 +1,39 @@
+"""The page as a command: its flags, and what it says of a page that others can reach."""
+
+import subprocess
+import sys
+
+import pytest
+from planted import ROOT
+
+import app
+from webpage.server import PageSettings, describe_openness
+
+
+def test_help_and_a_mistyped_flag_answer_before_anything_heavy_is_loaded():
+    code = "import sys, app; app.build_parser(); print(sorted({'gradio', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_page_is_on_this_machine_unless_told_otherwise():
+    args = app.build_parser().parse_args([])
+    assert (args.host, args.port) == ("127.0.0.1", 7860)
+    args = app.build_parser().parse_args(["--host=0.0.0.0", "--port=8000", "--model_name=MobileNetV2"])
+    assert (args.host, args.port, args.model_name) == ("0.0.0.0", 8000, "MobileNetV2")
+
+
+def test_a_page_for_others_says_what_that_means_and_offers_a_password():
+    said = describe_openness(PageSettings(host="0.0.0.0", port=7861))
+    assert "port 7861" in said and "not asked for a password" in said and "--password" in said
+    assert "asked for the password" in describe_openness(PageSettings(host="0.0.0.0", password="long enough"))
+
+
+def test_a_password_is_given_or_typed_and_no_shorter_than_eight_letters(monkeypatch, capsys):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "typed unseen")
+    parse = app.build_parser().parse_args
+    assert app.read_password(parse([]).password) is None
+    assert app.read_password(parse(["--password=long enough"]).password) == "long enough"
+    assert app.read_password(parse(["--password"]).password) == "typed unseen"
+    with pytest.raises(ValueError, match="--password: 8 letters or more are wanted, not 5"):
+        app.read_password("short")
