@@ -110,11 +110,16 @@ class Explainer:
 
     def finish_maps(self, maps: Iterable[np.ndarray]) -> np.ndarray:
         """One map of any size per image as `compute_saliency_map` returns them; ValueError if not finite."""
-        height, width = self.images.shape[1:3]
-        finished = np.stack([utils.resize_map(saliency_map, height, width) for saliency_map in maps])
+        finished = np.stack([self.enlarge(saliency_map) for saliency_map in maps])
         if not np.isfinite(finished).all():
             raise ValueError(f"{type(self).__name__} gave a map with NaN or infinite values")
         return finished[0] if self.img_array.ndim == 3 else finished
+
+    def enlarge(self, saliency_map: np.ndarray) -> np.ndarray:
+        """A map of `explain_batch`, float32 (H, W): one of a layer is laid where the layer lies on the input."""
+        if self.uses_layer:
+            return self.classifier.lay_out(saliency_map)
+        return utils.resize_map(saliency_map, *self.images.shape[1:3])
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterable[np.ndarray]:
         """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""

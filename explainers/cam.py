@@ -3,8 +3,9 @@
     L_c = sum_k w_k^c A_k
 
 Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, equation 2. No ReLU: a negative
-value speaks against the class. Only for global average pooling followed by one dense layer; another head is
-refused, and what was found is named.
+value speaks against the class. Only for a mean over positions and one linear layer, dense or a 1 x 1 convolution, or
+none where the map has one channel per class (SqueezeNet): then the map is its own channel. Another head is refused, and
+what was found is named.
 
 Cost per image: the forward pass up to the last feature map.
 """

@@ -56,10 +56,8 @@ class ScoreCAM(Explainer):
 
     def make_masks(self, features: np.ndarray, channels: np.ndarray) -> np.ndarray:
         """H_k (n, H, W) in [0, 1] of the given channels of features (h, w, K)."""
-        height, width = self.images.shape[1:3]
-        return np.stack(
-            [utils.normalise(utils.resize_map(features[..., channel], height, width)) for channel in channels]
-        )
+        maps = [features[..., channel] for channel in channels]
+        return np.stack([utils.normalise(self.classifier.lay_out(one, outside=one.min())) for one in maps])
 
     def weigh_channels(self, image: np.ndarray, features: np.ndarray, class_index: int) -> np.ndarray:
         """Channel weights (K,), 0 for those not used."""

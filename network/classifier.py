@@ -24,7 +24,7 @@ import tensorflow as tf
 import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
-from network import layer_graph, model_reading, node_scores
+from network import cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
 from network.preprocessing import OWN, apply_own, doubt_probabilities, find_preprocessing, own_preprocessor, prepare
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
@@ -118,15 +118,16 @@ class Classifier:
         else:
             self.score, self.n_classes = Score(NONE, False, LOGITS, "given"), 1
         self.relus = find_relus(self.score.in_front(output))
-        self._feature_steps = layer_graph.feature_map_steps(self._steps)
-        wanted = layer_name.split(",") if layer_name else [None]
-        usual = zoo[3] if zoo else None
-        layers = [model_reading.choose_layer(self._feature_steps, name and name.strip(), usual) for name in wanted]
+        self._shape, self._opened = shape, set()
+        self._layers = layer_choice.Layers(self._steps, self._explained(output), shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or self._number_classes()
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
+        layers, self._layer_given = [self._choose_layer()], bool(layer_name)
+        if layer_name:
+            layers = [layer_choice.find_layer(self._layers.steps, name.strip()) for name in layer_name.split(",")]
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
@@ -161,14 +162,81 @@ class Classifier:
 
     def view(self, layer_name: str) -> "Classifier":
         """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
-        steps = [step for step in self._steps if tf.is_tensor(step.output) and step.output.shape.rank in (2, 4)]
-        return copy.copy(self)._look_at(model_reading.choose_layer(steps, layer_name, None))
+        maps = {id(step) for step in self._layers.steps}
+        steps = [
+            step
+            for step in self._steps
+            if id(step) in maps or (tf.is_tensor(step.output) and step.output.shape.rank in (2, 4))
+        ]
+        return copy.copy(self)._look_at(layer_choice.find_layer(steps, layer_name))
 
     def _look_at(self, layer) -> "Classifier":
         self._layer, self._compiled = layer, {}
+        self.reading = None if layer is None else self._read(layer)
         self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.views = [self]
         return self
+
+    def _choose_layer(self) -> layer_graph.Step | None:
+        layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
+        while layer is None and self._open_layers():
+            layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
+        return layer
+
+    def _open_layers(self) -> bool:
+        """Enters layers that hold layers, one level deeper than before; whether there are any."""
+        closed = [step for step in self._steps if not self._layers.is_measured(step)]
+        opened = layer_graph.layers_to_open(closed, self._opened)
+        if len(opened) == len(self._opened):
+            return False
+        self._opened = opened
+        spec = tf.TensorSpec([None, *self._shape], tf.float32)
+        self._steps, output = layer_graph.trace_model(self._network, spec, opened)
+        self._layers = layer_choice.Layers(self._steps, self._explained(self._pick(output)), self._shape)
+        return True
+
+    def _explained(self, output) -> tf.Tensor:
+        """What is explained of a traced model's output: itself, or what the target makes of it."""
+        if self.target is None:
+            return output
+        with keras.tree.flatten(output)[0].graph.as_default():
+            return model_reading.read_target(self.target, output)
+
+    def _place(self, layer: layer_graph.Step) -> tokens.Reading | None:
+        """How the layer's output is a feature map, measured where the layers before it do not tell."""
+        reading = self._layers.reading(layer)
+        if reading is not None or layer.output.shape.rank != 4:
+            return reading
+
+        def run(inputs):
+            output = None
+
+            def call(path, layer, args, kwargs):
+                nonlocal output
+                result = layer_graph.call_layer(layer, args, kwargs)
+                output = result if path == wanted else output
+                return result
+
+            layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
+            return np.asarray(output, dtype=np.float32)
+
+        wanted = layer.path
+        return self._layers.measure(layer, run)
+
+    def _read(self, layer: layer_graph.Step) -> tokens.Reading | None:
+        """How the layer's output is a feature map; None for one without positions."""
+        shape = tuple(layer.output.shape[1:])
+        return self._place(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
+
+    def _uses_map(self, layer: layer_graph.Step) -> bool:
+        """Whether the logits change with the map of that layer, asked with one image of noise."""
+        images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            view = copy.copy(self)._look_at(layer)
+            features, logits = view.forward(tf.constant(images, tf.float32), watch=tape.watch)
+            score = logits[:, 0]
+        gradient = tape.gradient(score, features)
+        return gradient is not None and bool(np.any(np.asarray(gradient)))
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -259,7 +327,7 @@ class Classifier:
                 return outputs[path]
 
             whole._run(images, call)
-            return [tf.cast(outputs[path], tf.float32) for path in paths]
+            return [tf.cast(view._as_map(outputs[view.layer_name]), tf.float32) for view in self.views]
 
         features = self.compiled("features by layer", run)
         with _arithmetic(self.precision):
@@ -277,13 +345,21 @@ class Classifier:
             nonlocal features
             output = self._call_layer(path, layer, args, kwargs)
             if path == self.layer_name:
-                features = output
+                features = self._as_map(output)
                 if watch is not None:
                     watch(features)
+                output = features if self.reading is None else self.reading.from_map(features, output)
             return output
 
         logits = self._run(images, call)
         return features, logits
+
+    def _as_map(self, output: tf.Tensor) -> tf.Tensor:
+        return output if self.reading is None else self.reading.to_map(output)
+
+    def lay_out(self, saliency_map: np.ndarray, outside: float = 0.0) -> np.ndarray:
+        """A map (h, w) of the chosen layer, float32 (H, W), where it lies on the input; `outside` where it does not."""
+        return self.reading.lay_out(saliency_map, self.input_height, self.input_width, outside)
 
     def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
@@ -310,6 +386,7 @@ class Classifier:
 
         self._run(images, record)
         features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
+        cut = cut if self.reading.order is None else features  # tokens: their map alone is changed
 
         def rest(head):
             n_copies = tf.shape(head)[0] // tf.shape(images)[0]
@@ -317,17 +394,17 @@ class Classifier:
 
             def call(path, layer, args, kwargs):
                 position = next(calls)
-                if position == cut:
+                if position > cut:
+                    return self._call_layer(path, layer, args, kwargs)
+                if position == cut and self.reading.order is None:
                     return head
-                if position < cut:  # a way around the features: the same for every copy
-                    return keras.tree.map_structure(
-                        lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position]
-                    )
-                return self._call_layer(path, layer, args, kwargs)
+                # A way around the features: the same for every copy.
+                same = keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position])
+                return self.reading.from_map(head, same) if position == cut else same
 
             return self._run(images, call)
 
-        return outputs[features], outputs[cut], rest
+        return self._as_map(outputs[features]), outputs[cut] if cut != features else self._as_map(outputs[cut]), rest
 
     def _call_layer(self, path: str, layer, args: tuple, kwargs: dict):
         if path in self._folded.summands:
@@ -337,7 +414,7 @@ class Classifier:
     def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
         """Logits (n, C), each layer's output being what `call` returns."""
         with keras.StatelessScope(state_mapping=self._folded.weights):
-            output = self._pick(layer_graph.run_model(self._network, self._prepare(images), call))
+            output = self._pick(layer_graph.run_model(self._network, self._prepare(images), call, opened=self._opened))
         if self.target is not None:
             return model_reading.read_target(self.target, output)
         logits = self.score.logits(output, self._n_outputs)
@@ -366,7 +443,12 @@ class Classifier:
         return counted
 
     def require_layer(self):
-        """Raises ValueError if the model has no layer with a feature map."""
+        """Raises ValueError if the model has no layer with a feature map, or none that can be chosen for it."""
+        if self._layer is None and self._no_layer:
+            raise ValueError(
+                f"no layer is chosen: {self._no_layer}; name one by --layer_name (several by commas: their mean): "
+                + ", ".join(self.layer_names)
+            )
         if self._layer is None:
             layers = ", ".join(step.path for step in self._steps)
             closed = (
@@ -418,7 +500,7 @@ class Classifier:
                 f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
                 "is no weighted sum of the features"
             )
-        weights = model_reading.read_dense_weights(self._steps, self._layer)
+        weights = cam_head.read_head(self._steps, self._layer, self.reading, self.score)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
 
     def kernel(self) -> np.ndarray | None:
@@ -434,16 +516,23 @@ class Classifier:
     @property
     def layer_names(self) -> list[str]:
         """The paths of the layers that could be chosen, in the order they run."""
-        return [step.path for step in self._feature_steps]
+        return [step.path for step in self._layers.steps]
 
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
-        shapes = [" x ".join(map(str, view._layer.output.shape[1:])) for view in self.views if view._layer]
+        looking = [view for view in self.views if view._layer]
+        shapes = [
+            " x ".join(map(str, view.reading.shape if view.reading else view._layer.output.shape[1:]))
+            for view in looking
+        ]
+        places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,
             "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.views),
+            "layer_found": "given" if self._layer_given else self._no_layer or "last map on every path",
             "layer_shape": ", ".join(shapes),
+            "geometry": "; ".join(dict.fromkeys(places)),
             "score": self.score.describe() if self.target is None else f"the target {self.class_names[0]} (given)",
             **level,
             "preprocessing": self.pixels.describe(),

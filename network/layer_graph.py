@@ -8,23 +8,27 @@ every layer pass by. Nothing is rebuilt, no layer learns of a new node, the mode
 A layer's path is its name behind the names of the models around it: `resnet50/conv5_block3_out`.
 """
 
+import functools
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one step is another only if it is the same
 class Step:
-    """One call of one layer: where it stands, what went in, what came out (graph tensors)."""
+    """One call of one layer: where it stands, what went in, what came out (graph tensors), and how it was called."""
 
     path: str
     layer: object
     inputs: list
     output: object
+    args: tuple = ()
+    kwargs: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -45,16 +49,22 @@ def call_layer(layer, args: tuple, kwargs: dict):
     return layer(*args, **kwargs)
 
 
-def run_model(model, images, call: Callable, prefix: str = ""):
-    """The model's output for a batch, each layer's output being what `call(path, layer, args, kwargs)` returns."""
+def run_model(model, images, call: Callable, prefix: str = "", opened: Collection[int] = ()):
+    """The model's output for a batch, each layer's output being what `call(path, layer, args, kwargs)` returns.
+
+    opened: of `layers_to_open`: layers that are entered as nested models are.
+    """
     if not has_graph(model):
         return call(prefix + model.name, model, (images,), {})
     graph = model._functional if isinstance(model, keras.Sequential) else model
 
-    def enter_or_call(layer):
+    def enter_or_call(layer, prefix=prefix):
         path = prefix + layer.name
         if has_graph(layer):
-            return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/")
+            return lambda *args, **kwargs: run_model(layer, args[0] if args else kwargs, call, path + "/", opened)
+        if id(layer) in opened:
+            inside = functools.partial(enter_or_call, prefix=path + "/")
+            return lambda *args, **kwargs: _run_inside(layer, args, kwargs, inside)
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
     if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
@@ -66,51 +76,93 @@ def run_model(model, images, call: Callable, prefix: str = ""):
     return outputs[0] if len(outputs) == 1 else output
 
 
-def trace_model(model, image_spec: tf.TensorSpec) -> tuple[list[Step], object]:
-    """The steps of the model in the order they run, and its output, traced once without computing anything."""
+def trace_model(model, image_spec: tf.TensorSpec, opened: Collection[int] = ()) -> tuple[list[Step], object]:
+    """The steps of the model in the order they run, and its output, traced once without computing anything.
+
+    Where a shape does not show in the trace, one image of zeros is sent through and tells it.
+    """
     steps, outputs = [], []
 
     def record(path, layer, args, kwargs):
         output = call_layer(layer, args, kwargs)
         tensors = [tensor for tensor in keras.tree.flatten((args, kwargs)) if tf.is_tensor(tensor)]
-        steps.append(Step(path, layer, tensors, output))
+        steps.append(Step(path, layer, tensors, output, args, kwargs))
         return output
 
     def run(images):
-        outputs.append(run_model(model, images, record))
+        outputs.append(run_model(model, images, record, opened=opened))
         return outputs[0]
 
     tf.function(run, autograph=False).get_concrete_function(image_spec)
+    tensors = [tensor for step in steps for tensor in keras.tree.flatten(step.output) if tf.is_tensor(tensor)]
+    if any(None in tensor.shape[1:] for tensor in tensors if tensor.shape.rank):
+        _tell_shapes(model, image_spec, opened, steps)
     return steps, outputs[0]
+
+
+def _tell_shapes(model, image_spec: tf.TensorSpec, opened, steps: list[Step]) -> None:
+    """Gives what goes in and out of traced steps, but for the first axis, the shapes that it has for one image."""
+    position = itertools.count()
+
+    def tell(path, layer, args, kwargs):
+        output, step = call_layer(layer, args, kwargs), steps[next(position)]
+        inputs = [tensor for tensor in keras.tree.flatten((args, kwargs)) if tf.is_tensor(tensor)]
+        traced = [*step.inputs, *keras.tree.flatten(step.output)]
+        for tensor, computed in zip(traced, [*inputs, *keras.tree.flatten(output)], strict=True):
+            if tf.is_tensor(tensor) and tensor.shape.rank:
+                tensor.set_shape([None, *computed.shape[1:]])
+        return output
+
+    run_model(model, tf.zeros([1, *image_spec.shape[1:]], image_spec.dtype), tell, opened=opened)
+
+
+def layers_to_open(steps: Sequence[Step], opened: Collection[int]) -> set[int]:
+    """`opened` and the ids of further layers, of others' making, that hold layers: a block, an encoder."""
+    return set(opened) | {
+        id(step.layer)
+        for step in steps
+        if not type(step.layer).__module__.startswith("keras.") and getattr(step.layer, "_layers", None)
+    }
+
+
+def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
+    """The layer's output, each of the layers that it holds being run by `enter_or_call(layer)` in its place.
+
+    While it runs, a layer inside has a `call` of its own; afterwards it is as it was.
+    """
+    running, before = set(), []
+
+    def watch(inner):
+        original = inner.call
+
+        @functools.wraps(original)
+        def call(*args, **kwargs):
+            if id(inner) in running:
+                return original(*args, **kwargs)
+            running.add(id(inner))
+            try:
+                return enter_or_call(inner)(*args, **kwargs)
+            finally:
+                running.discard(id(inner))
+
+        return call
+
+    try:
+        for inner in {id(inner): inner for inner in layer._layers}.values():
+            before.append((inner, inner.__dict__.get("call")))
+            inner.__dict__["call"] = watch(inner)
+        return call_layer(layer, args, kwargs)
+    finally:
+        for inner, call in before:
+            if call is None:
+                del inner.__dict__["call"]
+            else:
+                inner.__dict__["call"] = call
 
 
 def is_convolution(layer) -> bool:
     """Whether the layer owns a kernel that slides over positions: a weight with four axes."""
     return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
-
-
-def is_feature_map(tensor) -> bool:
-    """Whether the tensor is (n, h, w, K) with more than one position."""
-    return tf.is_tensor(tensor) and tensor.shape.rank == 4 and tensor.shape[1:3].num_elements() != 1
-
-
-def feature_map_steps(steps: list[Step]) -> list[Step]:
-    """The steps a map can be made of: spatial, from the first convolution on, and of whole images."""
-    first = next((i for i, step in enumerate(steps) if is_convolution(step.layer)), len(steps))
-    rows = _rows_per_image(steps)
-    return [step for step in steps[first:] if is_feature_map(step.output) and rows[id(step.output)] == 1]
-
-
-def _rows_per_image(steps: list[Step]) -> dict[int, float]:
-    """id of an output -> how many rows of it an image has: one, until `keras.ops.reshape` makes images of patches."""
-    rows = {}
-    for step in steps:
-        n = max((rows.get(id(tensor), 1) for tensor in step.inputs), default=1)
-        if type(step.layer).__name__ == "Reshape":
-            before, after = (tensor.shape[1:].num_elements() for tensor in (step.inputs[0], step.output))
-            n *= before / after if before and after else 1
-        rows[id(step.output)] = n
-    return rows
 
 
 def without_activation(layer):

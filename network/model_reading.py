@@ -4,7 +4,6 @@ Everything is decided from the steps of `layer_graph.trace_model`; every refusal
 the choices are.
 """
 
-import difflib
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,25 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from network.layer_graph import Step, has_graph, is_convolution, without_activation
-from network.scores import SIGMOID, SOFTMAX
 
-KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
-    keras.layers.MaxPooling2D,
-    keras.layers.AveragePooling2D,
-    keras.layers.Dropout,
-    keras.layers.Reshape,
-    keras.layers.SpatialDropout2D,
-    keras.layers.Flatten,
-    keras.layers.Identity,
-    keras.layers.ZeroPadding2D,
-)
-PASSES_VALUES_ON = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    keras.layers.Identity,
-)
 KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
@@ -176,22 +157,6 @@ def _keeps_channels_apart(layer) -> bool:
     return is_relu or isinstance(layer, KEEPS_CHANNELS_APART)
 
 
-def read_dense_weights(steps: Sequence[Step], layer: Step) -> np.ndarray:
-    """Weights (K, units) of the one dense layer that follows the mean over positions of `layer`.
-
-    ValueError for another head, naming what was found.
-    """
-    behind = steps[_position(steps, layer) + 1 :]
-    parts = [step for step in behind if not isinstance(step.layer, PASSES_VALUES_ON)]
-    averages = [isinstance(step.layer, keras.layers.GlobalAveragePooling2D) or _is_mean(step) for step in parts[:1]]
-    others = [step for step in parts[1:] if _function_name(step.layer) not in ("linear", SOFTMAX, SIGMOID)]
-    others += [step for step in parts[2:] if not _only_applies_a_function(step.layer)]
-    if averages != [True] or len(parts) < 2 or not isinstance(parts[1].layer, keras.layers.Dense) or others:
-        found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
-        raise ValueError(f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}")
-    return used_kernel(parts[1].layer)
-
-
 def used_kernel(dense) -> np.ndarray:
     """The weights (K, units), float32, that a dense layer multiplies its inputs with: of a quantised one not the
     integers that it stores, but what they stand for."""
@@ -215,31 +180,3 @@ def read_kernel(layer) -> np.ndarray | None:
     if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
         return kernel.reshape(*kernel.shape[:2], 1, -1)
     return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
-
-
-def _is_mean(step: Step) -> bool:
-    """Whether the step is an average pooling whose window is the whole map."""
-    return (
-        isinstance(step.layer, keras.layers.AveragePooling2D)
-        and step.output.shape[1:3].num_elements() == 1
-        and tuple(step.layer.pool_size) == tuple(step.inputs[0].shape[1:3])
-    )
-
-
-def choose_layer(steps: Sequence[Step], wanted: str | None, usual: str | None) -> Step | None:
-    """The step to look at: `wanted` by name or path, else `usual`, else the last that makes a feature map.
-
-    steps: those with a feature map. None if there are none. ValueError for a wanted one that is not among them.
-    """
-    if wanted is None:
-        found = [step for step in steps if step.name == usual]
-        return (found or [step for step in steps if not isinstance(step.layer, KEEPS_THE_MAP)] or [None])[-1]
-    found = [step for step in steps if step.path == wanted] or [step for step in steps if step.name == wanted]
-    paths = list(dict.fromkeys(step.path for step in found or steps))
-    if found and len(paths) == 1:
-        return found[-1]
-    near = difflib.get_close_matches(wanted, paths, n=5, cutoff=0.6)
-    listed = list(dict.fromkeys([*near, *paths[-10:]])) or ["none, the model has no convolution"]
-    more = ", ..." if len(listed) < len(paths) else ""
-    problem = f"several layers are named {wanted!r}" if found else f"no layer {wanted!r} with a feature map"
-    raise ValueError(f"{problem}; choose among {len(paths)}: {', '.join(listed)}{more}")

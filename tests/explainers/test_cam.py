@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from planted import DATA, assert_close, draw_weights, noise, residual_backbone
 from twins import at_feature_size, residual_model, tiny_image, tiny_model
 
@@ -70,8 +70,17 @@ def test_the_mean_of_the_map_is_the_logit_without_its_bias():
         [layers.AveragePooling2D(8), layers.Flatten(), dense(), layers.Activation("softmax")],
         [layers.AveragePooling2D((8, 8)), layers.Reshape((12,)), dense("sigmoid")],
         [layers.SpatialDropout2D(0.2), layers.GlobalAveragePooling2D(), dense()],
+        [lambda x: ops.mean(x, axis=(1, 2)), dense()],
+        [lambda x: ops.mean(x, axis=(-2, -3), keepdims=True), layers.Flatten(), dense("softmax")],
+        [
+            layers.GlobalAveragePooling2D(keepdims=True),
+            layers.Conv2D(3, 1, name="scores"),
+            layers.Reshape((3,)),
+            layers.Softmax(),
+        ],
+        [layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(3, 1, activation="softmax"), layers.Flatten()],
     ],
-    ids=lambda head: ", ".join(layer.name for layer in head),
+    ids=lambda head: ", ".join(getattr(layer, "name", "a mean") for layer in head),
 )
 def test_a_mean_over_positions_and_one_dense_layer_is_taken_however_it_is_written(head):
     classifier = Classifier(with_head(*head))
@@ -96,15 +105,16 @@ def test_a_mean_over_positions_and_one_dense_layer_is_taken_however_it_is_writte
         (
             [
                 layers.GlobalAveragePooling2D(keepdims=True),
+                layers.Conv2D(5, 1, activation="hard_swish", name="hidden"),
                 layers.Conv2D(3, 1, name="scores"),
                 layers.Reshape((3,)),
                 layers.Softmax(),
             ],
-            r"scores \(Conv2D\)",
+            r"hidden \(Conv2D\), scores \(Conv2D\)",
         ),
         ([layers.GlobalAveragePooling2D(), layers.BatchNormalization(name="norm"), dense()], r"norm \(BatchNorm"),
     ],
-    ids=["positions", "two dense", "a ReLU", "maxima", "means of parts", "a convolution", "a batch norm"],
+    ids=["positions", "two dense", "a ReLU", "maxima", "means of parts", "two convolutions", "a batch norm"],
 )
 def test_another_head_is_refused_by_what_was_found(head, found):
     with pytest.raises(ValueError, match="a mean over positions and one dense layer are wanted.*" + found):
@@ -138,6 +148,40 @@ def test_a_relu_that_is_used_twice_is_no_hindrance():
     cam, gradcam = (at_feature_size(method(model, None, noise(1, side=8), 0)) for method in (CAM, GradCAM))
     assert cam.shape == (1, 4, 4)
     assert_close(np.maximum(cam, 0) / 16, gradcam)
+
+
+def test_a_map_of_one_channel_per_class_is_the_class_activation_map():
+    # SqueezeNet: a convolution gives the classes' maps, a ReLU, their mean, a softmax
+    scores = layers.Conv2D(3, 1, name="scores"), layers.ReLU(name="maps")
+    model = with_head(*scores, layers.GlobalAveragePooling2D(), layers.Softmax())
+    classifier = Classifier(model)
+    assert classifier.layer_name == "maps"
+    maps = keras.Model(model.input, model.get_layer("maps").output)(noise(2)).numpy()
+    assert_close(at_feature_size(CAM(classifier, None, noise(2), [2, 0])), np.stack([maps[0, ..., 2], maps[1, ..., 0]]))
+    # and of the map before it no linear layer makes the classes'
+    with pytest.raises(ValueError, match=r"found: scores \(Conv2D\), maps \(ReLU\)"):
+        CAM(Classifier(model, layer_name="block_out"), None, noise(1), 0)
+
+
+def test_a_linear_convolution_before_the_mean_is_one_behind_it():
+    model = with_head(layers.Conv2D(3, 1, use_bias=False, name="scores"), layers.GlobalAveragePooling2D())
+    earlier = Classifier(model, layer_name="block_out")
+    cams = [at_feature_size(CAM(classifier, None, noise(2), 1)) for classifier in (Classifier(model), earlier)]
+    assert_close(*cams)
+
+
+@pytest.mark.parametrize("name", ["MobileNet", "ResNet50V2"])
+def test_the_mean_of_the_map_is_the_logit_of_a_zoo_network(name):
+    from network import zoo
+
+    model = zoo.build(name, weights=None, classes=3)
+    classifier = Classifier(model, name, input_size=None)
+    image = noise(1, side=224)
+    cam = at_feature_size(CAM(classifier, name, image, 1))
+    layer = model.get_layer("conv_preds" if name == "MobileNet" else "predictions")
+    bias = layer.get_weights()[1][1]
+    np.testing.assert_allclose(cam.mean(axis=(1, 2)), classifier.logits(image)[:, 1] - bias, rtol=1e-3, atol=1e-5)
+    keras.backend.clear_session()
 
 
 @pytest.mark.data

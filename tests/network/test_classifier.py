@@ -89,7 +89,9 @@ def test_what_was_chosen_is_said(planted_classifier, residual):
     assert planted_classifier.describe() == {
         "model_name": "planted",
         "layer": "colours",
+        "layer_found": "last map on every path",
         "layer_shape": "8 x 8 x 3",
+        "geometry": "on the whole image",
         "score": "softmax (the model ends in it)",
         "preprocessing": "none (RGB 0-255; probed: 0-255 reaches the first weights as it is)",
         "input_size": "96 x 96",

@@ -204,14 +204,6 @@ def test_the_steps_are_the_layers_in_the_order_they_run(parts):
     assert tuple(output.shape) == (None, 3)
 
 
-def test_feature_maps_are_those_from_the_first_convolution_on_that_are_spatial(parts):
-    backbone, top, _ = parts
-    steps, _ = layer_graph.trace_model(with_augmentation(backbone, top), tf.TensorSpec([None, 32, 32, 3]))
-    names = [step.name for step in layer_graph.feature_map_steps(steps)]
-    assert names[0] == "stem_conv"
-    assert names[-1] == "block_out"
-
-
 def test_reading_and_explaining_leave_the_model_as_it_was(parts):
     backbone, top, _ = parts
     for form in (functional, sequential, with_augmentation):

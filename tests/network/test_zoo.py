@@ -15,7 +15,8 @@ from planted import noise
 import constants
 import utils
 from network import zoo
-from network.classifier import Classifier, preprocess
+from network.classifier import Classifier
+from network.preprocessing import preprocess
 
 SMALL = ("ResNet", "VGG16", "MobileNetV2", "MobileNetV3Small")
 

@@ -1,0 +1,452 @@
+"""Where on the image each element of each tensor of a network lies, found by carrying coordinates through its layers.
+
+A tensor's `Places` hold y and x of every element as shares of the image's height and width. They go through a network
+layer by layer, and each layer says by its numbers where things go:
+
+    convolution, pooling            its map stretches over what its input lies on, as maps of CAM methods do
+    keeps positions                 batch norm, activation, sum, attention: as its input
+    no weights, moves things        is given the coordinates in the place of values, and gives those of its output:
+                                    crop, padding, resizing, slice, reshape, transpose, roll, a Lambda
+    a patch embedding, other weights   one band of its input changes after the other: where its output changes with it
+
+The third needs no rule per layer: whatever copies or interpolates values does the same with coordinates. Zeros that
+pad exactly what the convolution behind them takes away (ResNet's) count as part of that convolution.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from network.layer_graph import Step
+
+WINDOWS = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.UpSampling2D,
+)
+WINDOW_OPERATIONS = ("Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose", "MaxPool", "AveragePool")  # keras.ops
+LAST_AXIS = (keras.layers.Dense, keras.layers.EinsumDense)  # each position by itself
+KEEPS_POSITIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.UnitNormalization,
+    keras.layers.Normalization,
+    keras.layers.Rescaling,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianNoise,
+    keras.layers.GaussianDropout,
+    keras.layers.Identity,
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+)
+KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu", "Relu6", "Sigmoid", "Silu", "Gelu",
+                    "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
+SUMS = (
+    "Add",
+    "AddV2",
+    "AddN",
+    "Sub",
+    "Mul",
+    "RealDiv",
+    "BiasAdd",
+    "Cast",
+    "Identity",
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "Erf",
+)
+BANDS_PER_CELL = 3  # of a layer that is measured
+MAX_BANDS = 128  # along an axis
+BANDS_AT_ONCE = 16  # changed copies in one call
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each element of a tensor (n, ...) lies: y and x, shares 0-1 of the image, broadcastable to (...).
+
+    NaN: nowhere (a class token). margins: rows above and below, columns left and right, that hold padding alone.
+    mixed: whether positions have seen each other. through: names of the layers that moved them, and how it was found.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    mixed: bool = False
+    through: tuple[str, ...] = ()
+
+
+def whole_image(height: int, width: int) -> Places:
+    """The places of the pixels of an image (H, W, channels) themselves."""
+    return Places(_centres(height)[:, None, None], _centres(width)[None, :, None])
+
+
+def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places]:
+    """id of a tensor -> its places, for the tensors of a traced network whose places are understood.
+
+    image_shape: (H, W, channels) of the network's input.
+    """
+    height, width, channels = image_shape
+    produced, places = set(), {}
+    for step in steps:
+        for tensor in step.inputs:
+            from_outside = id(tensor) not in produced and hasattr(tensor, "graph")
+            if from_outside and tuple(tensor.shape[1:]) == (height, width, channels):
+                places[id(tensor)] = whole_image(height, width)
+            elif from_outside and (found := _through_sums(tensor, places)) is not None:
+                places[id(tensor)] = found
+        # A layer may hand on the very tensor that it was given.
+        produced |= {id(tensor) for tensor in keras.tree.flatten(step.output)}
+        known = [tensor for tensor in step.inputs if id(tensor) in places]
+        for tensor in keras.tree.flatten(step.output) if known else ():
+            one = tensor is step.output
+            if not tf.is_tensor(tensor) or id(tensor) in places or not (one or _is_like(tensor, known[0])):
+                continue
+            found = _follow(replace(step, output=tensor), known, places)
+            if found is not None:
+                places[id(tensor)] = found
+    return places
+
+
+def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:
+    """The places of a tensor that code between the layers made, by sums and products of tensors with places."""
+    waiting, seen = [tensor], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in places and _is_like(one, tensor):
+            return replace(places[id(one)], mixed=True)
+        if one.op.type in SUMS and one.op.name not in seen:
+            seen.add(one.op.name)
+            waiting += list(one.op.inputs)
+    return None
+
+
+def _is_like(tensor: tf.Tensor, other: tf.Tensor) -> bool:
+    return tensor.shape.rank == other.shape.rank and tensor.shape[1:] == other.shape[1:]
+
+
+def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None:
+    """The places of a step's output; known: those of its inputs that have places."""
+    before, after = tuple(known[0].shape[1:]), tuple(step.output.shape[1:])
+    if len(after) < 2 or None in after or any(None in tensor.shape[1:] for tensor in known):
+        return None
+    first, name = places[id(known[0])], type(step.layer).__name__
+    mixed = any(places[id(tensor)].mixed for tensor in known)
+    alike = [places[id(tensor)] for tensor in known if _keeps(places[id(tensor)], tuple(tensor.shape[1:]), after)]
+    has_weights = bool(getattr(step.layer, "weights", ()))
+    if isinstance(step.layer, WINDOWS) or (name in WINDOW_OPERATIONS and not has_weights):
+        return _stretch(step.layer, first, before, after)
+    if isinstance(step.layer, LAST_AXIS):
+        return _by_position(first, before, after)
+    if isinstance(step.layer, KEEPS_POSITIONS) or name in KEEPS_OPERATIONS:
+        return _agreed(alike, mixed)
+    if name == "Concatenate" and len(alike) == len(step.inputs):
+        return _agreed(alike, mixed)
+    if not has_weights:
+        found = _transport(step, known, places, after) or _agreed(alike, mixed)
+        if found is not None:
+            return found
+    elif alike:  # attention, a transformer block, a layer of the user's
+        return _agreed(alike[:1], True)
+    elif len(before) == len(after) == 3:
+        return _stretch(step.layer, first, before, after)
+    return measure(lambda values: call_with(step, {id(known[0]): values}), first, before, after, step.name)
+
+
+def _keeps(places: Places, before: tuple, after: tuple) -> bool:
+    """Whether a tensor of shape `after` may hold the positions of one of shape `before`: the last axis alone differs,
+    and only where nothing moves along it."""
+    if len(before) != len(after) or before[:-1] != after[:-1]:
+        return False
+    return before[-1] == after[-1] or places.y.shape[-1] == places.x.shape[-1] == 1
+
+
+def _agreed(found: list[Places], mixed: bool) -> Places | None:
+    """The places that all inputs of a sum share; None where they lie elsewhere than each other."""
+    for other in found[1:]:
+        for one, two in ((found[0].y, other.y), (found[0].x, other.x)):
+            if not np.allclose(*np.broadcast_arrays(one, two), atol=0.02, equal_nan=True):
+                return None
+    return replace(found[0], mixed=mixed) if found else None
+
+
+def _by_position(places: Places, before: tuple, after: tuple) -> Places | None:
+    """Places behind a layer that mixes the last axis alone; None if that is where the positions are."""
+    y, x = _mean(places.y, -1), _mean(places.x, -1)
+    if before[:-1] != after[:-1] or max(y.size, x.size) == 1:
+        return None
+    return replace(places, y=y, x=x)
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean along an axis, which stays; of what is not NaN, and NaN where all is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis, keepdims=True)
+    total = np.where(known, values, 0).sum(axis=axis, keepdims=True)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+# --- windows ---------------------------------------------------------------------------------------------
+def _stretch(layer, places: Places, before: tuple, after: tuple) -> Places | None:
+    """Places behind a convolution or pooling: what its input lies on, cut into equal cells."""
+    if len(before) != 3 or len(after) != 3:
+        return None
+    first = getattr(layer, "data_format", None) == "channels_first"
+    channels, one, two = (0, 1, 2) if first else (2, 0, 1)
+    y, x = _mean(places.y, channels), _mean(places.x, channels)
+    along_y, along_x = (one, two) if y.shape[two] == x.shape[one] == 1 else (two, one)
+    if not y.shape[along_x] == x.shape[along_y] == 1:
+        return None
+    window = dict(zip((one, two), _window(layer)))
+    margins = {along_y: places.margins[:2], along_x: places.margins[2:]}
+    own = all(max(margins[axis]) <= window[axis][0] // 2 for axis in margins)  # padding as of padding="same"
+    found = []
+    for values, axis in ((y, along_y), (x, along_x)):
+        line = values.reshape(-1)
+        line = line[margins[axis][0] : len(line) - margins[axis][1]] if own else line
+        edges = _edges(line)
+        if edges is None:
+            return None
+        line = edges[0] + (edges[1] - edges[0]) * _centres(after[axis])
+        found.append(line.reshape([-1 if other == axis else 1 for other in range(3)]))
+    mixed = places.mixed or any(size > stride for size, stride in window.values())
+    return replace(places, y=found[0], x=found[1], margins=(0, 0, 0, 0), mixed=mixed)
+
+
+def _window(layer) -> list[tuple[int, int]]:
+    """(size, stride) along the two axes of a convolution or pooling; 1 and 1 where it does not say."""
+    sizes = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None) or 1
+    strides, rates = getattr(layer, "strides", None) or 1, getattr(layer, "dilation_rate", 1)
+    pairs = [(value, value) if isinstance(value, int) else tuple(value) for value in (sizes, strides, rates)]
+    return [((size - 1) * rate + 1, stride) for size, stride, rate in zip(*pairs)]
+
+
+def _centres(n: int) -> np.ndarray:
+    return (np.arange(n) + 0.5) / n
+
+
+def _edges(line: np.ndarray) -> tuple[float, float] | None:
+    """Where what evenly spaced values are the centres of begins and ends; None if they are not evenly spaced."""
+    if len(line) == 1:
+        half = min(line[0], 1 - line[0])
+        return line[0] - half, line[0] + half
+    fit = _fit(line)
+    return None if fit is None else (fit[0] - fit[1] / 2, fit[0] + fit[1] * (len(line) - 0.5))
+
+
+def _fit(line: np.ndarray) -> tuple[float, float] | None:
+    """(start, step) of evenly spaced values, those that are NaN left out; None if they are not evenly spaced."""
+    known = np.flatnonzero(~np.isnan(line))
+    if len(known) < 2 or known[-1] - known[0] + 1 != len(known):
+        return None
+    values, apart = line[known], len(known) // 2
+    step = float(np.median(values[apart:] - values[:-apart])) / apart
+    start = float(np.median(values - step * known))
+    jumps = np.abs(np.diff(values))
+    jump = float(np.median(jumps[jumps > 1e-6])) if (jumps > 1e-6).any() else 0.0  # of the nearest neighbour's stairs
+    off = np.abs(start + step * known - values).max()
+    return None if abs(step) < 1e-6 or off > 0.55 * max(abs(step), jump) + 1e-6 else (start, step)
+
+
+# --- layers without weights ------------------------------------------------------------------------------
+def _transport(step: Step, known: list, places: dict[int, Places], after: tuple) -> Places | None:
+    """Places behind a layer that copies or interpolates: it is given coordinates; None for a layer of another kind."""
+    values = {}
+    for tensor in known:
+        y, x = (np.broadcast_to(axis, tensor.shape[1:]) for axis in (places[id(tensor)].y, places[id(tensor)].x))
+        there = ~np.isnan(y)
+        y, x = np.where(there, y, 0), np.where(there, x, 0)
+        values[id(tensor)] = np.stack([np.zeros(y.shape), there, y, x, there - (y + x) / 2]).astype(np.float32)
+    output = call_with(step, values)
+    if output is None:
+        return None
+    nothing, ones, y, x, against = output.astype(np.float64)
+    weight = ones - nothing  # 1 where values are copied, less where zeros come in, another factor behind a scaling
+    largest = np.abs(weight).max()
+    there = np.abs(weight) > 0.5 * largest
+    if not np.isfinite(output).all() or largest < 1e-6:
+        return None
+    divisor = np.where(there, weight, 1)
+    y, x, against = (np.where(there, (part - nothing) / divisor, np.nan) for part in (y, x, against))
+    low, high = (choose([choose(part[2:4]) for part in values.values()]) for choose in (np.min, np.max))
+    is_copy = np.nanmax(np.abs(1 - (y + x) / 2 - against)) < 1e-3 and min(np.nanmin(y), np.nanmin(x)) > low - 1e-3
+    if not is_copy or max(np.nanmax(y), np.nanmax(x)) > high + 1e-3:
+        return None
+    first = places[id(known[0])]
+    mixed = any(places[id(tensor)].mixed for tensor in known)
+    found = replace(first, y=_compress(y), x=_compress(x), margins=(0, 0, 0, 0), mixed=mixed)
+    found = _straighten(found, y, x) or found
+    through = dict.fromkeys(name for tensor in known for name in places[id(tensor)].through)
+    same = found.y.shape == first.y.shape and np.array_equal(found.y, first.y) and np.array_equal(found.x, first.x)
+    return replace(found, through=tuple(through) if same else (*through, step.name))
+
+
+def call_with(step: Step, values: dict[int, np.ndarray]) -> np.ndarray | None:
+    """The output of a step's layer in inference, given `values` (n, ...) by id of an input, and zeros for its others.
+
+    None if the layer cannot be called so, or does not keep the n apart.
+    """
+    n = len(next(iter(values.values())))
+
+    def swap(value):
+        if id(value) in values:
+            return tf.constant(values[id(value)])
+        symbolic = tf.is_tensor(value) and hasattr(value, "graph")
+        return tf.zeros([n, *value.shape[1:]], value.dtype) if symbolic else value
+
+    args, kwargs = keras.tree.map_structure(swap, (step.args, step.kwargs))
+    layer = (
+        step.layer if getattr(step.layer, "weights", ()) else step.layer.call
+    )  # which does not cast to half precision
+    if "training" in inspect.signature(step.layer.call).parameters:
+        kwargs = {**kwargs, "training": False}
+    try:
+        with tf.init_scope():
+            output = layer(*args, **kwargs)
+    except Exception:  # of a layer of the user's, on values that it was not made for: any
+        return None
+    return np.asarray(output, dtype=np.float32) if tf.is_tensor(output) and output.shape[0] == n else None
+
+
+def _compress(values: np.ndarray) -> np.ndarray:
+    """The values with one place left of each axis along which nothing changes."""
+    for axis in range(values.ndim):
+        first = values.take([0], axis=axis)
+        if np.allclose(values, first, rtol=0, atol=1e-4, equal_nan=True):
+            values = first
+    return values
+
+
+def _straighten(found: Places, y: np.ndarray, x: np.ndarray) -> Places | None:
+    """Places of three axes as even steps along two of them, if they are, padding included; None if they are not."""
+    if y.ndim != 3:
+        return None
+    for along_y, along_x, channels in ((0, 1, 2), (1, 2, 0), (1, 0, 2), (2, 1, 0)):
+        lines, ends = [], []
+        for values, across in ((y, along_x), (x, along_y)):
+            line = _mean(_mean(values, across), channels)
+            fit = _fit(line.reshape(-1)) if line.size > 1 else (float(line.reshape(-1)[0]), 0.0)
+            if fit is None or np.nanmax(np.abs(values - line)) > abs(fit[1]) + 1e-3:
+                break
+            known = np.flatnonzero(~np.isnan(line.reshape(-1)))
+            lines.append((fit[0] + fit[1] * np.arange(line.size)).reshape(line.shape))
+            ends += [int(known[0]), int(line.size - 1 - known[-1])]
+        if len(lines) == 2:
+            return replace(found, y=lines[0], x=lines[1], margins=tuple(ends))
+    return None
+
+
+# --- layers whose weights move things ----------------------------------------------------------------------
+def measure(
+    run: Callable[[np.ndarray], np.ndarray | None], places: Places, before: tuple, after: tuple, name: str
+) -> Places | None:
+    """Places of what `run` makes (n, *after) of (n, *before): where its output changes with which band of its input.
+
+    places: of the input. Positions that nothing changes (class tokens) lie nowhere; the others have to fill a grid of
+    equal cells, one each, or else None. The last axis of the output holds the channels, or its first.
+    """
+    rng = np.random.default_rng(0)
+    one, other = rng.uniform(0, 255, (2, *before)).astype(np.float32)
+    base = run(one[None])
+    if base is None or len(after) not in (2, 3):
+        return None
+    side = sorted(after)[1] if len(after) == 3 else math.isqrt(after[0]) + 1
+    most = min(BANDS_PER_CELL * side, MAX_BANDS)
+    changes, middles, edges = [], [], []
+    for values in (places.y, places.x):
+        levels = np.unique(values[~np.isnan(values)].round(5))
+        if len(levels) < 2:
+            return None
+        half = np.median(np.diff(levels)) / 2
+        edges.append((levels[0] - half, levels[-1] + half))
+        bands = np.linspace(*edges[-1], min(len(levels), most) + 1)
+        middles.append((bands[1:] + bands[:-1]) / 2)
+        inside = [np.broadcast_to((values >= a) & (values < b), before) for a, b in zip(bands, bands[1:])]
+        found = []
+        for start in range(0, len(inside), BANDS_AT_ONCE):
+            output = run(np.stack([np.where(band, other, one) for band in inside[start : start + BANDS_AT_ONCE]]))
+            found.append((output - base) ** 2)
+        changes.append(np.concatenate(found))
+    for channels in (len(after) - 1, 0)[: len(after) - 1]:
+        put = _put_on_grid([change.sum(axis=channels + 1) for change in changes], middles, edges)
+        if put is not None:
+            y, x, overlaps = put
+            shape = tuple(1 if axis == channels else size for axis, size in enumerate(after))
+            return Places(
+                y.reshape(shape), x.reshape(shape), mixed=places.mixed or overlaps, through=(*places.through, name)
+            )
+    return None
+
+
+def _put_on_grid(changes: list, middles: list, edges: list) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """y and x (N,) of positions by how they change (bands, ...) with the bands along y and along x, whose middles are
+    given; and whether one changes with another's cell. None if they fill no grid."""
+    centres, spreads = [], []
+    for change, middle in zip(changes, middles):
+        change, middle = change.reshape(len(change), -1), middle[:, None]
+        total = change.sum(axis=0)
+        there = total > 1e-11 * total.max()
+        share = change / np.where(there, total, 1)
+        centres.append(np.where(there, (share * middle).sum(axis=0), np.nan))
+        spreads.append(np.where(share > 1e-6, np.abs(middle - centres[-1]), 0).max(axis=0))
+    grid = _find_grid(*centres, edges)
+    if grid is None:
+        return None
+    (y, n_rows), (x, n_columns) = grid
+    wide = [
+        np.nanmax(spread) > 0.75 * (high - low) / n
+        for spread, n, (low, high) in zip(spreads, (n_rows, n_columns), edges)
+    ]
+    return y, x, any(wide)
+
+
+def _find_grid(y: np.ndarray, x: np.ndarray, edges: list) -> tuple | None:
+    """((y, rows), (x, columns)): measured centres (N,) put on the grid of equal cells that they fill one each.
+
+    A measured centre may lie up to a cell off, as windows overlap: then the order is row by row or column by column.
+    """
+    there, best = np.flatnonzero(~np.isnan(y) & ~np.isnan(x)), None
+    n, (lows, highs) = len(there), np.transpose(edges)
+    measured = (np.stack([y[there], x[there]], axis=1) - lows) / (highs - lows)
+    for shape in [(rows, n // rows) for rows in range(1, n + 1) if n % rows == 0]:
+        nearest = np.floor(measured * shape).clip(0, np.subtract(shape, 1))
+        by_rows = np.stack(np.divmod(np.arange(n), shape[1]), axis=1)
+        by_columns = np.stack(np.divmod(np.arange(n), shape[0])[::-1], axis=1)
+        for cells, most in ((nearest, 0.5), (by_rows, 1.0), (by_columns, 1.0)):
+            off = np.abs(measured * shape - cells - 0.5)
+            means = np.abs([off.mean(axis=0).max(), *(_line_means(measured * shape - 0.5 - cells, cells))]).max()
+            fills = len(np.unique(cells, axis=0)) == n
+            if fills and off.max() <= most and means <= 0.5 and (best is None or off.max() < best[0]):
+                best = off.max(), cells, shape
+    if best is None:
+        return None
+    put = np.full((2, len(y)), np.nan)
+    put[:, there] = (lows + (best[1] + 0.5) / best[2] * (highs - lows)).T
+    return (put[0], best[2][0]), (put[1], best[2][1])
+
+
+def _line_means(off: np.ndarray, cells: np.ndarray) -> list[float]:
+    """How far off each row's rows and each column's columns are on average, in cells."""
+    return [float(off[cells[:, axis] == line, axis].mean()) for axis in (0, 1) for line in np.unique(cells[:, axis])]

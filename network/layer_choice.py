@@ -1,0 +1,174 @@
+"""The layer that CAM methods look at: the last feature map that every path from the image to the output passes through.
+
+    v lies on every path   <=>   paths(image, v) * paths(v, output) = paths(image, output)
+
+counted over the operations of the traced graph; how large a tensor is (`tf.shape`) is no path. So neither a branch of
+squeezed features, nor a convolution that scores positions for attention, nor one of two networks is ever chosen. Nor is
+a patch embedding while positions have not yet seen each other and will behind it; nor a map of which the output only
+uses what is no part of it (the class token behind the last attention).
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from network import geometry, tokens
+from network.layer_graph import Step
+
+KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.Dropout,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.SpatialDropout2D,
+    keras.layers.Flatten,
+    keras.layers.Identity,
+    keras.layers.ZeroPadding2D,
+)
+KEEPS_OPERATIONS = ("Reshape", "Transpose", "Pad", "Cast", "MaxPool", "AveragePool", "GetItem", "Squeeze")  # keras.ops
+NO_PATH = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")  # of TensorFlow: what is inside does not count
+
+
+class Layers:
+    """The layers of a traced network that a map can be made of.
+
+    steps: of `layer_graph.trace_model`, output: the network's, image_shape: (H, W, channels).
+    """
+
+    def __init__(self, steps: Sequence[Step], output: tf.Tensor, image_shape: Sequence[int]):
+        self._all, self._output, self._image_shape = list(steps), output, tuple(image_shape)
+        self._places = geometry.carry(steps, image_shape)
+        self._readings, self._measured = {}, set()
+        self.steps = self._feature_map_steps()
+
+    def reading(self, step: Step) -> tokens.Reading | None:
+        """How the step's output is a feature map, by its carried places; None where they are not understood."""
+        key = id(step.output)
+        if key not in self._readings:
+            self._readings[key] = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
+        return self._readings[key]
+
+    def is_measured(self, step: Step) -> bool:
+        """Whether it is known by measuring where the layer moves things: what is inside does not matter."""
+        places = self._places.get(id(step.output))
+        return places is not None and step.name in places.through[-1:]
+
+    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.Reading | None:
+        """The reading of a step whose places were lost on the way, measured on the whole network.
+
+        run: images (n, H, W, channels) to the step's output (n, ...).
+        """
+        if id(step.output) in self._measured:
+            return self.reading(step)
+        self._measured.add(id(step.output))
+        before, after = self._image_shape, tuple(step.output.shape[1:])
+        image = geometry.whole_image(*before[:2])
+        self._readings[id(step.output)] = tokens.read_map(
+            after, geometry.measure(run, image, before, after, "measured")
+        )
+        return self.reading(step)
+
+    def _feature_map_steps(self) -> list[Step]:
+        """Those from the first kernel on, with positions, of whole images."""
+        first = next((i for i, step in enumerate(self._all) if _has_kernel(step.layer)), len(self._all))
+        rows = _rows_per_image(self._all)
+        found = []
+        for step in self._all[first:]:
+            if not tf.is_tensor(step.output) or rows[id(step.output)] != 1:
+                continue
+            is_map = step.output.shape.rank == 4 and step.output.shape[1:3].num_elements() != 1
+            if is_map or (step.output.shape.rank == 3 and self.reading(step) is not None):
+                found.append(step)
+        return found
+
+    def choose(self, is_used: Callable[[Step], bool], place: Callable[[Step], object]) -> tuple[Step | None, str]:
+        """The default layer, or None and the reason.
+
+        is_used(step): whether the output changes with the step's map. place(step): its reading by `reading` or, where
+        that knows none, measured on the whole network; None where it has none.
+        """
+        on_every_path = self._on_every_path()
+        maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
+        for step in reversed(self.steps):
+            hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
+            had_it = any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
+            if step.output not in on_every_path or (hands_on and had_it):
+                continue
+            reading = place(step)
+            if reading is None:
+                return None, f"where the map of {step.path!r} lies on the image is not understood"
+            if not reading.mixed and self._mixes_behind(step):
+                return None, f"{step.path!r} holds patches that have not seen each other yet"
+            if not reading.has_others or is_used(step):
+                return step, ""
+        return None, "no feature map lies on every path from the image to the output" if self.steps else ""
+
+    def _mixes_behind(self, step: Step) -> bool:
+        """Whether positions see each other behind the step: in attention, a convolution, a recurrent layer."""
+        behind = self._all[self._all.index(step) + 1 :]
+        return any(
+            getattr(later.layer, "weights", ())
+            and not isinstance(later.layer, (*geometry.KEEPS_POSITIONS, *geometry.LAST_AXIS))
+            and any(tensor.shape.rank in (3, 4) and tensor.shape[1:-1].num_elements() != 1 for tensor in later.inputs)
+            for later in behind
+        )
+
+    def _on_every_path(self) -> "_Tensors":
+        """The tensors of the graph that every path from the image to the output passes through."""
+        source, operations = self._output.graph.inputs[0].op, self._output.graph.get_operations()
+        to, back = {source: 1}, {self._output.op: 1}
+        for operation in operations:  # in an order in which they can run
+            if operation is not source and operation.type not in NO_PATH:
+                to[operation] = sum(to.get(tensor.op, 0) for tensor in operation.inputs)
+        for operation in reversed(operations):
+            if operation.type in NO_PATH:
+                continue
+            for tensor in operation.inputs:
+                back[tensor.op] = back.get(tensor.op, 0) + back.get(operation, 0)
+        total = to[self._output.op]
+        return _Tensors({operation for operation in to if to[operation] * back.get(operation, 0) == total > 0})
+
+
+class _Tensors:
+    """A set of tensors by what makes them; one that goes through unchanged is that of the layer before."""
+
+    def __init__(self, operations: set):
+        self._operations = operations
+
+    def __contains__(self, tensor: tf.Tensor) -> bool:
+        return tensor.op in self._operations
+
+
+def _has_kernel(layer) -> bool:
+    """Whether the layer owns a matrix or a kernel that slides over positions."""
+    return any(len(weight.shape) >= 2 for weight in getattr(layer, "weights", ()))
+
+
+def _rows_per_image(steps: Sequence[Step]) -> dict[int, float]:
+    """id of an output -> how many rows of it an image has: one, until `keras.ops.reshape` makes images of patches."""
+    rows = {}
+    for step in steps:
+        n = max((rows.get(id(tensor), 1) for tensor in step.inputs), default=1)
+        if type(step.layer).__name__ == "Reshape":
+            before, after = (tensor.shape[1:].num_elements() for tensor in (step.inputs[0], step.output))
+            n *= before / after if before and after else 1
+        for tensor in keras.tree.flatten(step.output):
+            rows[id(tensor)] = n
+    return rows
+
+
+def find_layer(steps: Sequence[Step], wanted: str) -> Step:
+    """The last of the steps of that name or path; ValueError lists the near and the last ones."""
+    found = [step for step in steps if step.path == wanted] or [step for step in steps if step.name == wanted]
+    paths = list(dict.fromkeys(step.path for step in found or steps))
+    if found and len(paths) == 1:
+        return found[-1]
+    near = difflib.get_close_matches(wanted, paths, n=5, cutoff=0.6)
+    listed = list(dict.fromkeys([*near, *paths[-10:]])) or ["none, the model has no convolution"]
+    more = ", ..." if len(listed) < len(paths) else ""
+    problem = f"several layers are named {wanted!r}" if found else f"no layer {wanted!r} with a feature map"
+    raise ValueError(f"{problem}; choose among {len(paths)}: {', '.join(listed)}{more}")

@@ -1,0 +1,116 @@
+"""Where a map lies: a bright square is found where it stands, whatever crops, pads, resizes, shifts or turns inside the
+network, and rows that the network never sees hold nothing."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+from planted import noise
+
+import utils
+from explainers.registry import METHODS
+from gradcam import GradCAM
+from network.classifier import Classifier
+
+HEIGHT, WIDTH = 64, 96
+
+
+def brightness(move, side=4, **options):
+    """`move`, then how bright cells of `side` x `side` pixels are: their mean is the one logit, class 1."""
+    images = keras.Input((HEIGHT, WIDTH, 3))
+    x = move(images)
+    last = layers.Conv2D(1, side, strides=side, use_bias=False, activation="relu", name="last", **options)
+    x = last(layers.Rescaling(1 / 255)(x))
+    x = layers.GlobalAveragePooling2D(data_format=options.get("data_format"))(x)
+    model = keras.Model(images, layers.Dense(1, name="logit")(x))
+    last.set_weights([np.full(last.kernel.shape, 1 / (3 * side**2))])
+    model.get_layer("logit").set_weights([np.ones((1, 1)), np.zeros(1)])
+    return model
+
+
+def square(row, column, side=12):
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[row : row + side, column : column + side] = 255
+    return image
+
+
+def centre_of(saliency_map):
+    rows, columns = np.indices(saliency_map.shape)
+    return [float((part * saliency_map).sum() / saliency_map.sum()) for part in (rows, columns)]
+
+
+MOVES = {
+    "nothing": lambda x: x,
+    "Cropping2D": layers.Cropping2D(((16, 8), (24, 4))),
+    "Cropping2D of one side": layers.Cropping2D(((24, 0), (0, 0))),
+    "a slice": lambda x: x[:, 12:60, 8:],
+    "a slice with steps": lambda x: x[:, 8:56:2, 16:80:2],
+    "CenterCrop": layers.CenterCrop(48, 64),
+    "CenterCrop that enlarges": layers.CenterCrop(80, 120),
+    "RandomCrop": layers.RandomCrop(48, 64),
+    "ZeroPadding2D": layers.ZeroPadding2D(((16, 8), (24, 0))),
+    "ops.pad": lambda x: ops.pad(x, [[0, 0], [32, 0], [0, 16], [0, 0]]),
+    "ops.pad by reflection": lambda x: ops.pad(x, [[0, 0], [8, 8], [8, 8], [0, 0]], mode="reflect")[:, 8:-8, 8:-8],
+    "Resizing": layers.Resizing(128, 128),
+    "Resizing to less": layers.Resizing(32, 40),
+    "Resizing, nearest": layers.Resizing(96, 96, interpolation="nearest"),
+    "Resizing, crop_to_aspect_ratio": layers.Resizing(64, 64, crop_to_aspect_ratio=True),
+    "Resizing, pad_to_aspect_ratio": layers.Resizing(96, 96, pad_to_aspect_ratio=True),
+    "UpSampling2D": layers.UpSampling2D(2),
+    "MaxPooling2D": layers.MaxPooling2D(2),
+    "Permute of rows and columns": layers.Permute((2, 1, 3)),
+    "ops.flip": lambda x: ops.flip(x, axis=2),
+    "ops.roll": lambda x: ops.roll(x, 16, axis=1),
+    "ops.rot90": lambda x: ops.rot90(x, axes=(1, 2)),
+    "a Lambda": layers.Lambda(lambda x: tf.image.central_crop(x, 0.75)),
+    "a Lambda that scales, too": layers.Lambda(lambda x: x[:, 16:, 16:] / 2 + 1),
+    "flat and back": lambda x: layers.Reshape((HEIGHT, WIDTH, 3))(layers.Flatten()(x)),
+    "crop, resize, crop": lambda x: layers.Resizing(64, 64)(x[:, 16:48, 16:80])[:, :, 8:],
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("method", ["GRADCAM", "SCORECAM"])
+def test_a_square_is_found_where_it_stands(move, method):
+    classifier = Classifier(brightness(MOVES[move]))
+    assert classifier.layer_name == "last"
+    for row, column in ((28, 40), (40, 60)):
+        image = square(row, column)
+        saliency_map = METHODS[method].load()(classifier, None, image, 1).compute_saliency_map()
+        assert saliency_map.shape == (HEIGHT, WIDTH)
+        # to a third of a cell of 8 x 12 pixels at the most; the square's centre is row + 5.5
+        np.testing.assert_allclose(centre_of(saliency_map), [row + 5.5, column + 5.5], atol=4)
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_the_box_of_the_map_is_that_of_the_pixels_that_the_features_change_with(move):
+    classifier = Classifier(brightness(MOVES[move], side=1))
+    images = tf.constant(noise(1, WIDTH)[:, :HEIGHT])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        features = tf.reduce_sum(classifier.forward(images)[0])
+    seen = np.abs(tape.gradient(features, images)[0].numpy()).sum(axis=-1) > 0
+    top, bottom, left, right = classifier.reading.box
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    found = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    wanted = [
+        np.clip(share, 0, 1) * size for share, size in zip((top, bottom, left, right), (HEIGHT,) * 2 + (WIDTH,) * 2)
+    ]
+    np.testing.assert_allclose(found, wanted, atol=1.6 if "less" in move or "steps" in move else 1)
+
+
+def test_rows_that_the_network_never_sees_hold_nothing():
+    classifier = Classifier(brightness(layers.Cropping2D(((32, 0), (0, 0)))))
+    image = noise(1, WIDTH)[0, :HEIGHT]
+    for name in ("GRADCAM", "FEM", "CAM", "LAYERCAM", "HIRESCAM", "GRADCAM_PLUS_PLUS", "SCORECAM", "ABLATIONCAM"):
+        saliency_map = METHODS[name].load()(classifier, None, image, 1).compute_saliency_map()
+        assert not saliency_map[:32].any(), name
+        assert saliency_map[32:].any(), name
+
+
+def test_the_crops_map_is_that_of_the_cropped_image():
+    whole = square(40, 50)
+    inside = GradCAM(brightness(lambda x: x[:, 16:, 24:]), None, whole, 1).compute_saliency_map()
+    features = Classifier(brightness(lambda x: x[:, 16:, 24:])).features(whole[None].astype(np.float32))[0, ..., 0]
+    np.testing.assert_allclose(inside[16:, 24:], utils.resize_map(features / features.size, 48, 72), atol=1e-6)
