@@ -466,6 +466,7 @@ def test_nothing_has_left_the_machine(browser, visit, server, outside):
 
 
 def test_who_asks_for_much_and_never_opens_a_connection_is_stopped(server):
+    server.wait_loaded()
     functions = json.load(urllib.request.urlopen(server.address + "/config", timeout=20))
     names = {part["id"]: part["props"].get("elem_id") for part in functions["components"]}
     picks = [f for f in functions["dependencies"] if [names.get(t[0]) for t in f["targets"]] == ["examples"]]
@@ -475,9 +476,9 @@ def test_who_asks_for_much_and_never_opens_a_connection_is_stopped(server):
     asked["data"] = [values.get(names[part]) for part in pick["inputs"]]
     assert server.status_of("/gradio_api/queue/join", asked) == 200
     time.sleep(4)
-    assert used_in_a_second(server) > 0.5, "5000 masks are under way"
-    deadline = time.monotonic() + KEEP_WORK + 5
-    while used_in_a_second(server) > 0.3:
+    assert used_in_a_second(server) > 0.15, "5000 masks are under way"
+    deadline = time.monotonic() + KEEP_WORK + 10
+    while used_in_a_second(server) > 0.1:
         assert time.monotonic() < deadline, "it still goes on"
 
 
