@@ -32,6 +32,7 @@ class MainSettings:
     """What main.py was asked for besides the run itself.
 
     display_type: 'grid' or 'singles'. top_k, classes: further classes of each image, see `top_classes.read_rule`.
+    only_checks: whether the model is described and nothing explained.
     """
 
     run: RunSettings
@@ -39,6 +40,7 @@ class MainSettings:
     top_k: int | None
     classes: str | None
     writes_report: bool
+    only_checks: bool = False
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,6 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
         "OCCLUSION fills each (default: none)",
     )
     further.add_argument(
+        "--check_model",
+        action="store_true",
+        help="say how the model is understood and what each method will say of it (default: explain the images)",
+    )
+    further.add_argument(
         "--report", action="store_true", help="also report.html and report.tex, as report.py makes them"
     )
     return parser
@@ -81,7 +88,7 @@ def read_settings(args: argparse.Namespace) -> MainSettings:
     run = read_run_settings(args)
     if run.boxes and METHODS["OCCLUSION"] not in run.methods:
         raise ValueError(f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}")
-    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report)
+    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.check_model)
 
 
 def run(settings: MainSettings) -> int:
@@ -93,7 +100,7 @@ def run(settings: MainSettings) -> int:
     utils.silence_tensorflow()
 
     from data.boxes import match_boxes, read_boxes
-    from pipeline import muted_boxes, run_figures, summary, top_classes
+    from pipeline import model_check, muted_boxes, run_figures, summary, top_classes
     from pipeline import run as runs
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
@@ -101,6 +108,11 @@ def run(settings: MainSettings) -> int:
     boxes, note = match_boxes(boxes, images.samples) if boxes is not None else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
     images = runs.label_images(images, classifier)
+    if settings.only_checks:
+        runs.print_choices(runs.describe_model(classifier, source), images.samples, classifier.class_names)
+        runs.print_doubts(classifier, images.samples)
+        print(f"\n{model_check.check_model(classifier, images.samples[0])}")
+        return 0
     opened = runs.open_run(settings.run, classifier, source, images)
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
     if boxes is not None:

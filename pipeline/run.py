@@ -24,6 +24,7 @@ from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
+from network.device import prepare_device
 from output.progress import printable
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
@@ -106,10 +107,9 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
         class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
     check_options(classifier, methods)
-    description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
+    description = {**describe_model(classifier, source), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
-    for doubt in find_doubts(classifier, images.samples):
-        print(f"warning: {printable(doubt)}", file=sys.stderr)
+    print_doubts(classifier, images.samples)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
@@ -147,11 +147,6 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
     return [record for record in run.results.records.values() if needs_attention(record)]
 
 
-def explain_only(run: Run, settings: RunSettings) -> list[Record]:
-    """As `examine`, no metric of faithfulness being asked for."""
-    return examine(run, replace(settings, faithfulness=()))
-
-
 def write_tables(results: Results) -> None:
     """Writes the means per method, per class and per group of images, and the tests of their differences."""
     records = list(results.records.values())
@@ -176,14 +171,20 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
     }
 
 
-def find_doubts(classifier: Classifier, samples: Sequence[Sample]) -> list[str]:
-    """What the first images say against how the model is read; those that cannot be read say nothing."""
+def describe_model(classifier: Classifier, source: str) -> dict:
+    """In words, where a classifier came from, how it is understood, and what it runs on."""
+    return {"source": source, **classifier.describe(), "device": prepare_device()}
+
+
+def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:
+    """Warns of what the first images say against how the model is read; those that cannot be read say nothing."""
     images = []
     for sample in samples[: constants.IMAGES_AT_ONCE]:
         with contextlib.suppress(ValueError):
             image = sample.read().astype(np.float32)
             images.append(utils.resize_image(image, classifier.input_height, classifier.input_width))
-    return classifier.doubts(np.stack(images)) if images else []
+    for doubt in classifier.doubts(np.stack(images)) if images else ():
+        print(f"warning: {printable(doubt)}", file=sys.stderr)
 
 
 def tell_apart(names: Sequence[str]) -> str:
