@@ -172,9 +172,9 @@ def test_a_linear_convolution_before_the_mean_is_one_behind_it():
 
 @pytest.mark.parametrize("name", ["MobileNet", "ResNet50V2"])
 def test_the_mean_of_the_map_is_the_logit_of_a_zoo_network(name):
-    from network.model_files import zoo_model
+    from network import zoo
 
-    model = zoo_model(name, weights=None, classes=3)
+    model = zoo.build(name, weights=None, classes=3)
     classifier = Classifier(model, name, input_size=None)
     image = noise(1, side=224)
     cam = at_feature_size(CAM(classifier, name, image, 1))

@@ -11,10 +11,9 @@ from planted import assert_close, draw_weights, head, noise, residual_backbone
 import constants
 from explainers.registry import METHODS
 from gradcam import GradCAM
-from network import layer_graph
+from network import layer_graph, zoo
 from network.classifier import Classifier
 from network.layer_choice import Layers
-from network.model_files import zoo_model
 
 
 def chosen(x, images, n_classes=3):
@@ -141,7 +140,7 @@ def test_a_map_whose_place_is_not_understood_is_refused_and_stretched_where_it_i
 
 # --- names of networks ------------------------------------------------------------------------------------
 def test_a_convolution_of_the_users_behind_a_zoo_network_is_looked_at():
-    backbone = zoo_model("MobileNetV2", weights=None, classes=3)
+    backbone = zoo.build("MobileNetV2", weights=None, classes=3)
     backbone = keras.Model(backbone.input, backbone.get_layer("out_relu").output)
     x = layers.Conv2D(5, 3, activation="relu", name="own")(backbone.output)
     model = keras.Model(backbone.input, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
