@@ -75,7 +75,7 @@ def run(settings: CompareSettings) -> int:
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     images = runs.load_dataset(settings.run.data)
-    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
+    boxes, note = match_boxes(boxes, images.samples) if boxes is not None else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
     opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:

@@ -53,14 +53,17 @@ ZOO = {
 }
 MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
 DEMO_MODEL_PATH = "demo_resnet.keras"
+DEMO_PREPROCESSING = "tf"
 TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, main.py looks there
 
 PREPROCESSING = {  # of RGB 0-255, in words
     "none": "none (RGB 0-255)",
+    "unit": "x / 255",
     "tf": "x / 127.5 - 1",
     "caffe": "BGR minus the ImageNet mean",
     "torch": "(x / 255 - mean) / std of ImageNet",
 }
+SCORES = ("auto", "softmax", "sigmoid", "none")  # what a model's outputs are; none: numbers that stand for themselves
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet mean, 0-255
 TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
 TORCH_STD_RGB = (0.229, 0.224, 0.225)

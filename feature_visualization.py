@@ -158,7 +158,7 @@ def run(settings: VisualizationSettings) -> int:
     from output.folder import open_folder
     from pipeline import run as runs
     from units import visualization
-    from units.visualization_figures import write_figures
+    from units.visualization_figures import write_visualization_pages
 
     classifier, source = runs.load_classifier(settings.model)
     targets = visualization.choose_targets(
@@ -186,7 +186,7 @@ def run(settings: VisualizationSettings) -> int:
     for row in unsure:
         print(visualization.describe_doubt(row))
     n_methods = len(settings.methods or [1])  # of one target, which stand side by side
-    print(*write_figures(visualizer, rows, n_methods, description["model_name"]), sep="\n")
+    print(*write_visualization_pages(visualizer, rows, n_methods, description["model_name"]), sep="\n")
     return 1 if unsure else 0
 
 

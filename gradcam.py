@@ -26,7 +26,7 @@ class GradCAM(Explainer):
     uses_layer = True
 
     def __init__(
-        self, model, model_name, img_array, class_index, *, variant: str = constants.GRADCAM_VARIANT, **options
+        self, model, model_name, img_array, class_index=None, *, variant: str = constants.GRADCAM_VARIANT, **options
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
         if variant not in constants.GRADCAM_VARIANTS:
@@ -75,4 +75,5 @@ class GradCAM(Explainer):
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""
-        return self.combine_maps(*self.compute_gradients(self.get_model(), images, class_index))
+        features, gradients = self.compute_gradients(self.get_model(), images, class_index)
+        return self.combine_maps(features, self.check_gradients(gradients))

@@ -55,7 +55,7 @@ class LimeExplainer(Explainer):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         top_labels: int = constants.LIME_TOP_LABELS,
         hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,

@@ -98,7 +98,7 @@ def run(settings: MainSettings) -> int:
 
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     images = runs.load_dataset(settings.run.data)
-    boxes, note = match_boxes(boxes, images.samples) if boxes else (None, "")
+    boxes, note = match_boxes(boxes, images.samples) if boxes is not None else (None, "")
     classifier, source = runs.load_classifier(settings.run.model)
     images = runs.label_images(images, classifier)
     opened = runs.open_run(settings.run, classifier, source, images)
@@ -113,7 +113,7 @@ def run(settings: MainSettings) -> int:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
-    paths = run_figures.write_figures(
+    paths = run_figures.write_run_figures(
         opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description
     )
     if rule:

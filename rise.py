@@ -40,7 +40,7 @@ class RISE(Explainer):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         n_masks: int = constants.RISE_N_MASKS,
         mask_size: int = constants.RISE_MASK_SIZE,

@@ -21,7 +21,7 @@ from data.images import read_image
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
 from output.tables import MEANS, align, format_mean, list_means, write_table
-from pipeline.run import choose_samples, find_paths
+from pipeline.samples import choose_samples, find_paths
 from pipeline.settings import DataSettings
 from scenes import demo_data
 

@@ -21,7 +21,8 @@ from output.progress import printable
 from pipeline import explain
 from pipeline import run as runs
 from pipeline.results import Results
-from pipeline.run import Images, Run
+from pipeline.run import Run
+from pipeline.samples import Images
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from utils import find_class
 

@@ -2,6 +2,8 @@
 
     Explainer(model, model_name, img_array, class_index, **options).compute_saliency_map()
 
+A `target` may stand in the place of the class: any number that can be worked out of the model's outputs.
+
 This base class checks what it is given, brings the images to the model's input size and goes through them in
 batches; a subclass says in `explain_batch` only what is its own.
 """
@@ -15,19 +17,27 @@ import numpy as np
 import constants
 import utils
 from network import model_reading
-from network.classifier import Classifier
+from network.classifier import Classifier, Target
 
 
 @functools.lru_cache(maxsize=2)
-def _classifier_of(model, model_name: str | None, fingerprint: str) -> Classifier:
-    return Classifier(model, model_name)
+def _classifier_of(model, model_name: str | None, fingerprint: str, target: Target | None) -> Classifier:
+    return Classifier(model, model_name, target=target)
 
 
-def as_classifier(model, model_name: str | None) -> Classifier:
-    """The model's `Classifier`; one is kept for a Keras model until its weights change, as its graphs are costly."""
-    if isinstance(model, Classifier):
-        return model
-    return _classifier_of(model, model_name, model_reading.fingerprint(model))
+@functools.lru_cache(maxsize=2)
+def _classifier_with(classifier: Classifier, target: Target) -> Classifier:
+    return classifier.of_target(target)
+
+
+def as_classifier(model, model_name: str | None, target: Target | None = None) -> Classifier:
+    """The model's `Classifier`, with a target in the place of its classes where one is given.
+
+    One is kept for a Keras model until its weights change, and for a target, as graphs are costly.
+    """
+    if not isinstance(model, Classifier):
+        return _classifier_of(model, model_name, model_reading.fingerprint(model), target)
+    return model if target is None else _classifier_with(model, target)
 
 
 class Explainer:
@@ -35,8 +45,10 @@ class Explainer:
 
     model: a built Keras model or a `Classifier`; it is never changed.
     model_name: name of constants.ZOO that fixes preprocessing and layer; None: raw pixels, layer found.
-    img_array: RGB 0-255, uint8 or float, (H, W, 3) or (N, H, W, 3), of any size.
-    class_index: an int for all images, or N ints; None only where no class enters.
+    img_array: RGB 0-255, uint8 or float, (H, W, 3) or (N, H, W, 3), of any size; for a model of one channel also
+        (H, W), (H, W, 1) or (N, H, W, 1).
+    class_index: an int for all images, or N ints; None where no class enters, or a target takes its place.
+    target: what the model gives for n images, tensors -> one number for each, (n,), a tensor; see docs/targets.md.
     batch_size: images per forward pass; seed: of everything drawn at random.
     progress: called with (done, total) forward passes of one image by the methods that need many.
     Raises ValueError naming what was wanted and what was given.
@@ -55,17 +67,20 @@ class Explainer:
         img_array: np.ndarray,
         class_index=None,
         *,
+        target: Target | None = None,
         batch_size: int | None = None,
         seed: int = constants.SEED,
         progress: Callable[[int, int], None] | None = None,
     ):
         self.model, self.model_name = model, model_name
-        self.classifier = as_classifier(model, model_name)
+        self.classifier = as_classifier(model, model_name, target)
         for view in self.classifier.views:
             self.check_classifier(view)
-        self.img_array = np.asarray(img_array)
+        self.img_array = self._add_colours(np.asarray(img_array))
         self.images = self._check_images(self.img_array)
         self.class_index = class_index
+        if class_index is not None and target is not None:
+            raise ValueError("class_index and target exclude each other: a target has no classes")
         self.class_indices = self._check_class_index(class_index, len(self.images))
         self.batch_size = self.classifier.batch_size if batch_size is None else batch_size
         if self.batch_size < 1:
@@ -110,6 +125,15 @@ class Explainer:
         """Maps of any size for float32 images (n, H, W, 3) at the input size and int32 classes (n,)."""
         raise NotImplementedError
 
+    def check_gradients(self, gradients: np.ndarray) -> np.ndarray:
+        """The gradients (n, ...) of images; ValueError where there can be none, of a model that gives no logits."""
+        if self.classifier.score.hides_logits and not gradients.reshape(len(gradients), -1).any(axis=1).all():
+            raise ValueError(
+                "the model gives probabilities alone, and one that is 0 or 1 to the last digit has no gradient: "
+                "methods that perturb the image remain"
+            )
+        return gradients
+
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""
         return [{} for _ in self.images]
@@ -131,9 +155,18 @@ class Explainer:
         if self.progress is not None:
             self.progress(done, total)
 
+    def _add_colours(self, img_array: np.ndarray) -> np.ndarray:
+        """(..., H, W, 3) of grey images (H, W), (H, W, 1), (N, H, W, 1) for a model of one channel; others as given."""
+        if self.classifier.n_channels != 1:
+            return img_array
+        if img_array.ndim == 2:
+            img_array = img_array[..., None]
+        return img_array.repeat(3, axis=-1) if img_array.shape[-1] == 1 else img_array
+
     def _check_images(self, img_array: np.ndarray) -> np.ndarray:
         if img_array.ndim not in (3, 4) or img_array.shape[-1] != 3 or 0 in img_array.shape:
-            raise ValueError(f"img_array should be (H, W, 3) or (N, H, W, 3), not {img_array.shape}")
+            grey = ", or (H, W), (H, W, 1), (N, H, W, 1)" if self.classifier.n_channels == 1 else ""
+            raise ValueError(f"img_array should be (H, W, 3) or (N, H, W, 3){grey}, not {img_array.shape}")
         if not (img_array.dtype == np.uint8 or np.issubdtype(img_array.dtype, np.floating)):
             raise ValueError(f"img_array should be uint8 or float, not {img_array.dtype}")
         low, high = img_array.min(), img_array.max()
@@ -148,7 +181,7 @@ class Explainer:
 
     def _check_class_index(self, class_index, n_images: int) -> np.ndarray:
         if class_index is None:
-            if self.uses_class:
+            if self.uses_class and self.classifier.target is None:
                 raise ValueError(f"{type(self).__name__} explains a class: give class_index, one int or one per image")
             return np.zeros(n_images, dtype=np.int32)
         indices = np.asarray(class_index)

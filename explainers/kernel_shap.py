@@ -43,7 +43,7 @@ class KernelSHAP(Explainer):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         num_samples: int = constants.KERNEL_SHAP_NUM_SAMPLES,
         hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,

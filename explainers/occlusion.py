@@ -33,7 +33,7 @@ class Occlusion(Explainer):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         patch: int | None = constants.OCCLUSION_PATCH,
         stride: int | None = constants.OCCLUSION_STRIDE,

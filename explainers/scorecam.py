@@ -33,7 +33,7 @@ class ScoreCAM(Explainer):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         variant: str = constants.SCORECAM_VARIANT,
         max_n: int | None = constants.SCORECAM_MAX_N,

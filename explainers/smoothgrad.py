@@ -32,7 +32,7 @@ class SmoothGrad(VanillaGradient):
         model,
         model_name,
         img_array,
-        class_index,
+        class_index=None,
         *,
         over: str = constants.SMOOTHGRAD_OVER,
         n_samples: int = constants.SMOOTHGRAD_N_SAMPLES,

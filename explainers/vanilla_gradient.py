@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from explainers.base import Explainer
-from network import model_reading
+from network.relus import RELU_OPERATIONS
 
 
 class VanillaGradient(Explainer):
@@ -27,7 +27,7 @@ class VanillaGradient(Explainer):
 
         def gradients(images, class_index):
             # On the graph itself every ReLU is found: inside other layers, nested models and custom ones alike.
-            overridden = dict.fromkeys(model_reading.RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
+            overridden = dict.fromkeys(RELU_OPERATIONS, relu_gradient) if relu_gradient else {}
             with images.graph.gradient_override_map(overridden):
                 _, logits = classifier.forward(images)
             found = tf.gradients(tf.gather(logits, class_index, axis=1, batch_dims=1), images)[0]
@@ -43,4 +43,4 @@ class VanillaGradient(Explainer):
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, H, W)."""
-        return self.reduce_channels(self.compute_gradients(images, class_index), images)
+        return self.reduce_channels(self.check_gradients(self.compute_gradients(images, class_index)), images)

@@ -9,10 +9,11 @@ stand in for them while a graph is traced.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from network.layer_graph import Step
@@ -28,6 +29,25 @@ class Folded:
 
     weights: list[tuple] = field(default_factory=list)
     summands: dict[str, tf.Tensor | None] = field(default_factory=dict)
+    _sample: Callable = tuple  # some values of all that was folded, as they are now
+    _sampled: object = ()  # and as they were
+
+    def is_stale(self) -> bool:
+        """Whether a layer that was folded has been trained further since."""
+        return not np.array_equal(self._sample(), self._sampled)
+
+    def watch(self, variables: Sequence) -> None:
+        """Remembers the variables as they are: vectors whole, of a kernel the filters at one position."""
+        if not variables:
+            return
+
+        def sample():
+            vectors = [tf.convert_to_tensor(variable) for variable in variables]
+            vectors = [vector[0, 0, 0] if vector.shape.rank == 4 else vector for vector in vectors]
+            return tf.concat([tf.cast(vector, tf.float32) for vector in vectors], axis=0)
+
+        self._sample = tf.function(sample, autograph=False)
+        self._sampled = self._sample().numpy()
 
     def call_batch_norm(self, path: str, features: tf.Tensor) -> tf.Tensor:
         """The output of a folded batch norm for the output (n, h, w, K) of its folded convolution."""
@@ -45,7 +65,7 @@ def fold_batch_norms(steps: Sequence[Step], keep: Collection[str] = ()) -> Folde
     calls = Counter(id(step.layer) for step in steps)
     layers = {id(step.layer): step.layer for step in steps}.values()
     owners = Counter(id(weight) for layer in layers for weight in getattr(layer, "weights", ()))
-    folded = Folded()
+    folded, watched = Folded(), []
     for step in steps:
         if not _is_batch_norm(step.layer) or len(step.inputs) != 1:
             continue
@@ -55,6 +75,8 @@ def fold_batch_norms(steps: Sequence[Step], keep: Collection[str] = ()) -> Folde
         alone = all(owners[id(weight)] == 1 for layer in (before.layer, step.layer) for weight in layer.weights)
         if alone and uses[id(before.output)] == 1 and calls[id(before.layer)] == 1 and calls[id(step.layer)] == 1:
             _fold(step.path, step.layer, before.layer, folded)
+            watched += [_kernel(before.layer), step.layer.moving_variance]  # training changes one of them or both
+    folded.watch(watched)
     return folded
 
 
@@ -72,19 +94,28 @@ def _is_bare_convolution(layer) -> bool:
     )
 
 
+def _kernel(convolution):
+    return next(weight for weight in convolution.weights if len(weight.shape) == 4)
+
+
 def _fold(path: str, batch_norm, convolution, folded: Folded) -> None:
-    factor = tf.math.rsqrt(tf.convert_to_tensor(batch_norm.moving_variance) + batch_norm.epsilon)
+    kernel = _kernel(convolution)
+    exact = tf.float64 if kernel.dtype == "float64" else tf.float32  # sixteen bits are too few to multiply twice
+
+    def read(variable):
+        return tf.cast(tf.convert_to_tensor(variable), exact)
+
+    factor = tf.math.rsqrt(read(batch_norm.moving_variance) + batch_norm.epsilon)
     if batch_norm.scale:
-        factor *= tf.convert_to_tensor(batch_norm.gamma)
-    kernel = next(weight for weight in convolution.weights if len(weight.shape) == 4)
-    bias = convolution.bias if convolution.use_bias else 0.0
-    summand = factor * (tf.convert_to_tensor(bias) - tf.convert_to_tensor(batch_norm.moving_mean))
+        factor *= read(batch_norm.gamma)
+    bias = read(convolution.bias) if convolution.use_bias else 0.0
+    summand = factor * (bias - read(batch_norm.moving_mean))
     if batch_norm.center:
-        summand += tf.convert_to_tensor(batch_norm.beta)
+        summand += read(batch_norm.beta)
     # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the output channels.
     depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     per_channel = tf.reshape(factor, kernel.shape[2:]) if depthwise else factor
-    folded.weights.append((kernel, tf.convert_to_tensor(kernel) * per_channel))
+    folded.weights.append((kernel, tf.cast(read(kernel) * per_channel, kernel.dtype)))
     if convolution.use_bias:
-        folded.weights.append((convolution.bias, summand))
+        folded.weights.append((convolution.bias, tf.cast(summand, convolution.bias.dtype)))
     folded.summands[path] = None if convolution.use_bias else summand

@@ -3,11 +3,11 @@
 The only module that knows a Keras model. `Classifier` takes the model as it is - Functional, Sequential,
 nested, ending in a softmax, a sigmoid, one sigmoid unit or logits - and never changes it:
 
-    preprocess -> the model, layer by layer (layer_graph.py) -> features of the chosen layer, logits
-    probabilities = softmax(logits), or sigmoid(logits) for multi-label and one-unit models
+    preprocessing.py -> the model, layer by layer (layer_graph.py) -> features of the chosen layer, outputs
+    scores.py: outputs -> logits -> probabilities
 
-Batch norms are folded into the convolutions before them (folding.py) and every question becomes one compiled
-graph, made once and kept. A model that is trained further needs a new Classifier.
+Batch norms are folded into the convolutions before them (batch_norm_folding.py) and every question becomes one
+compiled graph, made once and kept until the folded weights change.
 """
 
 import collections
@@ -25,19 +25,13 @@ import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding as folding
 from network import cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
+from network.preprocessing import OWN, apply_own, doubt_probabilities, find_preprocessing, own_preprocessor, prepare
+from network.relus import find_relus
+from network.scores import LOGITS, NONE, Score, choose_loss, find_score
+from network.subclassed import open_model
 from utils import find_model_name
 
-
-def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
-    """RGB 0-255 (n, H, W, 3) as the network was trained on it; the modes are those of `keras.applications`."""
-    if preprocessing == "caffe":
-        return images[..., ::-1] - tf.constant(constants.CAFFE_MEAN_BGR)
-    if preprocessing == "tf":
-        return images / 127.5 - 1.0
-    if preprocessing == "torch":
-        mean, std = tf.constant(constants.TORCH_MEAN_RGB), tf.constant(constants.TORCH_STD_RGB)
-        return (images / 255.0 - mean) / std
-    return images
+Target = Callable  # what the model gives for n images -> a number for each, (n,)
 
 
 @contextlib.contextmanager
@@ -58,11 +52,17 @@ class Classifier:
     """A Keras model with its preprocessing, its score and one layer chosen to look at.
 
     model: a built Keras model with one RGB (or one-channel) input and one output of classes; not changed.
-    model_name: a name of constants.ZOO: fixes preprocessing, input size and layer. None: raw 0-255 pixels.
+    model_name: a name of constants.ZOO: fixes preprocessing, input size and layer.
     class_names, class_ids: C names, and C further identifiers (WordNet ids) or None.
     layer_name: the layer CAM methods look at, by name or path; several by commas, whose maps are averaged; None:
         the last with a feature map.
-    preprocessing, input_size: of a saved model that carries them; None: from `model_name`.
+    preprocessing: of constants.PREPROCESSING; None or 'auto': found (preprocessing.py). input_size: (H, W) of a model
+        that takes any.
+    score: of constants.SCORES; None or 'auto': found (scores.py). loss: what the model was trained with, as `compile`
+        or a file words it; None: as the model itself knows.
+    output_name: which output of a model that has several.
+    target: what is explained in place of a class: takes what the model gives for n images, tensors, and returns (n,);
+        then any model with an image input will do.
     Raises ValueError for a model that cannot be explained, saying what was found and what the choices are.
     """
 
@@ -75,6 +75,10 @@ class Classifier:
         class_ids=None,
         layer_name: str | None = None,
         preprocessing: str | None = None,
+        score: str | None = None,
+        output_name: str | None = None,
+        loss=None,
+        target: Target | None = None,
         input_size: tuple[int, int] | None = None,
         precision: str = "float32",
         batch_size: int = constants.BATCH_SIZE,
@@ -84,25 +88,40 @@ class Classifier:
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
         self.model, self.model_name = model, model_name
-        self.precision, self.batch_size = precision, batch_size
+        self.precision, self.batch_size, self.output_name = precision, batch_size, output_name
+        self.target = target
         model_reading.check_weights(model)
         side = zoo[2] if zoo else constants.INPUT_SIZE
-        shape = model_reading.read_input_shape(model, *(input_size or (side, side)))
-        self.input_height, self.input_width, self._channels = shape
+        size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
+        shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
-        self._steps, output = layer_graph.trace_model(model, tf.TensorSpec([None, *shape], tf.float32))
-        self._n_outputs = model_reading.read_n_outputs(model, output)
-        probe = np.random.default_rng(constants.SEED).uniform(0, 255, (8, *shape))
-        probe = (probe * np.linspace(0, 1, 8)[:, None, None, None]).astype(np.float32)  # from black to bright
-        self.score = model_reading.find_score(model, self._steps, output, probe)
-        self.n_classes = 2 if self.score.one_unit else self._n_outputs
-        self.n_relus = model_reading.count_relus(output.graph)
-        self.own_preprocessing = model_reading.preprocesses_itself(self._steps)
-        self.preprocessing = preprocessing or ("none" if zoo is None or self.own_preprocessing else zoo[1])
+        (self._network, self._pick), self._closed = open_model(
+            model, shape, lambda opened: model_reading.choose_output(opened, output_name, target is not None)
+        )
+        try:
+            self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32))
+        except (TypeError, NotImplementedError) as error:
+            reason = next(line for line in str(error).splitlines() if line and "Exception encountered" not in line)
+            raise ValueError(
+                f"model {model.name!r} runs as Python alone, TensorFlow makes no graph of it: {reason.strip()}"
+            ) from error
+        output = self._pick(output)
+        graph = keras.tree.flatten(output)[0].graph
+        self.pixels = find_preprocessing(model, self._steps, graph, shape, preprocessing, zoo and zoo[1], model_name)
+        if target is None:
+            self._n_outputs = model_reading.read_n_outputs(output)
+            names = getattr(model, "output_names", [])
+            loss = choose_loss(getattr(model, "loss", None) if loss is None else loss, names, output_name)
+            layer = self._steps[-1].path
+            self.score = find_score(output, self._n_outputs, score, loss, self._probe_outputs, layer)
+            self.n_classes = 2 if self.score.one_unit else self._n_outputs
+        else:
+            self.score, self.n_classes = Score(NONE, False, LOGITS, "given"), 1
+        self.relus = find_relus(self.score.in_front(output))
         self._opened, self._layers = set(), layer_choice.Layers(self._steps, output, shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
-        self.class_names = names or [f"class_{index}" for index in range(self.n_classes)]
+        self.class_names = names or self._number_classes()
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
         layers, self._layer_given = [self._choose_layer()], bool(layer_name)
@@ -111,6 +130,34 @@ class Classifier:
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
+
+    def _number_classes(self) -> list[str]:
+        if self.target is not None:
+            return [getattr(self.target, "__name__", "target")]
+        kind = "output" if self.score.function == NONE else "class"
+        return [f"{kind}_{index}" for index in range(self.n_classes)]
+
+    def _probe_outputs(self) -> np.ndarray:
+        """What the model gives, (n, outputs), for noise from black to bright and for a white picture."""
+        images = np.random.default_rng(constants.SEED).uniform(0, 255, (9, *self.image_spec.shape[1:]))
+        images[:8] *= np.linspace(0, 1, 8)[:, None, None, None]
+        images[8] = 255
+        inputs = self._prepare(tf.constant(images, tf.float32))
+        output = layer_graph.run_model(
+            self._network, inputs, lambda path, layer, args, kwargs: layer_graph.call_layer(layer, args, kwargs)
+        )
+        return np.asarray(self._pick(output), dtype=np.float32).reshape(len(images), self._n_outputs)
+
+    def _prepare(self, images: tf.Tensor) -> tf.Tensor:
+        """RGB 0-255 (n, H, W, 3) as the model takes it."""
+        if self.pixels.mode == OWN:
+            return apply_own(self.model, images, (self.input_height, self.input_width, self.n_channels))
+        return prepare(images, self.pixels.mode, self.n_channels)
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to pixels in front of the model: a mode of constants.PREPROCESSING."""
+        return self.pixels.mode
 
     def view(self, layer_name: str) -> "Classifier":
         """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
@@ -137,14 +184,14 @@ class Classifier:
 
     def _open_layers(self) -> bool:
         """Enters layers that hold layers, one level deeper than before; whether there are any."""
-        closed = [step for step in self._steps if step.path != self.score.path and not self._layers.is_measured(step)]
+        closed = [step for step in self._steps if not self._layers.is_measured(step)]
         opened = layer_graph.layers_to_open(closed, self._opened)
         if len(opened) == len(self._opened):
             return False
-        shape = self.input_height, self.input_width, self._channels
+        shape = self.input_height, self.input_width, self.n_channels
         self._opened = opened
-        self._steps, output = layer_graph.trace_model(self.model, tf.TensorSpec([None, *shape], tf.float32), opened)
-        self._layers = layer_choice.Layers(self._steps, output, shape)
+        self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32), opened)
+        self._layers = layer_choice.Layers(self._steps, self._pick(output), shape)
         return True
 
     def _place(self, layer: layer_graph.Step) -> tokens.Reading | None:
@@ -162,7 +209,7 @@ class Classifier:
                 output = result if path == wanted else output
                 return result
 
-            layer_graph.run_model(self.model, tf.constant(inputs), call, opened=self._opened)
+            layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
             return np.asarray(output, dtype=np.float32)
 
         wanted = layer.path
@@ -176,12 +223,15 @@ class Classifier:
     def _uses_map(self, layer: layer_graph.Step) -> bool:
         """Whether the logits change with the map of that layer, asked with one image of noise."""
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            view = copy.copy(self)._look_at(layer)
-            features, logits = view.forward(tf.constant(images, tf.float32), watch=tape.watch)
-            score = logits[:, 0]
-        gradient = tape.gradient(score, features)
-        return gradient is not None and bool(np.any(np.asarray(gradient)))
+        view = copy.copy(self)._look_at(layer)
+
+        def differentiate(images):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                features, logits = view.forward(images, watch=tape.watch)
+                score = logits[:, 0]
+            return tape.gradient(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        return bool(np.any(view.compiled("is used", differentiate)(tf.constant(images, tf.float32))))
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -203,6 +253,22 @@ class Classifier:
             twin.views = [read(view) for view in self.views]
         return twin
 
+    def of_target(self, target: Target) -> "Classifier":
+        """This classifier with one number of its outputs in the place of classes; see `target` of the class."""
+        if self.level is not None:
+            raise ValueError(f"a target takes the place of the classes: label level '{self.level.name}' has its own")
+
+        def read(classifier: Classifier) -> Classifier:
+            twin = copy.copy(classifier)
+            twin.target, twin.score, twin.n_classes = target, Score(NONE, False, LOGITS, "given"), 1
+            twin.class_names, twin.class_ids, twin._compiled, twin.views = twin._number_classes(), None, {}, [twin]
+            return twin
+
+        twin = read(self)
+        if len(self.views) > 1:
+            twin.views = [read(view) for view in self.views]
+        return twin
+
     # --- what it answers ---------------------------------------------------------------------------------
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -214,6 +280,20 @@ class Classifier:
         with _arithmetic(self.precision):
             batches = range(0, len(images), self.batch_size)
             return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
+
+    def doubts(self, images: np.ndarray) -> list[str]:
+        """In words, what speaks against how pixels and outputs are read, with the flags that would say otherwise.
+
+        images: a few different ones, RGB 0-255 (n, H, W, 3).
+        """
+        found = [self.pixels.doubt] if self.pixels.doubt else []
+        doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
+        if doubt:
+            found.append(
+                f"{doubt}: is the preprocessing right, {self.pixels.describe()}, and the score, "
+                f"{self.score.describe()}? --preprocessing and --score say otherwise"
+            )
+        return found
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (n, C), float32, of RGB images 0-255 (n, H, W, 3)."""
@@ -322,40 +402,30 @@ class Classifier:
         return self._as_map(outputs[features]), outputs[cut] if cut != features else self._as_map(outputs[cut]), rest
 
     def _call_layer(self, path: str, layer, args: tuple, kwargs: dict):
-        if path == self.score.path:  # stop short of the softmax or sigmoid
-            layer = self.score.layer
         if path in self._folded.summands:
             return self._folded.call_batch_norm(path, args[0])
-        if layer is None:
-            return args[0]
         return layer_graph.call_layer(layer, args, kwargs)
 
     def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
         """Logits (n, C), each layer's output being what `call` returns."""
-        inputs = preprocess(images, self.preprocessing)
-        if self._channels == 1:
-            inputs = tf.image.rgb_to_grayscale(inputs)
         with keras.StatelessScope(state_mapping=self._folded.weights):
-            output = layer_graph.run_model(self.model, inputs, call, opened=self._opened)
-        logits = tf.reshape(tf.cast(output, tf.float32), [-1, self._n_outputs])
-        if self.score.hides_logits:
-            probabilities = tf.clip_by_value(logits, 1e-12, 1 - 1e-7)
-            logits = tf.math.log(probabilities)
-            if self.score.function == model_reading.SIGMOID:
-                logits -= tf.math.log1p(-probabilities)
-        if self.score.one_unit:  # both sides of a yes-or-no question can be explained
-            logits = tf.concat([-logits, logits], axis=1)
+            output = self._pick(layer_graph.run_model(self._network, self._prepare(images), call, opened=self._opened))
+        if self.target is not None:
+            return model_reading.read_target(self.target, output)
+        logits = self.score.logits(output, self._n_outputs)
         if self.level is not None:
             logits = node_scores.node_logits(logits, self.level.node_of, self.n_classes)
         return logits
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities (n, C) of logits (n, C), by the model's own score function."""
-        is_softmax = self.score.function == model_reading.SOFTMAX and self.level is None  # nodes have log-odds
-        return tf.nn.softmax(logits) if is_softmax else tf.sigmoid(logits)
+        return self.score.probabilities(logits) if self.level is None else tf.sigmoid(logits)  # nodes have log-odds
 
     def compiled(self, key, function: Callable) -> Callable:
         """`function(images[, class_index])` as one compiled graph, traced once per `key`."""
+        if self._folded.is_stale():  # trained further: what was folded is no longer the model's
+            self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+            self._compiled.clear()
         if key not in self._compiled:
             specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
             self._compiled[key] = tf.function(function, input_signature=specs, autograph=False)
@@ -376,20 +446,24 @@ class Classifier:
             )
         if self._layer is None:
             layers = ", ".join(step.path for step in self._steps)
-            raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}")
+            closed = (
+                f". Its layers cannot be seen: {self._closed}. Methods that look at no layer remain: perturbations and "
+                "gradients of the pixels"
+            ) * bool(self._closed)
+            raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}{closed}")
 
-    def anew(self, model: keras.Model | None = None) -> "Classifier":
-        """A classifier of the model as it is now, asked alike: for weights that have changed since.
-
-        model: another one of the same layers, in its place.
-        """
+    def anew(self, model=None) -> "Classifier":
+        """A classifier of the model as it is now, or of another of the same layers, asked alike."""
         return Classifier(
             self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
             class_ids=self.class_ids,
             layer_name=",".join(view.layer_name for view in self.views if view.layer_name) or None,
-            preprocessing=self.preprocessing,
+            preprocessing=self.pixels.mode,
+            score=self.score.function,
+            output_name=self.output_name,
+            target=self.target,
             input_size=(self.input_height, self.input_width),
             precision=self.precision,
             batch_size=self.batch_size,
@@ -414,6 +488,8 @@ class Classifier:
     def dense_weights(self) -> np.ndarray:
         """Weights (K, C) of the one dense layer behind the mean of the chosen layer's features, or ValueError."""
         self.require_layer()
+        if self.target is not None:
+            raise ValueError("a target has no weights of its own in the dense layer: its map is no sum of the features")
         if self.level is not None:
             raise ValueError(
                 f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
@@ -438,12 +514,11 @@ class Classifier:
         return [step.path for step in self._layers.steps]
 
     def describe(self) -> dict:
-        """What was chosen, in words: layer and its shape, score, preprocessing, input size, precision."""
+        """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
         looking = [view for view in self.views if view._layer]
-        shapes = [" x ".join(map(str, view.reading.shape if view.reading else view._layer.output.shape[1:]))
-                  for view in looking]  # fmt: skip
+        held = [view.reading.shape if view.reading else view._layer.output.shape[1:] for view in looking]
+        shapes = [" x ".join(map(str, shape)) for shape in held]
         places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
-        itself = self.own_preprocessing and self.preprocessing == "none"
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,
@@ -451,12 +526,12 @@ class Classifier:
             "layer_found": "given" if self._layer_given else self._no_layer or "last map on every path",
             "layer_shape": ", ".join(shapes),
             "geometry": "; ".join(dict.fromkeys(places)),
-            "score": self.score.function + " of one unit" * self.score.one_unit,
+            "score": self.score.describe() if self.target is None else f"the target {self.class_names[0]} (given)",
             **level,
-            "preprocessing": "in the model itself" if itself else constants.PREPROCESSING[self.preprocessing],
+            "preprocessing": self.pixels.describe(),
             "input_size": f"{self.input_height} x {self.input_width}",
             "n_classes": self.n_classes,
-            "precision": self.precision,
+            "precision": model_reading.describe_precision(self._steps, self.precision),
         }
 
     def class_index_of(self, wanted: str | int) -> int:

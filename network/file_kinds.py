@@ -84,8 +84,10 @@ def _tell_archive(path: Path) -> str:
     if any(name.endswith("data.pkl") for name in names):
         raise _cannot_load(path, OTHERS[".pt"])
     inside = sorted(name for name in names if name.lower().endswith((".keras", ".h5", "saved_model.pb")))
-    found = f"which holds {', '.join(inside[:3])}: unpack it" if inside else f"without {CONFIG_ENTRY} of a .keras file"
-    raise _cannot_load(path, f"an archive {found}")
+    if CONFIG_ENTRY not in names and inside:
+        raise _cannot_load(path, f"an archive which holds {', '.join(inside[:3])}: unpack it")
+    missing = WEIGHTS_ENTRY if CONFIG_ENTRY in names else CONFIG_ENTRY
+    raise _cannot_load(path, f"an archive without the {missing} of a .keras file")
 
 
 def _tell_other(path: Path, head: bytes) -> str:

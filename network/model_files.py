@@ -114,6 +114,22 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
         raise ValueError(f"cannot load the model {str(path)!r}: {_tell_cause(error)}") from error
 
 
+def read_loss(path: str | Path):
+    """The loss a model file was trained with, as it words it: 'mse', {"class_name": ..., "config": ...}, several by
+    output; None for a file that does not say, or cannot be read."""
+    try:
+        if file_kinds.tell_kind(path) == file_kinds.KERAS:
+            training = _read_archive(path).get("compile_config")
+        else:
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                training = json.loads(file.attrs["training_config"])
+        return training["loss"]
+    except Exception:  # of a damaged file `load_model` tells
+        return None
+
+
 def _read_archive(path: Path) -> dict:
     with zipfile.ZipFile(path) as archive:
         return _read_config(_read_entry(archive, CONFIG_ENTRY, MAX_CONFIG))
@@ -217,9 +233,12 @@ def load_classifier(
     if model_name is not None and path.exists() and file_kinds.tell_kind(path) == file_kinds.WEIGHTS:
         model = _fill_network(model_name, path)
         source += f": weights alone, of {model_name}"
+        if model_name == constants.MODEL_NAME_DEMO:
+            settings = {"preprocessing": constants.DEMO_PREPROCESSING}
     else:
         model = load_model(path, trust_model, known)
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
+    kept = {**kept, "loss": read_loss(path)}
     given = {key: value for key, value in options.items() if value not in (None, "auto")}
     return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
 

@@ -1,19 +1,19 @@
-"""What a Keras model is, read off its own layers: image size, classes, score, preprocessing, layer to look at.
+"""What a Keras model is, read off its own layers: image size, outputs, precision, layer to look at.
 
 Everything is decided from the steps of `layer_graph.trace_model`; every refusal says what was found and what
 the choices are.
 """
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from network.layer_graph import Step, is_convolution, without_activation
+from network.layer_graph import Step, has_graph, is_convolution, without_activation
 
-SOFTMAX, SIGMOID = "softmax", "sigmoid"
 KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
@@ -23,25 +23,6 @@ KEEPS_CHANNELS_APART = (
     keras.layers.SpatialDropout2D,
     keras.layers.Identity,
 )
-RELU_OPERATIONS = ("Relu", "Relu6")  # TensorFlow's, whatever layer runs them
-ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")  # of keras.ops, as in `preprocess_input(images)`
-SCALES_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization, keras.layers.Lambda)
-
-
-@dataclass(frozen=True)
-class Score:
-    """How the model's output comes about: where its logits are, and what turns them into probabilities.
-
-    path: of the layer that gives the logits or applies the score function. layer: what to call in its place,
-    None where its input is the logits already. function: 'softmax' or 'sigmoid'. one_unit: one output for two
-    classes. hides_logits: only probabilities can be had, their logarithm stands for the logits.
-    """
-
-    path: str
-    layer: object | None
-    function: str
-    one_unit: bool
-    hides_logits: bool = False
 
 
 def check_weights(model) -> None:
@@ -74,50 +55,66 @@ def read_input_shape(model, height: int, width: int) -> tuple[int, int, int]:
     return shape[1] or height, shape[2] or width, shape[3] or 3
 
 
-def read_n_outputs(model, output) -> int:
-    """How many outputs (n, outputs) the model has for one image."""
-    if isinstance(output, (list, tuple, dict)):
-        names = ", ".join(output) if isinstance(output, dict) else ", ".join(model.output_names)
-        raise ValueError(
-            f"a model with one output is wanted; this one has {len(output)}: {names}. "
-            "Choose one: keras.Model(model.input, model.get_layer(NAME).output)"
-        )
+def choose_output(model, name: str | None, all_of_them: bool) -> tuple[object, Callable]:
+    """The model up to the output of that name, and what picks it from what that model gives.
+
+    all_of_them: without a name, a model of several outputs gives them all. ValueError for a name that no output has,
+    and for several outputs without one, naming them.
+    """
+    outputs = getattr(model, "output", None) if has_graph(model) else None
+    if outputs is None:  # a model with a `call` of its own shows its outputs when it runs
+        return model, lambda given: _pick_output(given, name, all_of_them)
+    named = outputs if isinstance(outputs, dict) else dict(zip(model.output_names, keras.tree.flatten(outputs)))
+    if len(named) == 1 and name in (None, *named):
+        return model, lambda given: keras.tree.flatten(given)[0]
+    if name is None and all_of_them:
+        return model, lambda given: given
+    wanted = _pick_output(named, name, all_of_them)
+    return keras.Model(model.input, wanted, name=model.name), lambda given: given
+
+
+def _pick_output(given, name: str | None, all_of_them: bool):
+    if not isinstance(given, (list, tuple, dict)):
+        if name is not None:
+            raise ValueError(f"output_name {name!r} was given; the model has one output without a name")
+        return given
+    named = given if isinstance(given, dict) else {str(position): tensor for position, tensor in enumerate(given)}
+    if name in named:
+        return named[name]
+    if name is None and (all_of_them or len(named) == 1):
+        return given if all_of_them else next(iter(named.values()))
+    choices = ", ".join(named)
+    problem = f"a model with one output is wanted; this one has {len(named)}" if name is None else f"no output {name!r}"
+    raise ValueError(f"{problem}: {choices}. Choose one with --output_name")
+
+
+def read_n_outputs(output) -> int:
+    """How many numbers (n, outputs) the model gives for one image; ValueError for an output of another shape."""
     shape = output.shape
     if shape.rank not in (2, 4) or shape[-1] is None or (shape.rank == 4 and shape[1:3].num_elements() != 1):
-        raise ValueError(f"a model that gives (n, classes) is wanted; this one gives {tuple(shape)}")
+        raise ValueError(
+            f"a model that gives (n, classes) is wanted; this one gives {tuple(shape)}: in Python a target "
+            "says what of it is to be explained (docs/targets.md)"
+        )
     return shape[-1]
 
 
-def find_score(model, steps: Sequence[Step], output, probe: np.ndarray) -> Score:
-    """The score of a model with the given output; `probe`: a batch of inputs to try a closed model on."""
-    producers = {}
-    for step in steps:
-        producers.setdefault(id(step.output), step)  # a layer may hand on the very tensor it was given
-    step = producers.get(id(output))
-    while step is not None and _keeps_the_score(step.layer):
-        step = producers.get(id(step.inputs[0]))
-    if step is None:
-        raise ValueError("a classifier is wanted; the model hands its input on as it is")
-    one_unit = output.shape[-1] == 1
-    # What `activation` means is known of Keras's own layers, and of one that runs once.
-    known = type(step.layer).__module__.startswith("keras.") and sum(other.path == step.path for other in steps) == 1
-    activation, name = (getattr(step.layer, "activation", None), _function_name(step.layer)) if known else (None, "")
-    if name in (SOFTMAX, SIGMOID):
-        layer = None if _only_applies_a_function(step.layer) else without_activation(step.layer)
-        return Score(step.path, layer, name, one_unit)
-    if activation is not None and name != "linear":
-        raise ValueError(f"the model ends in {name!r} ({step.path}); softmax, sigmoid or logits are wanted")
-    function = SIGMOID if one_unit else SOFTMAX
-    if getattr(step.layer, "kernel", None) is not None:  # a Dense or Conv2D without activation
-        return Score(step.path, step.layer, function, one_unit)
-    # A `call` of its own, a mean of several networks: only the numbers tell whether these are probabilities.
-    numbers = np.asarray(model(probe, training=False), dtype=np.float32)
-    lie_in_range = bool(numbers.min() >= 0 and numbers.max() <= 1)
-    sum_to_one = not one_unit and np.allclose(numbers.sum(axis=-1), 1, atol=1e-3)
-    pooled = producers.get(id(step.inputs[0])) if "Pooling" in type(step.layer).__name__ else None
-    if lie_in_range and not sum_to_one and (pooled is None or _function_name(pooled.layer) in (SOFTMAX, SIGMOID)):
-        return Score(step.path, step.layer, SIGMOID, one_unit, hides_logits=True)
-    return Score(step.path, step.layer, function, one_unit, hides_logits=lie_in_range and sum_to_one)
+def read_target(target: Callable, output) -> tf.Tensor:
+    """What a target makes of the model's outputs, (n, 1), float32; ValueError if it is not one number an image."""
+    value = target(output)
+    if not tf.is_tensor(value) or value.shape.rank != 1:
+        given = tuple(value.shape) if tf.is_tensor(value) else type(value).__name__
+        raise ValueError(f"target should return a tensor (n,), one number for each image; it returned {given}")
+    return tf.cast(value, tf.float32)[:, None]
+
+
+def describe_precision(steps: Sequence[Step], precision: str) -> str:
+    """In words, the arithmetic of forward passes and how it was found: given, or that of the model's layers."""
+    if precision != "float32":
+        return f"{precision} (given)"
+    policies = [getattr(step.layer, "dtype_policy", None) for step in steps if getattr(step.layer, "weights", ())]
+    names = Counter(policy.name for policy in policies if policy is not None)
+    return f"{', '.join(name for name, _ in names.most_common()) or precision} (of the model's layers)"
 
 
 def _function(layer):
@@ -133,17 +130,6 @@ def _function_name(layer) -> str:
 
 def _only_applies_a_function(layer) -> bool:
     return _function(layer) is layer or isinstance(layer, keras.layers.Activation)
-
-
-def _keeps_the_score(layer) -> bool:
-    """Whether the layer only hands scores on: in another shape, in another precision, or as they are."""
-    linear = isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
-    return linear or type(layer).__name__ in ("Reshape", "Flatten", "Dropout", "Identity", "Cast")
-
-
-def count_relus(graph) -> int:
-    """How many ReLUs a traced network runs through, those inside other layers and custom ones included."""
-    return sum(operation.type in RELU_OPERATIONS for operation in graph.get_operations())
 
 
 def find_channel_mixing(steps: Sequence[Step], layer: Step) -> tuple[int, int]:
@@ -171,6 +157,17 @@ def _keeps_channels_apart(layer) -> bool:
     return is_relu or isinstance(layer, KEEPS_CHANNELS_APART)
 
 
+def used_kernel(dense) -> np.ndarray:
+    """The weights (K, units), float32, that a dense layer multiplies its inputs with: of a quantised one not the
+    integers that it stores, but what they stand for."""
+    if getattr(dense, "quantization_mode", None) is None:
+        return np.asarray(dense.kernel, dtype=np.float32)
+    linear, n_inputs = without_activation(dense), dense.input_spec.axes[-1]
+    units = np.concatenate([np.eye(n_inputs, dtype=np.float32), np.zeros((1, n_inputs), np.float32)])
+    answers = np.asarray(linear(units), dtype=np.float32)
+    return answers[:-1] - answers[-1]
+
+
 def read_kernel(layer) -> np.ndarray | None:
     """The kernel (h, w, inputs of a filter, filters) of a convolution; None for another layer.
 
@@ -178,17 +175,8 @@ def read_kernel(layer) -> np.ndarray | None:
     """
     if not is_convolution(layer):
         return None
-    kernel = np.asarray(next(weight for weight in layer.weights if len(weight.shape) == 4))
+    stored = next(weight for weight in layer.weights if len(weight.shape) == 4)
+    kernel = np.asarray(layer.kernel if getattr(layer, "lora_enabled", False) else stored)
     if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)):
         return kernel.reshape(*kernel.shape[:2], 1, -1)
     return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
-
-
-def preprocesses_itself(steps: Sequence[Step]) -> bool:
-    """Whether scaling or arithmetic on pixels stands before the model's first convolution."""
-    for step in steps:
-        if is_convolution(step.layer):
-            return False
-        if isinstance(step.layer, SCALES_PIXELS) or type(step.layer).__name__ in ARITHMETIC:
-            return True
-    return False

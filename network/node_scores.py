@@ -19,7 +19,7 @@ logit infinite. The classes of a sigmoid do not exclude each other: their probab
 import numpy as np
 import tensorflow as tf
 
-from network import model_reading
+from network.scores import NONE, SOFTMAX, Score
 
 
 def node_logits(logits: tf.Tensor, node_of: np.ndarray, n_nodes: int) -> tf.Tensor:
@@ -34,12 +34,13 @@ def node_logits(logits: tf.Tensor, node_of: np.ndarray, n_nodes: int) -> tf.Tens
     return nodes - tf.reduce_logsumexp(tf.stack([before, after]), axis=0)
 
 
-def check_score(score: model_reading.Score) -> None:
+def check_score(score: Score) -> None:
     """Raises ValueError for a model whose classes do not exclude each other."""
-    if score.function != model_reading.SOFTMAX:
+    if score.function != SOFTMAX:
+        end = "gives numbers that are no probabilities" if score.function == NONE else f"ends in a {score.function}"
         raise ValueError(
             "a label level sums the probabilities of classes that exclude each other, those of a softmax; this model "
-            f"ends in a {score.function}"
+            + end
         )
 
 

@@ -56,7 +56,9 @@ def _build(model_name: str | None, weights: str | None, include_top: bool = Fals
     if model_name == constants.MODEL_NAME_DEMO:
         if weights is not None:
             raise ValueError(f"there are no ImageNet weights of {model_name}; give --weights=none or a file")
-        return Backbone(build_demo_network(), model_name, "tf", (constants.DEMO_INPUT_SIZE,) * 2)
+        return Backbone(
+            build_demo_network(), model_name, constants.DEMO_PREPROCESSING, (constants.DEMO_INPUT_SIZE,) * 2
+        )
     _, preprocessing, side, last_layer, _ = constants.ZOO[model_name]
     try:
         model = zoo.build(model_name, weights=weights, include_top=include_top, input_shape=(side, side, 3))

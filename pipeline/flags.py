@@ -168,6 +168,21 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
     )
     model.add_argument(
+        "--preprocessing",
+        choices=("auto", *constants.PREPROCESSING),
+        default="auto",
+        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
+    )
+    model.add_argument(
+        "--score",
+        choices=constants.SCORES,
+        default="auto",
+        help="what the outputs are; none: numbers that are explained themselves, of a regression (default: found)",
+    )
+    model.add_argument(
+        "--output_name", metavar="NAME", help="which output of a model that has several (default: its one)"
+    )
+    model.add_argument(
         "--model_path",
         type=path,
         metavar="PATH",

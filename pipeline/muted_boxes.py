@@ -1,4 +1,4 @@
-"""How far the class probability falls when named boxes of an image are muted: `main.py --mute_boxes=boxes.csv`.
+"""How far the class probability falls when named boxes of an image are muted: `main.py --boxes=boxes.csv`.
 
     fall = f(x) - f(x with the box filled)        f: probability of the explained class, filled with --occlusion_fill
 

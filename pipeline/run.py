@@ -6,6 +6,7 @@ open_run(...)              -> these with the folder of results; says what was ch
 examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
 
+import contextlib
 import os
 import sys
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+import utils
 from data import dataset
 from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
@@ -27,22 +29,11 @@ from pipeline.explain import Runner, check_options, find_misfits, needs_attentio
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.results import Results
+from pipeline.samples import Images, choose_samples, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
-
-
-@dataclass(frozen=True)
-class Images:
-    """The samples a run explains, all samples there are, and what to say of their gaze, as 'simulated gaze'.
-
-    What an image's gaze is compared with is the gaze of all of them, whatever the limit.
-    """
-
-    samples: Sequence[Sample]
-    all_samples: Sequence[Sample]
-    gaze_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,23 +96,6 @@ def label_images(images: Images, names) -> Images:
     return replace(images, samples=samples, all_samples=all_samples)
 
 
-def find_paths(settings: DataSettings) -> list:
-    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
-    given = [settings.images, settings.density_maps, settings.fixations]
-    if not settings.is_embedded:
-        return given
-    embedded, _ = demo_data.open_demo(settings.limit)
-    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
-
-
-def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
-    """Those of all samples that the limit lets through."""
-    if settings.is_embedded:
-        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
-        return [sample for sample in samples if sample.name in wanted]
-    return dataset.take_in_turn(samples, settings.limit)
-
-
 def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
     """The run of these settings, its folder opened; says what was chosen. ValueError for what cannot be run.
 
@@ -134,6 +108,8 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     check_options(classifier, methods)
     description = {"source": source, **classifier.describe(), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
+    for doubt in find_doubts(classifier, images.samples):
+        print(f"warning: {printable(doubt)}", file=sys.stderr)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = Results(settings.output_folder, kept, about, settings.overwrite)
@@ -198,6 +174,16 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
         "weights": classifier.fingerprint,
         "methods": {method.name: options for method, options in methods.items()},
     }
+
+
+def find_doubts(classifier: Classifier, samples: Sequence[Sample]) -> list[str]:
+    """What the first images say against how the model is read; those that cannot be read say nothing."""
+    images = []
+    for sample in samples[: constants.IMAGES_AT_ONCE]:
+        with contextlib.suppress(ValueError):
+            image = sample.read().astype(np.float32)
+            images.append(utils.resize_image(image, classifier.input_height, classifier.input_width))
+    return classifier.doubts(np.stack(images)) if images else []
 
 
 def tell_apart(names: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ class Style:
     density_note: str = ""
 
 
-def write_figures(
+def write_run_figures(
     results: Results, samples: Sequence[Sample], methods: Sequence[Method], display_type: str, style: Style, model: dict
 ) -> list[Path]:
     """The paths of the pictures of these samples and methods; samples without a map are left out.

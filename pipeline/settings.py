@@ -24,6 +24,9 @@ class ModelSettings:
     model_path: str | None = None
     class_names: str | None = None
     layer_name: str | None = None
+    preprocessing: str = "auto"
+    score: str = "auto"
+    output_name: str | None = None
     trust_model: bool = False
     custom_objects: str | None = None
     precision: str = "float32"
@@ -103,6 +106,9 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
         args.model_path,
         args.class_names,
         args.layer_name,
+        args.preprocessing,
+        args.score,
+        args.output_name,
         args.trust_model,
         args.custom_objects,
         args.precision,

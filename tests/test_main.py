@@ -77,7 +77,7 @@ def work(tmp_path, monkeypatch, model_file):
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about records."""
-    monkeypatch.setattr(display, "write_figures", lambda *args, **options: [])
+    monkeypatch.setattr(display, "write_run_figures", lambda *args, **options: [])
 
 
 def save(path, pixels, **options):
@@ -318,7 +318,7 @@ def demonstration(work, monkeypatch, model_file):
     """The density note under which a run without images draws its figures; the planted network is the embedded one."""
     monkeypatch.setattr(model_files, "_choose_file", lambda name, path: (model_file, "the embedded network"))
     notes = []
-    monkeypatch.setattr(display, "write_figures", lambda *args: notes.append(args[4].density_note) or [])
+    monkeypatch.setattr(display, "write_run_figures", lambda *args: notes.append(args[4].density_note) or [])
     assert main.main(["--limit=2"]) == 0
     return notes
 

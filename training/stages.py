@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from data.labelled_images import LabelledImages
 from network import transfer
-from network.classifier import preprocess
+from network.preprocessing import preprocess
 from training.augmentation import augment
 from training.loop import Data, Epoch, History, Stage, run_stage
 

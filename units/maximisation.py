@@ -38,8 +38,8 @@ import numpy as np
 import tensorflow as tf
 
 import constants
-from network import model_reading
 from network.classifier import Classifier
+from network.relus import RELU_OPERATIONS
 from units import parametrisations, transforms
 
 ADAM_DECAYS = (0.9, 0.99)  # of the mean gradient and of its mean square
@@ -127,7 +127,7 @@ class Maximiser:
         image = self.parametrisation.images(parameters)
         draws = transforms.draw_transform(tf.stack([self.seed % 2**31, number]))
         seen = tf.ensure_shape(transforms.transform(image, draws, settings["transforms"]), image.shape)
-        waking = dict.fromkeys(model_reading.RELU_OPERATIONS, "WakingReLU")
+        waking = dict.fromkeys(RELU_OPERATIONS, "WakingReLU")
         with seen.graph.gradient_override_map(waking):
             features, logits = self.classifier.forward(seen)
         score = self._score(features, logits)

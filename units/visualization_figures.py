@@ -56,7 +56,9 @@ def draw_curve(axes, curve: np.ndarray) -> None:
     axes.locator_params(nbins=4)
 
 
-def write_figures(visualizer: Visualizer, rows: Sequence[dict], n_methods: int, model_name: str) -> Iterator[Path]:
+def write_visualization_pages(
+    visualizer: Visualizer, rows: Sequence[dict], n_methods: int, model_name: str
+) -> Iterator[Path]:
     """The paths of the pages for rows of results.csv, as they are written; several methods stand side by side."""
     n_columns = n_methods if n_methods > 1 else min(4, len(rows))
     size = max(1, TARGETS_PER_PAGE // n_columns) * n_columns

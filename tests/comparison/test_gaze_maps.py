@@ -1,10 +1,13 @@
 """gaze.py: what is counted, compared and drawn of an image, the names of its maps, their folder, the table of all."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from planted import ROOT
 
 from comparison import gaze_maps
 from data.dataset import Sample, load_dataset
@@ -19,6 +22,11 @@ def make_fixations(points, known=True, durations=None):
 def make_sample(tmp_path, name="a.png", size=(60, 40), **known):
     Image.new("RGB", size, (20, 20, 20)).save(tmp_path / name)
     return Sample(name, name[:-4], tmp_path / name, **known)
+
+
+def test_no_network_is_loaded_for_density_maps():
+    code = "import sys, gaze, comparison.gaze_maps; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_what_the_files_do_not_tell_is_left_empty():

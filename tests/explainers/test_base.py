@@ -152,7 +152,8 @@ def several_layers():
 
 
 @pytest.mark.parametrize(
-    "method", ["gradcam:GradCAM", "fem:FEM", "ablationcam:AblationCAM", "guided_gradcam:GuidedGradCAM"]
+    "method",
+    ["gradcam:GradCAM", "fem:FEM", "explainers.ablationcam:AblationCAM", "explainers.guided_gradcam:GuidedGradCAM"],
 )
 def test_the_map_of_several_layers_is_the_mean_of_their_maps(method):
     explainer, model = resolve_name(method), several_layers()

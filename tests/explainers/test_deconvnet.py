@@ -42,7 +42,7 @@ def deconvnet_relu(x):
 @pytest.mark.parametrize("relu", RELUS)
 def test_gradient_by_hand_however_the_model_says_relu(method, relu):
     classifier = Classifier(two_relus(relu=RELUS[relu]))
-    assert classifier.n_relus == 2
+    assert classifier.relus.activations == 2
     np.testing.assert_allclose(gradient_of(method, classifier)[0, 0], BY_HAND[method], atol=1e-6)
 
 
@@ -52,7 +52,7 @@ def test_gradient_by_hand_where_the_relu_is_inside_conv_and_dense_layers(method,
     function = INSIDE[inside]
     model = two_relus(inside=function if isinstance(function, type) else lambda: function)
     classifier = Classifier(model)
-    assert classifier.n_relus == 2
+    assert classifier.relus.activations == 2
     np.testing.assert_allclose(gradient_of(method, classifier)[0, 0], BY_HAND[method], atol=1e-6)
 
 
@@ -171,4 +171,50 @@ def test_every_relu6_of_a_real_network_is_counted():
 
     model = load_model(DATA / "models" / "mobilenetv2_100_224_imagenet.keras")
     # one in the stem, one in the first block and two in each of 16, one behind the last convolution
-    assert Classifier(model, "MobileNetV2").n_relus == 35
+    assert Classifier(model, "MobileNetV2").relus.activations == 35
+
+
+# --- gates -----------------------------------------------------------------------------------------------
+def gated(gate, weights):
+    """One pixel; p = ReLU(red - green), q = p times the gate of blue; S is their sum with the weights."""
+    images = keras.Input((1, 1, 3))
+    difference, blue = layers.Conv2D(1, 1, use_bias=False), layers.Conv2D(1, 1, use_bias=False)
+    p = layers.ReLU()(difference(images))
+    q = p * gate(blue(images))
+    dense = layers.Dense(1, use_bias=False)
+    model = keras.Model(images, dense(layers.Flatten()(layers.Concatenate()([p, q]))))
+    difference.set_weights([np.array([1, -1, 0]).reshape(1, 1, 3, 1)])
+    blue.set_weights([np.array([0, 0, 1]).reshape(1, 1, 3, 1)])
+    dense.set_weights([np.array(weights)])
+    return model
+
+
+@pytest.mark.parametrize("method", [DeconvNet, GuidedBackprop], ids=lambda method: method.__name__)
+@pytest.mark.parametrize(
+    "gate",
+    [layers.Activation("hard_sigmoid"), lambda x: layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)],
+    ids=["hard_sigmoid", "as in keras.applications"],
+)
+def test_a_gate_keeps_its_gradient(method, gate):
+    """S = 2 p - 3 q, p = ReLU(5 - 1) = 4, q = p g(0), g(0) = (0 + 3) / 6 = 1/2 with the slope 1/6.
+
+    p is sent 2 - 3 / 2 = 1/2; blue -3 * 4 / 6 = -2, which a ReLU that is overridden would not let pass.
+    """
+    model = gated(gate, ((2.0,), (-3.0,)))
+    classifier = Classifier(model, score="none")
+    assert (classifier.relus.activations, classifier.relus.others) == (1, {"hard sigmoid": 1})
+    image = np.array([[[5, 1, 0]]], dtype=np.float32)
+    np.testing.assert_allclose(gradient_of(method, classifier, image)[0, 0], [0.5, -0.5, -2], atol=1e-6)
+    explainer = method(classifier, None, image, 0)
+    expected = {"relus_overridden": 1, "not_overridden": "1 x hard sigmoid"}
+    assert explainer.describe_maps(explainer.compute_saliency_map()) == [expected]
+
+
+@pytest.mark.parametrize("method", [DeconvNet, GuidedBackprop], ids=lambda method: method.__name__)
+def test_a_network_of_few_relus_among_others_is_refused(method):
+    activations = ["relu", *["swish"] * 4]
+    convolutions = [layers.Conv2D(4, 3, padding="same", activation=activation) for activation in activations]
+    model = keras.Sequential([keras.Input((4, 4, 3)), *convolutions])
+    model.add(layers.GlobalAveragePooling2D())
+    with pytest.raises(ValueError, match="networks of ReLUs; the model has 1 but 4 x swish: .* nearly that of VANILLA"):
+        method(model, None, noise(1, side=4), 0)

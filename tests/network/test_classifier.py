@@ -23,8 +23,9 @@ import utils
 from data.images import read_image
 from explainers.base import as_classifier
 from explainers.registry import METHODS
-from network.classifier import Classifier, preprocess
+from network.classifier import Classifier
 from network.model_files import load_model
+from network.preprocessing import preprocess
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +92,15 @@ def test_what_was_chosen_is_said(planted_classifier, residual):
         "layer_found": "last map on every path",
         "layer_shape": "8 x 8 x 3",
         "geometry": "on the whole image",
-        "score": "softmax",
-        "preprocessing": "none (RGB 0-255)",
+        "score": "softmax (the model ends in it)",
+        "preprocessing": "none (RGB 0-255; probed: 0-255 reaches the first weights as it is)",
         "input_size": "96 x 96",
         "n_classes": 3,
-        "precision": "float32",
+        "precision": "float32 (of the model's layers)",
     }
-    assert Classifier(residual, "VGG16").describe()["preprocessing"] == "BGR minus the ImageNet mean"
+    assert Classifier(residual, "VGG16").describe()["preprocessing"] == (
+        "BGR minus the ImageNet mean (of VGG16; probed: 0-255 reaches the first weights as it is)"
+    )
 
 
 # --- names -----------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ def test_a_class_is_found_by_its_id_and_by_a_name_with_blanks(planted):
     classifier = Classifier(planted, class_names=["Tiger shark", "crane", "crane"], class_ids=["n1", "n2", "n3"])
     assert classifier.class_index_of("tiger_shark") == 0
     assert classifier.class_index_of("n3") == 2
-    with pytest.raises(ValueError, match=r"several classes are named 'crane': indices \[1, 2\]"):
+    with pytest.raises(ValueError, match="'crane' may mean several classes: write one of index:1"):
         classifier.class_index_of("crane")
 
 
@@ -190,7 +193,7 @@ def test_bfloat16_is_near_float32_and_leaves_float32_alone(residual):
     np.testing.assert_allclose(quick.predict(images), before, atol=0.05)
     np.testing.assert_array_equal(exact.predict(images), before)
     np.testing.assert_array_equal(Classifier(residual).predict(images), before)
-    assert quick.describe()["precision"] == "bfloat16"
+    assert quick.describe()["precision"] == "bfloat16 (given)"
     assert not tf.config.optimizer.get_experimental_options().get("auto_mixed_precision_onednn_bfloat16")
 
 

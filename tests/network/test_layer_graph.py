@@ -167,8 +167,9 @@ def test_preprocessing_in_front_is_part_of_the_model(parts_with_scaling, scale):
     backbone, top, expected = parts_with_scaling
     images = keras.Input((32, 32, 3))
     classifier = assert_same_answers(keras.Model(images, top(backbone(scale(images)))), expected)
-    assert classifier.own_preprocessing
-    assert classifier.describe()["preprocessing"] == "in the model itself"
+    assert classifier.pixels.in_model
+    found = "in the model itself (probed: 0-255 reaches the first weights as x / 127.5 - 1)"
+    assert classifier.describe()["preprocessing"] == found
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -3,15 +3,19 @@
 import json
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
-from planted import COLOURS, noise, picture, planted_model
+from planted import COLOURS, head, noise, picture, planted_model, residual_backbone
 
 import constants
 from network import model_files, zoo
-from network.model_files import load_classifier, load_model, read_settings, save_model
+from network.classifier import Classifier
+from network.custom_objects import load_custom_objects
+from network.model_files import load_classifier, load_model, read_loss, read_settings, save_model
 
 SETTINGS = {
     "model_name": "MobileNetV2",
@@ -171,17 +175,246 @@ def test_a_bit_that_flipped_is_noticed(tmp_path):
         load_classifier(model_path=path)
 
 
-@pytest.mark.parametrize("name", ["model.txt", "model", "model.pb", "model.pkl"])
-def test_a_file_that_is_no_model_by_its_ending_is_refused(tmp_path, name):
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ValueError, match="a model file ends in .keras or .h5; given: "):
-        load_classifier(model_path=tmp_path / name)
+def test_a_flipped_bit_in_the_weights_is_noticed(tmp_path):
+    path = save_model(planted_model(), tmp_path / "flipped.keras", SETTINGS)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo("model.weights.h5")
+    content[entry.header_offset + entry.file_size // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="cannot load the model .*flipped.keras.*CRC"):
+        load_model(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "no.keras", tmp_path):
         with pytest.raises(ValueError, match="there is no model file"):
             load_classifier(model_path=path)
+
+
+def test_the_last_cause_is_told_and_not_the_first_line(tmp_path):
+    path = tmp_path / "misfit.keras"
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(name="flat"), layers.Dense(3, name="last")])
+    keras.Sequential([keras.Input((8, 8, 3)), inner]).save(path)
+    change_config(path, lambda text: text.replace('"units": 3', '"units": -3'))
+    with pytest.raises(ValueError, match="units.*-3") as error:
+        load_model(path)
+    assert "deserializ" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def change_config(path, change):
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, change(content.decode()) if name == "config.json" else content)
+
+
+def test_an_entry_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.keras"
+    planted_model().save(path)
+    monkeypatch.setattr(model_files, "MAX_EXPANSION", 0)
+    with pytest.raises(ValueError, match="cannot load the model .*model.weights.h5 grows from"):
+        load_model(path)
+
+
+# --- settings that are none ------------------------------------------------------------------------------
+BAD_SETTINGS = {
+    "deep": "[" * 100_000,
+    "a number": "3",
+    "names that are none": json.dumps({"class_names": [1, 2, 3]}),
+    "names in a text": json.dumps({"class_names": "abc"}),
+    "a size of words": json.dumps({"input_size": ["a", "b"]}),
+    "a size of three": json.dumps({"input_size": [1, 2, 3]}),
+    "an endless size": '{"input_size": [Infinity, 1]}',
+    "a size below one": json.dumps({"input_size": [0, 64]}),
+    "a network that is a list": json.dumps({"model_name": ["VGG16"]}),
+    "a preprocessing that is a number": json.dumps({"preprocessing": 3}),
+}
+
+
+def with_settings(path, content):
+    planted_model().save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(model_files.SETTINGS_ENTRY, content)
+    return path
+
+
+@pytest.mark.parametrize("content", BAD_SETTINGS.values(), ids=BAD_SETTINGS)
+def test_settings_of_another_form_are_refused_in_one_line_that_names_the_file(tmp_path, content):
+    path = with_settings(tmp_path / "model.keras", content)
+    with pytest.raises(ValueError, match="cannot read classifier.json in .*model.keras") as error:
+        load_classifier(model_path=path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_huge_settings_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = with_settings(tmp_path / "model.keras", json.dumps({"class_names": ["x" * 1000]}))
+    monkeypatch.setattr(model_files, "MAX_SETTINGS", 999)
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)
+    with pytest.raises(ValueError, match="classifier.json has 1,0.. bytes; at most 999 are read"):
+        read_settings(path)
+
+
+def test_encrypted_settings_are_refused(tmp_path):
+    path = with_settings(tmp_path / "model.keras", "{}")
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):  # the flag of the last entry, in both places
+        content[content.rfind(signature) + offset] |= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="cannot read classifier.json in .*model.keras.*encrypted"):
+        read_settings(path)
+    with pytest.raises(ValueError, match="password"):
+        load_model(path)
+
+
+# --- weights alone ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("file_name", ["w.weights.h5", "w.h5", "w.WEIGHTS.H5"])
+@pytest.mark.parametrize("n_classes", [1000, 4])
+def test_weights_alone_fill_the_named_network(tmp_path, file_name, n_classes, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    model = small_network("MobileNetV2", classes=n_classes, seed=7)
+    path = tmp_path / file_name
+    model.save_weights(tmp_path / "copy.weights.h5")
+    (tmp_path / "copy.weights.h5").rename(path)
+    classifier, source = load_classifier("mobilenetv2", model_path=path)
+    np.testing.assert_allclose(
+        classifier.predict(noise(2, 32)), model(noise(2, 32) / 127.5 - 1), atol=1e-5
+    )  # prepared for as MobileNetV2 is
+    assert (classifier.n_classes, classifier.model_name) == (n_classes, "MobileNetV2")
+    assert "weights alone, of MobileNetV2" in source
+
+
+def small_network(model_name, weights=None, classes=1000, include_top=True, input_shape=None, seed=0):
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((32, 32, 3))
+    x = layers.Conv2D(1000, 3, strides=2, name="stem")(images)  # as many channels as ImageNet has classes
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3)(x))
+    if not include_top:
+        return keras.Model(images, x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(images, layers.Dense(classes, "softmax", name="predictions")(x))
+
+
+def test_weights_of_tf_keras_2_fill_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    model = small_network("MobileNetV2", classes=4, seed=7)
+    model.save(tmp_path / "whole.h5")
+    with h5py.File(tmp_path / "whole.h5") as whole, h5py.File(tmp_path / "weights.h5", "w") as weights:
+        for name, group in whole["model_weights"].items():
+            whole.copy(group, weights, name)
+        for name, value in whole["model_weights"].attrs.items():
+            weights.attrs[name] = value
+    classifier, _ = load_classifier("MobileNetV2", model_path=tmp_path / "weights.h5")
+    np.testing.assert_allclose(classifier.predict(noise(2, 32)), model(noise(2, 32) / 127.5 - 1), atol=1e-5)
+
+
+def test_the_embedded_network_is_filled_with_its_weights(tmp_path):
+    whole, _ = load_classifier("ResNetDemo")
+    whole.model.save_weights(tmp_path / "demo.weights.h5")
+    filled, _ = load_classifier("ResNetDemo", model_path=tmp_path / "demo.weights.h5")
+    images = noise(2, whole.input_height)
+    np.testing.assert_allclose(filled.predict(images), whole.predict(images), atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    planted_model().save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="weights of another network than VGG16: it has 3 weights, 10 were wanted"):
+        load_classifier("VGG16", model_path=tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="weights alone, no layers; --model_name"):
+        load_classifier(model_path=tmp_path / "other.weights.h5")
+
+
+# --- SavedModel folders and own layers -------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    backbone, images = residual_backbone(), keras.Input((32, 32, 3))
+    model = keras.Model(images, head()(backbone(images / 255.0)))
+    folder = tmp_path_factory.mktemp("exported") / "graph"
+    model.export(folder, verbose=False)
+    return model, folder
+
+
+def test_a_saved_model_is_loaded_if_it_is_trusted_and_has_the_same_probabilities_and_gradients(exported):
+    model, folder = exported
+    with pytest.raises(ValueError, match="is a SavedModel, .*--trust_model loads it, for the methods that need no"):
+        load_classifier(model_path=folder)
+    classifier, _ = load_classifier(model_path=folder, trust_model=True)
+    np.testing.assert_allclose(classifier.predict(noise(2)), Classifier(model).predict(noise(2)), atol=1e-6)
+    images = tf.constant(noise(2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(images)
+        found, wanted = classifier.forward(images)[1][:, 1], tf.math.log(model(images))[:, 1]
+    gradients = [tape.gradient(logits, images).numpy() for logits in (found, wanted)]
+    assert np.abs(gradients[1]).max() > 1e-6
+    np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-8)
+    with pytest.raises(ValueError, match="a layer with a feature map"):
+        classifier.require_layer()
+
+
+def test_a_saved_model_that_takes_no_images_is_refused(tmp_path):
+    graph = tf.Module()
+    graph.serve = tf.function(lambda x: x * 1.0, input_signature=[tf.TensorSpec([None, 7])])
+    tf.saved_model.save(graph, str(tmp_path / "graph"), signatures=graph.serve)
+    with pytest.raises(ValueError, match="takes images .* is wanted; .* takes float32"):
+        load_model(tmp_path / "graph", trust_model=True)
+
+
+def test_a_model_with_its_author_s_layer_loads_with_the_file_that_defines_it(tmp_path):
+    source = "import keras\nfrom keras.layers import Lambda\n@keras.saving.register_keras_serializable('lab')\n"
+    source += "class Scale(keras.layers.Layer):\n    def call(self, x):\n        return x / 255.0\n"
+    (tmp_path / "my_layers.py").write_text(source)
+    namespace = {}
+    exec(source, namespace)
+    model = keras.Sequential([keras.Input((8, 8, 3)), namespace["Scale"](), layers.Flatten(), layers.Dense(3)])
+    model.save(tmp_path / "own.keras")
+    keras.saving.get_custom_objects().pop("lab>Scale")
+    with pytest.raises(ValueError, match=r"'scale' is a 'Scale'.*--custom_objects=my_layers.py .*runs that file"):
+        load_classifier(model_path=tmp_path / "own.keras")
+    classifier, source = load_classifier(
+        model_path=tmp_path / "own.keras", custom_objects=str(tmp_path / "my_layers.py")
+    )
+    keras.saving.get_custom_objects().pop("lab>Scale")
+    np.testing.assert_allclose(classifier.logits(noise(2, 8)), model(noise(2, 8)), rtol=1e-4, atol=1e-5)
+    assert "my_layers.py was run for Scale, lab>Scale" in source
+    assert "Lambda" not in load_custom_objects(tmp_path / "my_layers.py")  # which it only imports
+    keras.saving.get_custom_objects().pop("lab>Scale")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("no.py", None, "there is no such file"),
+        ("a.txt", "x = 1", "it is none"),
+        ("a.py", "x = 1", "defines no class and no function"),
+        ("a.py", "x = 1\nraise KeyError('y')", "line 2 of .*a.py' fails with KeyError"),
+        ("a.py", "def (", "fails with SyntaxError"),
+    ],
+)
+def test_a_file_that_defines_nothing_is_refused(tmp_path, name, content, reason):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=f"custom_objects: .*{reason}"):
+        load_custom_objects(tmp_path / name)
+
+
+# --- the loss --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("loss", [None, "mse", keras.losses.BinaryCrossentropy(from_logits=True)])
+def test_the_loss_of_a_file_is_read(tmp_path, suffix, loss):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(1)])
+    if loss is not None:
+        model.compile("sgd", loss)
+    model.save(tmp_path / f"model{suffix}")
+    found = read_loss(tmp_path / f"model{suffix}")
+    if loss in (None, "mse"):
+        assert found == loss
+    else:
+        assert (found["class_name"], found["config"]["from_logits"]) == ("BinaryCrossentropy", True)
 
 
 # --- which model -----------------------------------------------------------------------------------------

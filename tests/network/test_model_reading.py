@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from planted import (
     ELSEWHERE,
@@ -21,7 +22,7 @@ from explainers.registry import METHODS
 from gradcam import GradCAM
 from network import model_reading
 from network.classifier import Classifier
-from network.model_reading import SIGMOID, SOFTMAX
+from network.scores import SIGMOID, SOFTMAX
 
 
 def small_model(*tail, channels=3, side=32, name="small", seed=0):
@@ -120,7 +121,7 @@ def test_every_softmax_model_has_the_same_logits_and_is_softmaxed_once(end):
 )
 def test_several_sigmoids_are_classes_of_their_own(tail):
     classifier, logits, probabilities, expected, output = scores_of(tail)
-    assert classifier.describe()["score"] == "sigmoid"
+    assert classifier.describe()["score"] == "sigmoid (the model ends in it)"
     assert_close(logits, expected)
     np.testing.assert_allclose(probabilities, output, atol=1e-6)
 
@@ -129,7 +130,8 @@ def test_several_sigmoids_are_classes_of_their_own(tail):
 def test_one_unit_is_two_classes_with_opposite_logits(activation):
     classifier, logits, probabilities, expected, _ = scores_of([layers.Dense(1, activation=activation, name="logits")])
     assert classifier.n_classes == 2
-    assert classifier.describe()["score"] == "sigmoid of one unit"
+    found = "the model ends in it" if activation else "guessed of a linear output; --score says what it is"
+    assert classifier.describe()["score"] == f"sigmoid of one unit ({found})"
     assert_close(logits, np.concatenate([-expected, expected], axis=1))
     np.testing.assert_allclose(probabilities[:, 1], 1 / (1 + np.exp(-expected[:, 0])), atol=1e-6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -195,7 +197,7 @@ def test_a_model_with_a_call_of_its_own_gives_its_own_probabilities(activation, 
     classifier = Classifier(model)
     assert (classifier.input_height, classifier.input_width) == (32, 32)
     assert classifier.score.function == function
-    assert classifier.score.hides_logits == (activation is not None)
+    assert not classifier.score.hides_logits
     output = np.asarray(model(noise(4)))
     if activation is None:
         output = np.asarray(keras.ops.softmax(output) if n_units > 1 else keras.ops.sigmoid(output))
@@ -213,9 +215,16 @@ def test_a_model_with_a_call_of_its_own_can_be_perturbed(name):
     assert np.isfinite(saliency_map).all()
 
 
-def test_a_model_with_a_call_of_its_own_has_no_layer_for_gradcam():
-    with pytest.raises(ValueError, match="a layer with a feature map .* is needed; the model has: own_call"):
-        explain(METHODS["GRADCAM"], own_call("softmax"), noise(1)[0], 2)
+def test_a_model_with_a_call_of_its_own_that_is_no_graph_has_no_layer_for_gradcam():
+    class Asks(OwnCall):
+        def call(self, images):
+            return super().call(tf.nn.relu(images))  # TensorFlow takes no symbolic image
+
+    model = Asks("softmax")
+    model(noise(2))
+    message = "a layer with a feature map .* is needed; the model has: asks. Its layers cannot be seen: .* KerasTensor"
+    with pytest.raises(ValueError, match=message):
+        explain(METHODS["GRADCAM"], model, noise(1)[0], 2)
 
 
 def test_an_end_that_is_no_score_is_refused():
@@ -350,7 +359,7 @@ def test_the_layer_is_the_last_that_makes_a_map_after_its_activation():
 def test_scaling_behind_the_first_convolution_is_not_preprocessing():
     images = keras.Input((32, 32, 3))
     x = layers.Rescaling(0.5)(layers.Conv2D(4, 3)(layers.ZeroPadding2D()(images)))
-    assert not Classifier(keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))).own_preprocessing
+    assert not Classifier(keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))).pixels.in_model
 
 
 def test_a_zoo_name_does_not_preprocess_a_model_that_does_it_itself():

@@ -1,4 +1,4 @@
-"""The table of muted boxes: `main.py --mute_boxes`, its numbers against images that are filled by hand."""
+"""The table of muted boxes: `main.py --boxes`, its numbers against images that are filled by hand."""
 
 import csv
 from pathlib import Path
@@ -62,7 +62,7 @@ def filled(image, *colours, grey=127):
 # --- numbers -----------------------------------------------------------------------------------------------
 def test_each_box_has_the_probability_of_the_image_in_which_it_is_filled(work, capsys):
     write_boxes(("a.png", *BOXES[RED], "the red one"), ("a.png", *BOXES[GREEN], ""))
-    assert run("--mute_boxes=boxes.csv", "--occlusion_fill=100") == 0
+    assert run("--boxes=boxes.csv", "--occlusion_fill=100") == 0
     image = picture(RED, GREEN)
     [red, green] = rows_of()
     assert (red["image"], red["class"], red["box"], red["x0"], green["box"]) == (
@@ -84,7 +84,7 @@ def test_each_box_has_the_probability_of_the_image_in_which_it_is_filled(work, c
 def test_boxes_are_in_pixels_of_the_image_and_two_may_share_a_name(work, capsys):
     x0, y0, x1, y1 = BOXES[RED]
     write_boxes(("wide.png", 2 * x0, y0, 2 * x1, y1, "half"), ("wide.png", 0, 0, 192, 96, "half"))
-    assert run("--mute_boxes=boxes.csv") == 0
+    assert run("--boxes=boxes.csv") == 0
     [square_alone, everything] = rows_of()
     assert float(square_alone["fall"]) == pytest.approx(
         probability(picture(RED, GREEN)) - probability(filled(picture(RED, GREEN), RED)), abs=0.02
@@ -99,7 +99,7 @@ def test_boxes_are_turned_with_the_photograph(work):
     Image.fromarray(np.rot90(picture(RED, GREEN))).save("images/a.png", exif=exif)
     x0, y0, x1, y1 = BOXES[RED]
     write_boxes(("a.png", y0, 96 - x1, y1, 96 - x0, "red"))
-    assert run("--mute_boxes=boxes.csv") == 0
+    assert run("--boxes=boxes.csv") == 0
     [row] = rows_of()
     muted = probability(filled(picture(RED, GREEN), RED))
     assert float(row["probability_muted"]) == pytest.approx(muted, abs=1e-6)
@@ -109,7 +109,7 @@ def test_boxes_are_turned_with_the_photograph(work):
 def test_a_box_too_small_for_the_input_says_so_and_the_others_have_numbers(work):
     Image.fromarray(picture(RED, GREEN)).resize((960, 960)).save("images/a.png")
     write_boxes(("a.png", 101, 101, 102, 102, "dot"), ("a.png", 480, 120, 720, 360, "red"))
-    assert run("--mute_boxes=boxes.csv") == 0
+    assert run("--boxes=boxes.csv") == 0
     [dot, red] = rows_of()
     assert "'dot'" in dot["undefined"] and "covers no pixel" in dot["undefined"] and dot["fall"] == ""
     assert float(red["fall"]) > 0.1 and red["undefined"] == ""
@@ -119,7 +119,7 @@ def test_an_image_that_could_not_be_explained_has_its_reason(work):
     Image.fromarray(picture(RED)).save("images/a.jpg")
     Path("images/a.jpg").write_bytes(Path("images/a.jpg").read_bytes()[:-400])  # a head without all its pixels
     write_boxes(("a.jpg", 0, 0, 9, 9, "corner"), ("wide.png", 0, 0, 9, 9, "corner"))
-    assert run("--mute_boxes=boxes.csv") == 1
+    assert run("--boxes=boxes.csv") == 1
     [broken, whole] = rows_of()
     assert broken["undefined"].startswith("failed: ") and broken["fall"] == "" and whole["fall"] != ""
 
@@ -137,20 +137,20 @@ def test_an_image_that_could_not_be_explained_has_its_reason(work):
 )
 def test_bad_boxes_end_the_run_before_anything_is_explained(work, capsys, rows, flags, words):
     write_boxes(*rows)
-    assert run("--mute_boxes=boxes.csv", *flags) == 2
+    assert run("--boxes=boxes.csv", *flags) == 2
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error
     assert not list(work.glob("results/maps/*"))
 
 
 def test_boxes_without_occlusion_are_refused_by_their_own_name(work, capsys):
-    arguments = ["--explanation_method=GRADCAM,FEM", "--mute_boxes=boxes.csv"]
+    arguments = ["--explanation_method=GRADCAM,FEM", "--boxes=boxes.csv"]
     assert main.main(arguments) == 2
-    assert "--mute_boxes belongs to OCCLUSION, which is not among the chosen: GRADCAM,FEM" in capsys.readouterr().err
+    assert "--boxes belongs to OCCLUSION, which is not among the chosen: GRADCAM, FEM" in capsys.readouterr().err
 
 
 def test_the_table_goes_when_the_run_is_overwritten(work):
     write_boxes(("a.png", *BOXES[RED], "red"))
-    assert run("--mute_boxes=boxes.csv") == 0
+    assert run("--boxes=boxes.csv") == 0
     assert run("--overwrite") == 0
     assert not Path("results/muted.csv").exists() and Path("results/records.csv").is_file()

@@ -68,7 +68,7 @@ def rows(monkeypatch):
 
 def draw(results, samples, display_type="grid", style=display.Style(), methods=("GRADCAM",)):  # noqa: B008
     chosen = [METHODS[name] for name in methods]
-    return display.write_figures(results, samples, chosen, display_type, style, MODEL)
+    return display.write_run_figures(results, samples, chosen, display_type, style, MODEL)
 
 
 def test_a_page_is_a_picture(explained):

@@ -1,0 +1,42 @@
+"""Which samples a run has: those of the paths it was given, or of the embedded data, as many as its limit lets through.
+
+No network is loaded for it: `gaze.py` has none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import constants
+from data import dataset
+from data.dataset import Sample
+from pipeline.settings import DataSettings
+from scenes import demo_data
+
+
+@dataclass(frozen=True)
+class Images:
+    """The samples a run explains, all samples there are, and what to say of their gaze, as 'simulated gaze'.
+
+    What an image's gaze is compared with is the gaze of all of them, whatever the limit.
+    """
+
+    samples: Sequence[Sample]
+    all_samples: Sequence[Sample]
+    gaze_note: str = ""
+
+
+def find_paths(settings: DataSettings) -> list:
+    """The paths of images, density maps and fixations, those of the embedded data drawn if need be; None: not given."""
+    given = [settings.images, settings.density_maps, settings.fixations]
+    if not settings.is_embedded:
+        return given
+    embedded, _ = demo_data.open_demo(settings.limit)
+    return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
+
+
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+    """Those of all samples that the limit lets through."""
+    if settings.is_embedded:
+        wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
+        return [sample for sample in samples if sample.name in wanted]
+    return dataset.take_in_turn(samples, settings.limit)

@@ -1,0 +1,287 @@
+"""What the outputs mean: by what is asked for, the last operation, the numbers, the loss, or a guess that is said."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from planted import draw_weights, explain, noise
+
+from explainers.registry import METHODS
+from network import model_files
+from network.classifier import Classifier
+from network.model_files import read_loss
+from network.scores import NONE, SIGMOID, SOFTMAX, are_no_logits, choose_loss, loss_name
+
+OPTIONS = {"RISE": {"n_masks": 8}, "LIME": {"num_samples": 8}, "KERNEL_SHAP": {"num_samples": 8}}
+
+
+def small_model(*tail, bias=None):
+    """Pixels / 255, a convolution, its mean over positions 'pool', the layers of `tail`; bias: of the last layer."""
+    images = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(images))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    for layer in tail:
+        x = layer(x)
+    model = keras.Model(images, x)
+    draw_weights(model)
+    if bias is not None:
+        kernel, _ = model.layers[-1].get_weights()
+        model.layers[-1].set_weights([kernel, np.full(kernel.shape[1], bias)])
+    return model
+
+
+def by_hand(model, name="logits"):
+    """What a dense layer gives before its activation, worked out from its weights, for noise(3, 16)."""
+    pooled = keras.Model(model.input, model.get_layer("pool").output)(noise(3, 16)).numpy()
+    kernel, bias = model.get_layer(name).get_weights()
+    return pooled @ kernel + bias
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+# --- the last operation, whatever layer runs it ----------------------------------------------------------
+class OwnSoftmax(layers.Layer):
+    def call(self, x):
+        return tf.nn.softmax(x)
+
+
+SOFTMAX_ENDS = {
+    "tf.nn.softmax": lambda: [layers.Dense(3, activation=tf.nn.softmax, name="logits")],
+    "log_softmax": lambda: [layers.Dense(3, activation="log_softmax", name="logits")],
+    "tf.nn.log_softmax": lambda: [layers.Dense(3, activation=tf.nn.log_softmax, name="logits")],
+    "log_softmax layer": lambda: [layers.Dense(3, name="logits"), layers.Activation("log_softmax")],
+    "ops.log_softmax": lambda: [layers.Dense(3, name="logits"), keras.ops.log_softmax],
+    "Lambda": lambda: [layers.Dense(3, name="logits"), layers.Lambda(lambda x: tf.nn.softmax(x))],
+    "a layer of one's own": lambda: [layers.Dense(3, name="logits"), OwnSoftmax()],
+}
+
+
+@pytest.mark.parametrize("end", SOFTMAX_ENDS)
+def test_logits_are_what_the_softmax_is_taken_of(end):
+    model = small_model(*SOFTMAX_ENDS[end]())
+    classifier = Classifier(model)
+    assert classifier.describe()["score"] == "softmax (the model ends in it)"
+    np.testing.assert_allclose(classifier.logits(noise(3, 16)), by_hand(model), atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), softmax(by_hand(model)), atol=1e-6)
+
+
+def test_a_temperature_is_part_of_the_logits():
+    for divide in (layers.Rescaling(1 / 4), layers.Lambda(lambda x: x / 4.0), lambda x: x / 4.0):
+        model = small_model(layers.Dense(3, name="logits"), divide, layers.Softmax())
+        classifier = Classifier(model)
+        np.testing.assert_allclose(classifier.logits(noise(3, 16)), by_hand(model) / 4, atol=1e-5)
+        np.testing.assert_allclose(classifier.predict(noise(3, 16)), model(noise(3, 16)), atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", [tf.nn.sigmoid, "sigmoid", lambda x: tf.sigmoid(x)])
+def test_sigmoids_are_found_too(activation):
+    model = small_model(layers.Dense(3, activation=activation, name="logits"))
+    classifier = Classifier(model)
+    assert classifier.score.function == SIGMOID
+    np.testing.assert_allclose(classifier.logits(noise(3, 16)), by_hand(model), atol=1e-5)
+
+
+def test_the_mean_of_networks_is_given_as_they_give_it():
+    images = keras.Input((16, 16, 3))
+    parts = [small_model(layers.Dense(3, activation="softmax", name="logits")) for _ in range(3)]
+    for part, seed in zip(parts, range(3)):
+        draw_weights(part, seed)
+    stacked = lambda outputs: keras.ops.mean(keras.ops.stack(outputs), axis=0)  # noqa: E731
+    for mean in (layers.Average(), lambda outputs: sum(outputs) / 3, stacked):
+        model = keras.Model(images, mean([part(images) for part in parts]))
+        classifier = Classifier(model)
+        assert classifier.describe()["score"] == "softmax (probed: the outputs are probabilities that sum to 1)"
+        expected = np.mean([part(noise(3, 16)) for part in parts], axis=0)
+        np.testing.assert_allclose(classifier.predict(noise(3, 16)), expected, atol=1e-6)
+
+
+def test_what_only_bounds_its_numbers_is_no_score():
+    with pytest.raises(ValueError, match=r"ends in 'tanh' \(end\); .*: --score=none explains the number itself"):
+        Classifier(small_model(layers.Dense(3, activation="tanh", name="end")))
+    with pytest.raises(ValueError, match="ends in 'relu'"):
+        Classifier(small_model(layers.Dense(1, activation="relu", name="end")))
+    classifier = Classifier(small_model(layers.Dense(1, activation="relu", name="end")), score="none")
+    np.testing.assert_allclose(
+        classifier.predict(noise(3, 16)), np.maximum(by_hand(classifier.model, "end"), 0), atol=1e-5
+    )
+
+
+def test_a_softmax_of_one_unit_says_nothing_and_is_refused():
+    model = small_model(layers.Dense(1, activation="softmax", name="logits"))
+    with pytest.raises(
+        ValueError, match=r"a softmax of one unit \(logits\), which is 1 for every image; --score=sigmoid"
+    ):
+        Classifier(model)
+    classifier = Classifier(model, score="sigmoid")
+    np.testing.assert_allclose(classifier.predict(noise(3, 16))[:, 1:], 1 / (1 + np.exp(-by_hand(model))), atol=1e-6)
+
+
+# --- what is asked for -----------------------------------------------------------------------------------
+def test_a_linear_output_is_what_is_asked_for():
+    model = small_model(layers.Dense(3, name="logits"))
+    functions = {SOFTMAX: softmax, SIGMOID: lambda logits: 1 / (1 + np.exp(-logits)), NONE: lambda logits: logits}
+    for score, function in functions.items():
+        classifier = Classifier(model, score=score)
+        np.testing.assert_allclose(classifier.predict(noise(3, 16)), function(by_hand(model)), atol=1e-5)
+        assert classifier.describe()["score"].endswith("(given)")
+        assert classifier.anew().score.function == score
+    guessed = Classifier(model)
+    assert guessed.describe()["score"] == "softmax (guessed of a linear output; --score says what it is)"
+
+
+def test_a_score_that_does_not_fit_and_one_that_does_not_exist_are_refused():
+    model = small_model(layers.Dense(3, activation="softmax", name="logits"))
+    with pytest.raises(ValueError, match=r"'sigmoid' does not fit: the model applies a softmax itself \(logits\)"):
+        Classifier(model, score="sigmoid")
+    with pytest.raises(ValueError, match="unknown score 'logits'; choose one of: auto, softmax, sigmoid, none"):
+        Classifier(model, score="logits")
+
+
+def test_the_number_itself_of_a_softmax_is_its_probability():
+    model = small_model(layers.Dense(3, activation="softmax", name="logits"))
+    classifier = Classifier(model, score="none")
+    assert classifier.class_names == ["output_0", "output_1", "output_2"]
+    np.testing.assert_allclose(classifier.logits(noise(3, 16)), softmax(by_hand(model)), atol=1e-6)
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), softmax(by_hand(model)), atol=1e-6)
+
+
+# --- regressions -----------------------------------------------------------------------------------------
+def test_numbers_that_no_logits_are():
+    assert are_no_logits(np.array([[35.0], [37.2], [20.1]]))
+    assert are_no_logits(np.array([[-35.0], [-37.2]]))
+    assert not are_no_logits(np.array([[35.0], [-37.2]]))
+    assert not are_no_logits(np.array([[35.0], [2.0]]))
+    assert are_no_logits(np.array([[66.0, 39.0], [63.0, 36.0]]))
+    assert not are_no_logits(np.array([[66.0, 39.0], [36.0, 63.0]]))
+    assert not are_no_logits(np.array([[6.0, 3.0], [6.3, 3.6]]))
+
+
+def test_an_age_is_no_yes_or_no():
+    model = small_model(layers.Dense(1, name="logits"), bias=35)
+    classifier = Classifier(model)
+    assert (classifier.score.function, classifier.n_classes, classifier.class_names) == (NONE, 1, ["output_0"])
+    assert "whatever the picture, which are no logits" in classifier.describe()["score"]
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), by_hand(model), rtol=1e-6)
+    assert classifier.doubts(noise(3, 16)) == []
+    assert Classifier(model, score="sigmoid").n_classes == 2
+    # the map is that of the number: of a linear head the sum of the features with the weights
+    saliency_map = explain(METHODS["CAM"], classifier, noise(1, 16)[0], 0)
+    assert saliency_map.std() > 0
+    maps = {name: explain(METHODS[name], classifier, noise(1, 16)[0], 0, **OPTIONS.get(name, {})) for name in METHODS
+            if name != "ATTENTION"}  # fmt: skip
+    assert all(np.isfinite(one).all() for one in maps.values())
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("loss", "function"),
+    [
+        ("mse", NONE),
+        (keras.losses.MeanAbsoluteError(), NONE),
+        (keras.losses.BinaryCrossentropy(from_logits=True), SIGMOID),
+        ("binary_crossentropy", SIGMOID),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), SOFTMAX),
+        ("sparse_categorical_crossentropy", SOFTMAX),
+    ],
+)
+def test_the_loss_kept_in_the_file_tells_what_a_linear_output_is(tmp_path, loss, function, suffix):
+    model = small_model(layers.Dense(3, name="logits"))
+    model.compile(loss=loss)
+    path = tmp_path / f"model{suffix}"
+    model.save(path)
+    classifier, _ = model_files.load_classifier(model_path=path)
+    assert classifier.score.function == function
+    assert "of the loss it was trained with" in classifier.describe()["score"]
+    assert Classifier(model).score.function == function  # as the model itself knows before it is saved
+    assert Classifier(model_files.load_model(path)).describe()["score"].startswith("softmax (guessed")
+
+
+def test_the_end_of_the_model_goes_before_its_loss():
+    model = small_model(layers.Dense(3, activation="softmax"))
+    model.compile(loss="binary_crossentropy")
+    assert Classifier(model).score.function == SOFTMAX
+
+
+def test_losses_by_all_their_names():
+    as_keras_2 = {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}}
+    as_a_function = {"module": "builtins", "class_name": "function", "config": "mean_squared_error"}
+    named = {"mse": "mse", "categorical_crossentropy": "categoricalcrossentropy"}
+    assert {name: loss_name(name) for name in named} == named
+    assert loss_name(as_keras_2) == loss_name(keras.losses.BinaryCrossentropy()) == "binarycrossentropy"
+    assert loss_name(as_a_function) == loss_name(keras.losses.mean_squared_error) == "meansquarederror"
+    assert loss_name(None) is None
+    assert choose_loss({"age": "mse", "sex": as_keras_2}, ["sex", "age"], "sex") == as_keras_2
+    assert choose_loss(["mse", "mae"], ["sex", "age"], "age") == "mae"
+    assert choose_loss(as_keras_2, ["sex"], None) == as_keras_2
+
+
+def test_files_without_a_loss_have_none(tmp_path):
+    model = small_model(layers.Dense(3))
+    for suffix in (".keras", ".h5"):
+        model.save(tmp_path / f"model{suffix}")
+        assert read_loss(tmp_path / f"model{suffix}") is None
+    (tmp_path / "broken.keras").write_bytes(b"no model")
+    assert read_loss(tmp_path / "broken.keras") is None
+
+
+# --- several outputs -------------------------------------------------------------------------------------
+def two_heads(as_dict):
+    images = keras.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D(name="pool")(layers.Conv2D(4, 3)(images / 255))
+    heads = {"species": layers.Dense(3, activation="softmax", name="species")(x), "age": layers.Dense(1, name="age")(x)}
+    model = keras.Model(images, heads if as_dict else list(heads.values()))
+    draw_weights(model)
+    return model
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_one_of_several_outputs_is_explained_by_its_name(as_dict):
+    model = two_heads(as_dict)
+    species, age = keras.tree.flatten(model(noise(3, 16)))[:: -1 if as_dict else 1]  # a dict is sorted by its names
+    classifier = Classifier(model, output_name="species")
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), species, atol=1e-6)
+    assert classifier.score.function == SOFTMAX
+    number = Classifier(model, output_name="age", score="none")
+    np.testing.assert_allclose(number.predict(noise(3, 16)), age, rtol=1e-5)
+    assert number.anew().output_name == "age"
+    for message in ("this one has 2: .*species", "--output_name"):
+        with pytest.raises(ValueError, match=message):
+            Classifier(model)
+    with pytest.raises(ValueError, match="no output 'sex': .*age"):
+        Classifier(model, output_name="sex")
+
+
+def test_each_output_has_its_own_loss():
+    model = two_heads(as_dict=False)
+    model.compile(loss={"species": "categorical_crossentropy", "age": "mse"})
+    assert Classifier(model, output_name="age").score.function == NONE
+    assert Classifier(model, output_name="species").score.function == SOFTMAX
+
+
+def test_the_one_output_of_a_model_may_be_named():
+    model = small_model(layers.Dense(3, activation="softmax", name="end"))
+    assert Classifier(model, output_name="end").n_classes == 3
+    with pytest.raises(ValueError, match="no output 'start': end"):
+        Classifier(model, output_name="start")
+
+
+# --- in a run --------------------------------------------------------------------------------------------
+def test_the_flags_reach_the_classifier(tmp_path, monkeypatch, capsys):
+    import main
+
+    monkeypatch.chdir(tmp_path)
+    model = two_heads(as_dict=True)
+    model.save("two.keras")
+    keras.utils.save_img("image.png", noise(1, 16)[0])
+    flags = ["--test_images_folder_path=.", "--model_path=two.keras", "--faithfulness=none"]
+    assert main.main([*flags, "--output_name=age", "--score=none", "--preprocessing=unit"]) == 0
+    described = json.loads((tmp_path / "results" / "run.json").read_text())["model"]
+    assert described["score"] == "none: the number itself (given)"
+    assert described["preprocessing"] == "x / 255 (given)"
+    assert main.main([*flags]) == 2
+    assert "Choose one with --output_name" in capsys.readouterr().err

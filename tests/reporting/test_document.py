@@ -1,0 +1,187 @@
+"""A report: what the run's files say, in one page that needs nothing else and a document that LaTeX takes."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.records import Record
+from pipeline.results import Results
+from reporting.content import Picture, Section, Table, compose
+from reporting.document import write_report
+from reporting.render import _tex_text, render_html, render_tex
+from reporting.runs import Report
+
+EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
+
+
+def write_run(folder, images, methods=("GRADCAM", "RISE", "PEOPLE"), n=4, **flags):
+    """A run of n images with PCC, NSS and curves; the first method is the best, the image `n - 1` the worst."""
+    settings = {"seed": 0, "test_images_folder_path": str(images), "methods": {name: {} for name in methods}, **flags}
+    results = Results(folder, settings, {"model": {"layer": "conv_5"}})
+    for row, method in enumerate(methods):
+        for number, name in enumerate(sorted(path.name for path in Path(images).iterdir())[:n]):
+            value = 0.9 - 0.2 * row - number / 50
+            record = Record(
+                method,
+                name,
+                f"image_{number}",
+                label="ab"[number % 2],
+                pcc=value,
+                nss=2 * value,
+                insertion_auc=value / 2,
+                deletion_auc=0.1,
+                seconds=0.5,
+                passes=1.0,
+            )
+            fractions = np.linspace(0, 1, 5)
+            curves = np.stack([fractions, fractions * value, 1 - fractions], axis=1)
+            results.add(record, np.outer(np.arange(6), np.arange(8)).astype(np.float32), curves)
+    return results
+
+
+def draw_images(folder):
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png", EVIL):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory, images):
+    results = write_run(tmp_path_factory.mktemp("run") / "results", images)
+    results.add(Record("GRADCAM", "broken.png", "broken", status="failed: damaged"))
+    return results.folder
+
+
+def make(*folders, output=None):
+    return [path.read_text(encoding="utf-8") for path in write_report(folders, output or folders[0], "A title")]
+
+
+@pytest.fixture(scope="module")
+def pages(run_folder):
+    """The text of the page and of the document."""
+    return make(run_folder)
+
+
+# --- what it says ------------------------------------------------------------------------------------------------
+def test_the_report_says_what_the_run_recorded(pages):
+    html, tex = pages
+    for text in (html, tex.replace("\\_", "_")):
+        assert all(
+            word in text
+            for word in ("A title", "GRADCAM", "RISE", "conv_5", f"numpy {np.__version__}", "failed: damaged")
+        )
+        assert re.search(r"0\.870 \[0\.\d{3}, 0\.\d{3}\]", text), "the mean PCC of GRADCAM with its interval"
+    assert "broken.png" not in html, "reasons are counted, not listed by image"
+
+
+def test_baselines_and_the_ceiling_are_explained_and_are_no_methods(run_folder, pages):
+    found = Report([run_folder])
+    assert found.rows == ["GRADCAM", "RISE", "PEOPLE"] and found.methods == ["GRADCAM", "RISE"]
+    assert "PEOPLE is the ceiling" in pages[0]
+
+
+def test_differences_between_rows_are_tested(tmp_path):
+    images = draw_images(tmp_path / "images")
+    for number in range(9):
+        shutil.copy(images / "a.png", images / f"more_{number}.png")
+    folder = write_run(tmp_path / "results", images, n=13).folder
+    [section] = [one for one in compose(Report([folder])) if one.title == "Which differences stand"]
+    table = next(block for block in section.blocks if isinstance(block, Table))
+    assert ["PCC", "GRADCAM", "RISE", "13", "+0.200", "+1.00"] in [list(row[:6]) for row in table.rows]
+
+
+def test_images_are_ranked_by_likeness_to_gaze(run_folder):
+    found = Report([run_folder])
+    assert found.judged_by == "nss"
+    ranked = [image for image, _ in found.rank_images("GRADCAM")]
+    worst_first = [image for image, _ in found.most_different()]
+    assert ranked == worst_first[::-1] and ranked == sorted(ranked)
+
+
+def test_several_runs_stand_side_by_side(tmp_path, images, run_folder):
+    other = write_run(tmp_path / "other", images, methods=("GRADCAM",)).folder
+    found = Report([run_folder, other])
+    assert found.rows == ["GRADCAM in results", "RISE in results", "PEOPLE in results", "GRADCAM in other"]
+    assert found.methods == ["GRADCAM in results", "RISE in results", "GRADCAM in other"]
+    assert found.curves("GRADCAM in other")[1].shape == (4, 5)
+    assert "GRADCAM in other" in make(run_folder, other)[0]
+
+
+def test_runs_in_folders_of_one_name_are_told_apart(tmp_path, images):
+    folders = [write_run(tmp_path / name / "results", images, methods=("GRADCAM",)).folder for name in "ab"]
+    assert Report(folders).rows == ["GRADCAM in a/results", "GRADCAM in b/results"]
+    assert len(Report([folders[0], folders[0]]).runs) == 1, "the same folder twice is one run"
+
+
+# --- how it is set -------------------------------------------------------------------------------------------------
+def test_the_page_needs_nothing_but_itself(run_folder, pages):
+    html, _ = pages
+    assert {target[:15] for target in re.findall(r'(?:src|href)="([^"]+)', html) if target[0] != "#"} == {
+        "data:image/png;"
+    }
+    assert "<script" not in html and "@import" not in html and "url(" not in html
+    figures = len(re.findall("<figure>", html))
+    assert figures == len(list((run_folder / "report_figures").iterdir())) >= 4
+    assert html.count("<table") == html.count("</table>") and html.count("alt=") == figures
+
+
+def test_names_of_files_are_text_not_markup():
+    table = Table(("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
+    html = render_html("t", [Section("s", [table])])
+    assert "<b>&" not in html and "&lt;b&gt;&amp;_%$#{}~^\\.png" in html
+    tex = render_tex("t", [Section("s", [table])], "figures")
+    assert r"\textless{}b\textgreater{}\&\_\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}.png" in tex
+    assert r"PCC $\uparrow$" in tex and "ü" in render_tex("ü", [], "") and "?" in _tex_text("神")
+
+
+def test_the_document_has_its_pictures_beside_it(run_folder, pages):
+    _, tex = pages
+    for name in re.findall(r"\\includegraphics\[.*?\]\{(.*?)\}", tex):
+        assert (run_folder / name).is_file()
+    assert tex.count(r"\begin{longtable}") == tex.count(r"\end{longtable}") > 3
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_latex_sets_the_document(run_folder, pages):
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    assert subprocess.run(command, cwd=run_folder, capture_output=True).returncode == 0
+    assert (run_folder / "report.pdf").stat().st_size > 10_000
+
+
+def test_each_figure_is_drawn(run_folder):
+    pictures = [b for s in compose(Report([run_folder])) for b in s.blocks if isinstance(b, Picture)]
+    names = [picture.name for picture in pictures]
+    assert names == ["boxes", "curves", "scatter", "extremes", "most_different"]
+    for picture in pictures:
+        canvas = picture.figure.canvas
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        assert pixels.std() > 5, picture.name
+        edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        assert (edge > 250).all(), f"something is cut off in {picture.name}"
+
+
+# --- what is missing -------------------------------------------------------------------------------------------------
+def test_images_that_are_there_no_more_are_said_to_be_missing(tmp_path):
+    images = draw_images(tmp_path / "images")
+    folder = write_run(tmp_path / "results", images, methods=("GRADCAM",)).folder
+    shutil.rmtree(images)
+    assert "0.870" in make(folder)[0] and Report([folder]).read_image("a.png") is None
+
+
+def test_a_run_without_gaze_or_curves_has_a_report_too(tmp_path, images):
+    results = Results(tmp_path / "plain", {"test_images_folder_path": str(images), "methods": {"FEM": {}}}, {})
+    results.add(Record("FEM", "a.png", "a", seconds=0.1), np.ones((3, 4), np.float32))
+    html, _ = make(results.folder)
+    assert "FEM" in html and "<img" not in html
