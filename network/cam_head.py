@@ -21,7 +21,7 @@ PASSES_VALUES_ON = (
     keras.layers.Reshape,
     keras.layers.Identity,
 )
-SCORE_OPERATIONS = ("Softmax", "LogSoftmax", "Sigmoid")  # keras.ops
+SCORES = ("softmax", "sigmoid", "logsoftmax")  # functions that logits go into
 PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast")  # keras.ops
 
 
@@ -32,26 +32,28 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     """
     behind = list(steps[steps.index(layer) + 1 :])
     found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
-    weights, is_mean, n_linear, at = np.eye(reading.shape[2], dtype=np.float32), False, 0, layer
-    while not reading.has_others:
+    weights, is_mean, n_linear, ended, at = np.eye(reading.shape[2], dtype=np.float32), False, 0, False, layer
+    while True:
         following = [
             step  # dropout hands on the very tensor that it is given
             for step in behind
             if any(tensor is at.output for tensor in step.inputs) and step.output is not at.output
         ]
-        if len(following) != 1:
+        if len(following) != 1 or reading.has_others:
             break
-        step = following[0]
-        is_last = all(map(_passes_on, behind[behind.index(step) + 1 :]))
-        kernel = _kernel_of_one_position(step.layer)
-        if _averages(step, reading) and not is_mean:
+        at = following[0]
+        behind, kernel, function = behind[behind.index(at) + 1 :], _kernel_of_one_position(at.layer), _end(at.layer)
+        if _averages(at, reading) and not is_mean and not ended:
             is_mean = True
-        elif _fits(kernel, weights) and n_linear == 0 and (is_last or _is_linear(step.layer)):
-            weights, n_linear = weights @ kernel, 1
-        elif not _passes_on(step) and not (is_last and score.output == OPERATION and _is_score_alone(step.layer)):
+        elif _fits(kernel, weights) and n_linear == 0 and function is not None and not ended:
+            weights, n_linear, ended = weights @ kernel, 1, function in SCORES
+        elif kernel is None and function in SCORES and not ended:
+            ended = True
+        elif not _passes_on(at):
+            is_mean = False
             break
-        at, behind = step, behind[behind.index(step) + 1 :]
-    if not is_mean or reading.has_others or behind or score.hides_logits:
+    ends_well = not ended or score.output == OPERATION
+    if not is_mean or following or reading.has_others or not ends_well or score.hides_logits:
         raise ValueError(f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}")
     return weights
 
@@ -86,17 +88,16 @@ def _fits(kernel: np.ndarray | None, weights: np.ndarray) -> bool:
     return kernel is not None and len(kernel) == weights.shape[1]
 
 
-def _is_linear(layer) -> bool:
-    return layer.activation is keras.activations.linear
-
-
-def _is_score_alone(layer) -> bool:
-    """Whether the layer applies a softmax or a sigmoid and nothing else."""
-    return (
-        isinstance(layer, (keras.layers.Activation, keras.layers.Softmax)) or type(layer).__name__ in SCORE_OPERATIONS
-    )
+def _end(layer) -> str | None:
+    """'linear' or the score that the layer applies; None if it applies anything else, or nothing of the kind."""
+    if getattr(layer, "activation", None) is not None:
+        name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
+    else:
+        name = type(layer).__name__
+    name = name.lower().removesuffix("_v2").replace("_", "")
+    return name if name in (*SCORES, "linear") else None
 
 
 def _passes_on(step: Step) -> bool:
-    linear = isinstance(step.layer, keras.layers.Activation) and _is_linear(step.layer)
+    linear = isinstance(step.layer, keras.layers.Activation) and _end(step.layer) == "linear"
     return linear or isinstance(step.layer, PASSES_VALUES_ON) or type(step.layer).__name__ in PASSING_OPERATIONS

@@ -118,8 +118,7 @@ class Classifier:
         else:
             self.score, self.n_classes = Score(NONE, False, LOGITS, "given"), 1
         self.relus = find_relus(self.score.in_front(output))
-        self._shape, self._opened = shape, set()
-        self._layers = layer_choice.Layers(self._steps, self._explained(output), shape)
+        self._opened, self._layers = set(), layer_choice.Layers(self._steps, output, shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or self._number_classes()
@@ -189,18 +188,11 @@ class Classifier:
         opened = layer_graph.layers_to_open(closed, self._opened)
         if len(opened) == len(self._opened):
             return False
+        shape = self.input_height, self.input_width, self.n_channels
         self._opened = opened
-        spec = tf.TensorSpec([None, *self._shape], tf.float32)
-        self._steps, output = layer_graph.trace_model(self._network, spec, opened)
-        self._layers = layer_choice.Layers(self._steps, self._explained(self._pick(output)), self._shape)
+        self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32), opened)
+        self._layers = layer_choice.Layers(self._steps, self._pick(output), shape)
         return True
-
-    def _explained(self, output) -> tf.Tensor:
-        """What is explained of a traced model's output: itself, or what the target makes of it."""
-        if self.target is None:
-            return output
-        with keras.tree.flatten(output)[0].graph.as_default():
-            return model_reading.read_target(self.target, output)
 
     def _place(self, layer: layer_graph.Step) -> tokens.Reading | None:
         """How the layer's output is a feature map, measured where the layers before it do not tell."""
@@ -231,12 +223,15 @@ class Classifier:
     def _uses_map(self, layer: layer_graph.Step) -> bool:
         """Whether the logits change with the map of that layer, asked with one image of noise."""
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            view = copy.copy(self)._look_at(layer)
-            features, logits = view.forward(tf.constant(images, tf.float32), watch=tape.watch)
-            score = logits[:, 0]
-        gradient = tape.gradient(score, features)
-        return gradient is not None and bool(np.any(np.asarray(gradient)))
+        view = copy.copy(self)._look_at(layer)
+
+        def differentiate(images):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                features, logits = view.forward(images, watch=tape.watch)
+                score = logits[:, 0]
+            return tape.gradient(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        return bool(np.any(view.compiled("is used", differentiate)(tf.constant(images, tf.float32))))
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -521,10 +516,8 @@ class Classifier:
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
         looking = [view for view in self.views if view._layer]
-        shapes = [
-            " x ".join(map(str, view.reading.shape if view.reading else view._layer.output.shape[1:]))
-            for view in looking
-        ]
+        held = [view.reading.shape if view.reading else view._layer.output.shape[1:] for view in looking]
+        shapes = [" x ".join(map(str, shape)) for shape in held]
         places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {

@@ -394,9 +394,8 @@ def measure(
         if put is not None:
             y, x, overlaps = put
             shape = tuple(1 if axis == channels else size for axis, size in enumerate(after))
-            return Places(
-                y.reshape(shape), x.reshape(shape), mixed=places.mixed or overlaps, through=(*places.through, name)
-            )
+            y, x = _compress(y.reshape(shape)), _compress(x.reshape(shape))
+            return Places(y, x, mixed=places.mixed or overlaps, through=(*places.through, name))
     return None
 
 

@@ -36,11 +36,11 @@ NO_PATH = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")  # of Ten
 class Layers:
     """The layers of a traced network that a map can be made of.
 
-    steps: of `layer_graph.trace_model`, output: the network's, image_shape: (H, W, channels).
+    steps: of `layer_graph.trace_model`, outputs: what of the network's is explained, image_shape: (H, W, channels).
     """
 
-    def __init__(self, steps: Sequence[Step], output: tf.Tensor, image_shape: Sequence[int]):
-        self._all, self._output, self._image_shape = list(steps), output, tuple(image_shape)
+    def __init__(self, steps: Sequence[Step], outputs, image_shape: Sequence[int]):
+        self._all, self._outputs, self._image_shape = list(steps), keras.tree.flatten(outputs), tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
         self._readings, self._measured = {}, set()
         self.steps = self._feature_map_steps()
@@ -119,8 +119,9 @@ class Layers:
 
     def _on_every_path(self) -> "_Tensors":
         """The tensors of the graph that every path from the image to the output passes through."""
-        source, operations = self._output.graph.inputs[0].op, self._output.graph.get_operations()
-        to, back = {source: 1}, {self._output.op: 1}
+        graph, ends = self._outputs[0].graph, [output.op for output in self._outputs]
+        source, operations = graph.inputs[0].op, graph.get_operations()
+        to, back = {source: 1}, dict.fromkeys(ends, 1)
         for operation in operations:  # in an order in which they can run
             if operation is not source and operation.type not in NO_PATH:
                 to[operation] = sum(to.get(tensor.op, 0) for tensor in operation.inputs)
@@ -129,7 +130,7 @@ class Layers:
                 continue
             for tensor in operation.inputs:
                 back[tensor.op] = back.get(tensor.op, 0) + back.get(operation, 0)
-        total = to[self._output.op]
+        total = sum(to[end] for end in set(ends))
         return _Tensors({operation for operation in to if to[operation] * back.get(operation, 0) == total > 0})
 
 

@@ -57,7 +57,8 @@ def test_a_convolution_of_attention_scores_is_not_chosen(images, trunk):
     weighed = layers.Multiply(name="weighed")([layers.Reshape((64, 8))(trunk), attention])
     classifier = chosen(ops.sum(weighed, axis=1), images)
     assert classifier.layer_name == "weighed"
-    assert GradCAM(classifier, None, noise(1)[0], 0).compute_saliency_map().max() > 1e-4
+    maps = GradCAM(classifier, None, noise(1).repeat(3, axis=0), [0, 1, 2]).compute_saliency_map()
+    assert maps.max() > 1e-4
 
 
 def test_spatial_attention_ends_in_the_map_that_it_weighs(images, trunk):
