@@ -102,14 +102,4 @@ def random_twin(classifier: Classifier, seed: int = constants.SEED) -> Classifie
         twin = keras.models.clone_model(classifier.model)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ValueError(f"no random twin can be made of this model: {str(error).splitlines()[0]}") from error
-    return Classifier(
-        twin,
-        classifier.model_name,
-        class_names=classifier.class_names,
-        class_ids=classifier.class_ids,
-        layer_name=",".join(view.layer_name for view in classifier.views),
-        preprocessing=classifier.preprocessing,
-        input_size=(classifier.input_height, classifier.input_width),
-        precision=classifier.precision,
-        batch_size=classifier.batch_size,
-    )
+    return classifier.anew(twin)
