@@ -289,9 +289,10 @@ class Classifier:
         found = [self.pixels.doubt] if self.pixels.doubt else []
         doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
         if doubt:
+            others = "|".join(mode for mode in constants.PREPROCESSING if mode != self.pixels.mode)
             found.append(
-                f"{doubt}: is the preprocessing right, {self.pixels.describe()}, and the score, "
-                f"{self.score.describe()}? --preprocessing and --score say otherwise"
+                f"{doubt}: was the model trained on pixels as they are given to it here? {self.pixels.describe()}; "
+                f"--preprocessing={others} and --score say otherwise"
             )
         return found
 
@@ -334,6 +335,8 @@ class Classifier:
         `watch`, a `tf.GradientTape.watch`, is given the features on their way, before the rest of the network
         runs on them: the tape then records the layers behind the chosen one and no others.
         """
+        if tf.executing_eagerly():  # the logits in front of a softmax are found in a graph
+            return self.compiled("forward", lambda images: self.forward(images))(images)
         features = None
 
         def call(path, layer, args, kwargs):

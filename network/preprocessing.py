@@ -139,7 +139,7 @@ class Seen:
     def describe(self) -> str:
         named = [mode for mode in ("unit", "tf", "torch", "caffe") if self.is_mode(mode)]
         if self.is_mode("none"):
-            return "as it is"
+            return "0-255"
         return constants.PREPROCESSING[named[0]] if named else f"{self.low:.3g} to {self.high:.3g}"
 
 
@@ -192,7 +192,7 @@ def find_preprocessing(
         return Preprocessing(OWN, f"it carries one: {type(own_preprocessor(model)).__name__}", in_model=True)
     seen = look_at_pixels(graph, "none", shape)
     changed = [branch for branch in seen if not branch.is_mode("none")]
-    what = ", ".join(dict.fromkeys(branch.describe() for branch in changed)) or "as it is"
+    what = " and ".join(dict.fromkeys(branch.describe() for branch in seen))
     if mode is not None:
         return Preprocessing(mode, "given", in_model=bool(changed))
     fallback, of_name = zoo_mode or "none", f"of {model_name}; " if zoo_mode else ""
@@ -202,8 +202,8 @@ def find_preprocessing(
         return Preprocessing(fallback, f"{of_name}probed: 0-255 reaches the first weights as it is")
     if len(changed) < len(seen) and fallback != "none":
         raise ValueError(
-            f"a part of the model takes pixels as they are, and another scales them itself ({what}): say what is to be "
-            f"done before both with --preprocessing ({', '.join(constants.PREPROCESSING)})"
+            f"parts of the model take 0-255 as {what}: what {model_name} wants cannot be done before all of them; say "
+            f"what should with --preprocessing ({', '.join(constants.PREPROCESSING)})"
         )
     return _fit_scale(steps, graph, shape, changed, what, zoo_mode, model_name)
 

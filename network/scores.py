@@ -102,6 +102,10 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
     wanted, one_unit = check_name(wanted), n_outputs == 1
     if wanted == NONE:
         return Score(NONE, False, LOGITS, "given")
+    if wanted == SOFTMAX and one_unit:
+        raise ValueError(
+            "a softmax is of two outputs or more, and this model has one: --score=sigmoid is its yes or no"
+        )
     last = last_operation(output).type
     if last in ENDS:
         return _check_end(ENDS[last], wanted, one_unit, layer)

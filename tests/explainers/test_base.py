@@ -170,3 +170,31 @@ def test_the_map_of_several_layers_is_the_mean_of_their_maps(method):
 def test_one_wrong_name_among_several_layers_is_refused():
     with pytest.raises(ValueError, match="no layer 'nowhere' with a feature map"):
         Classifier(several_layers(), layer_name="early,nowhere")
+
+
+# --- grey images -------------------------------------------------------------------------------------------
+def grey_model():
+    keras.utils.set_random_seed(0)
+    images = keras.Input((16, 16, 1))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(images)
+    return keras.Model(images, keras.layers.Dense(3, name="logits")(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_model_of_one_channel_takes_grey_images_of_every_shape(dtype):
+    model, grey = grey_model(), np.random.default_rng(0).integers(0, 256, (3, 16, 16)).astype(dtype)
+    recorder = Recorder(model, None, grey[0], 0)
+    np.testing.assert_allclose(recorder.classifier.logits(recorder.images), model(grey[:1, ..., None]), rtol=1e-5)
+    maps = [Recorder(model, None, image, 0).compute_saliency_map() for image in (grey[0], grey[0][..., None])]
+    assert [one.shape for one in maps] == [(16, 16), (16, 16)]
+    np.testing.assert_array_equal(*maps)
+    batch = Recorder(model, None, grey[..., None], [0, 1, 2])
+    assert batch.compute_saliency_map().shape == (3, 16, 16)
+    np.testing.assert_array_equal(batch.images, grey[..., None].repeat(3, axis=-1))
+
+
+def test_grey_images_are_refused_where_they_are_not_wanted(planted_classifier):
+    with pytest.raises(ValueError, match=r"should be \(H, W, 3\) or \(N, H, W, 3\), not \(16, 16\)"):
+        Recorder(planted_classifier, None, np.zeros((16, 16)), 0)
+    with pytest.raises(ValueError, match=r"or \(H, W\), \(H, W, 1\), \(N, H, W, 1\), not \(3, 16, 16\)"):
+        Recorder(grey_model(), None, np.zeros((3, 16, 16)), 0)

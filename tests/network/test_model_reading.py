@@ -314,7 +314,7 @@ def test_a_model_of_grey_images_is_given_the_luminance():
     model = small_model(channels=1, side=28)
     classifier = Classifier(model)
     images = noise(2, 28)
-    grey = images @ np.array([[0.2989], [0.587], [0.114]], dtype=np.float32)
+    grey = images @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)
     np.testing.assert_allclose(classifier.predict(images), model(grey), atol=1e-4)
     for method in (METHODS[name] for name in METHODS if name not in ELSEWHERE):
         assert explain(method, classifier, images[0], 0).shape == (28, 28)

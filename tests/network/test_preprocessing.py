@@ -198,8 +198,8 @@ def test_branches_that_want_different_pixels_are_asked_about():
     towers = [layers.Conv2D(4, 3)(x) for x in (images, layers.Rescaling(1 / 255)(images))]
     x = layers.GlobalAveragePooling2D()(layers.Concatenate()(towers))
     model = keras.Model(images, layers.Dense(3, activation="softmax")(x))
-    assert Classifier(model).preprocessing == "none"
-    with pytest.raises(ValueError, match=r"another scales them itself \(x / 255\): say .* with --preprocessing"):
+    assert Classifier(model).describe()["preprocessing"].endswith("reaches the first weights as 0-255 and x / 255)")
+    with pytest.raises(ValueError, match="parts of the model take 0-255 as 0-255 and x / 255: .* with --preprocessing"):
         Classifier(model, "MobileNetV2")
     assert Classifier(model, "MobileNetV2", preprocessing="none").preprocessing == "none"
 
@@ -343,7 +343,7 @@ def test_a_model_of_0_to_1_that_is_given_0_to_255_is_doubted_with_the_flags():
     coloured = np.stack([np.full((8, 8, 3), 255 * np.eye(3)[colour], dtype=np.float32) for colour in range(3)])
     (doubt,) = Classifier(model).doubts(coloured)
     assert "all 3 images are 0 or 1 to four digits" in doubt
-    assert "--preprocessing and --score" in doubt
+    assert "--preprocessing=unit|tf|caffe|torch and --score" in doubt
     assert Classifier(model, preprocessing="unit").doubts(coloured) == []
     np.testing.assert_allclose(
         Classifier(model, preprocessing="unit").predict(coloured).max(axis=1), np.e / (np.e + 2), rtol=1e-5
