@@ -54,7 +54,12 @@ def modernise(config: dict) -> dict:
     """The config of a model in the words of Keras 3; ValueError names the layer that has none there."""
     if isinstance(config.get("config"), list):  # a Sequential of Keras 2.0
         config = {**config, "config": {"name": config["class_name"].lower(), "layers": config["config"]}}
-    return _reword_model(config)
+    if not _is_model(config):  # a class of its author's, with a config of its own
+        return config
+    try:
+        return _reword_model(config)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"its layers are not described as Keras does ({type(error).__name__}: {error})") from error
 
 
 def _reword_model(model: dict) -> dict:

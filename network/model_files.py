@@ -182,6 +182,8 @@ def _tell_cause(error: Exception) -> str:
     text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
     if isinstance(error, RecursionError):
         text = "its layers are nested too deeply"
+    elif isinstance(error, (AttributeError, IndexError, KeyError)):  # of Keras's own reading
+        text = f"its layers are not described as Keras does ({type(error).__name__}: {text})"
     if len(text) > 300:
         text = f"{text[:300]}..."
     if text.startswith(("Could not locate", "Unknown layer", "Cannot deserialize object of type")):

@@ -1,9 +1,11 @@
 """A network filled from a file that holds weights alone: the file says which numbers, the name says of what.
 
 How many classes it tells apart is read off the file: it is the one number in which the shapes of its weights may
-differ from those of the named network. Anything else that differs is another network, and refused.
+differ from those of the named network. Anything else that differs is another network, and refused; so is one whose
+layers have other names, for shapes alone do not tell what stands behind what.
 """
 
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
+from keras.src.utils.naming import to_snake_case
 
 import constants
 from network import zoo
@@ -23,19 +27,28 @@ def build_filled(model_name: str, path: str | Path) -> keras.Model:
     """The network of that name, filled with the weights of an HDF5 file, which was saved with its classes.
 
     Its last layer is that of `keras.applications`, or one dense layer behind the mean over positions, as `train.py`
-    puts it. ValueError for a file that does not fit, saying what differs.
+    puts it: whichever has the shapes and the names of layers in the file (older files tell no names). ValueError for a
+    file that does not fit, saying what differs.
     """
-    shapes, differences = read_shapes(path), []
-    for build in (_build_whole, _build_with_dense_layer):
-        if build is _build_whole and model_name == constants.MODEL_NAME_DEMO:
-            continue
+    shapes, names, filled, differences = read_shapes(path), read_names(path), [], []
+    builders = [_build_whole, _build_with_dense_layer]
+    for build in builders[model_name == constants.MODEL_NAME_DEMO :]:
         template = build(model_name, IMAGENET_CLASSES)
         n_classes = _find_n_classes(shapes, _shapes_of(template))
-        if n_classes is not None:
-            model = template if n_classes == IMAGENET_CLASSES else build(model_name, n_classes)
-            fill(model, path)
+        missing = sorted(_given_names(template) - names) if names else []
+        if n_classes is None or missing:
+            misfit = _tell_difference(shapes, _shapes_of(template))
+            differences.append(misfit if n_classes is None else f"none of its layers is called {missing[0]!r}")
+            continue
+        model = template if n_classes == IMAGENET_CLASSES else build(model_name, n_classes)
+        fill(model, path)
+        if names:
             return model
-        differences.append(_tell_difference(shapes, _shapes_of(template)))
+        filled.append(model)
+    if filled and _agree(filled, constants.ZOO[model_name][2] if model_name in constants.ZOO else None):
+        return filled[0]
+    if filled:
+        differences = ["it does not tell its layers' names, and fits two networks that give other numbers"]
     raise ValueError(
         f"{str(path)!r} holds weights of another network than {model_name}: {differences[0]}; save the whole model by "
         "model.save('model.keras')"
@@ -72,6 +85,33 @@ def read_shapes(path: str | Path) -> Counter:
     with h5py.File(path, "r") as file:
         file.visititems(count)
     return shapes
+
+
+def read_names(path: str | Path) -> set[str]:
+    """The names of the layers whose weights an HDF5 file holds, in either of Keras's layouts."""
+    names = set()
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda _, item: names.add(item.attrs.get("name")))
+        for key in file.attrs:
+            if key.startswith("layer_names"):  # in several attributes where they are many
+                names.update(file.attrs[key])
+    return {name.decode() if isinstance(name, bytes) else name for name in names if name is not None}
+
+
+def _given_names(model: keras.Model) -> set[str]:
+    """The names of the model's layers with weights, without those that Keras counts up ('dense_3')."""
+    named = [layer for layer in model.layers if layer.weights]
+    return {
+        layer.name for layer in named if not re.fullmatch(rf"{to_snake_case(type(layer).__name__)}(_\d+)?", layer.name)
+    }
+
+
+def _agree(models: list[keras.Model], side: int | None) -> bool:
+    """Whether the models give the same for an image of noise, of that side where they take any."""
+    shape = [1, *(size or side for size in models[0].input_shape[1:])]
+    image = np.random.default_rng(constants.SEED).uniform(-1, 1, shape).astype(np.float32)
+    outputs = [keras.ops.convert_to_numpy(model(image, training=False)) for model in models]
+    return all(np.allclose(output, outputs[0], atol=1e-5) for output in outputs)
 
 
 def _shapes_of(model: keras.Model) -> Counter:

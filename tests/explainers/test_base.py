@@ -130,8 +130,8 @@ def test_two_models_of_the_same_weights_are_two_models(image):
 
 def test_the_model_name_fixes_the_preprocessing(planted, image):
     assert Recorder(planted, "MobileNetV2", image, RED).classifier.preprocessing == "tf"
-    with pytest.raises(ValueError, match="unknown model_name 'mobilenet'"):
-        Recorder(planted, "mobilenet", image, RED)
+    with pytest.raises(ValueError, match="unknown model_name 'mobile'"):
+        Recorder(planted, "mobile", image, RED)
 
 
 def test_names_of_classes_do_not_matter_to_a_map(planted, image):

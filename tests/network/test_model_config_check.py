@@ -9,6 +9,7 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
+from keras.src.applications.convnext import LayerScale, StochasticDepth
 from planted import noise, planted_model, residual_backbone
 
 from network.model_config_check import ACTIVATIONS, CLASSES, LAYERS, OF_APPLICATIONS, check_config
@@ -47,7 +48,7 @@ def test_models_of_all_kinds_of_keras_s_own_layers_load(tmp_path, suffix):
     )(x)
     x = layers.TimeDistributed(layers.Dense(4, keras.activations.relu6))(x)
     x = keras.ops.image.resize(keras.ops.nn.relu(x), (4, 4))
-    x = layers.MultiHeadAttention(2, 3)(x, x)
+    x = LayerScale(0.5, 4)(StochasticDepth(0.1)(layers.MultiHeadAttention(2, 3)(x, x)))
     x = layers.Bidirectional(layers.LSTM(3))(layers.Reshape((16, 4))(x))
     x = keras.ops.linalg.norm(keras.ops.stack([x, x]), axis=0)
     model = keras.Model(images, keras.Sequential([layers.Dense(3, "softmax", dtype="mixed_bfloat16")])(x))

@@ -16,6 +16,7 @@ from network import model_files, zoo
 from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
 from network.model_files import load_classifier, load_model, read_loss, read_settings, save_model
+from network.weight_files import build_filled
 
 SETTINGS = {
     "model_name": "MobileNetV2",
@@ -317,6 +318,61 @@ def test_the_embedded_network_is_filled_with_its_weights(tmp_path):
     filled, _ = load_classifier("ResNetDemo", model_path=tmp_path / "demo.weights.h5")
     images = noise(2, whole.input_height)
     np.testing.assert_allclose(filled.predict(images), whole.predict(images), atol=1e-5)
+
+
+def without_names(path):
+    """The file as Keras wrote it before it kept the names of layers."""
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda _, item: item.attrs.pop("name", None) and None)
+
+
+def network_with_two_readings(model_name, weights=None, classes=1000, include_top=True, input_shape=None, seed=0):
+    """Like ConvNeXt: the same shapes, but the norm stands behind the mean with its own classes, else in front."""
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 3, activation="relu", name="stem")(images)
+    if not include_top:
+        return keras.Model(images, layers.LayerNormalization()(x))
+    x = layers.LayerNormalization(name="head_norm")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(images, layers.Dense(classes, "softmax", name="head_dense")(x))
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_of_two_networks_of_the_same_shapes_the_names_of_layers_tell_the_right_one(tmp_path, monkeypatch, is_whole):
+    monkeypatch.setattr(zoo, "build", network_with_two_readings)
+    model = network_with_two_readings("VGG16", classes=4, include_top=is_whole, seed=3)
+    if not is_whole:
+        x = layers.GlobalAveragePooling2D()(model.output)
+        model = keras.Model(model.input, layers.Dense(4, "softmax", name="mine")(x))
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    path = tmp_path / "w.weights.h5"
+    model.save_weights(path)
+    filled = build_filled("VGG16", path)
+    np.testing.assert_allclose(filled(noise(2)), model(noise(2)), atol=1e-5)
+    without_names(path)
+    with pytest.raises(ValueError, match="does not tell its layers' names, and fits two networks"):
+        build_filled("VGG16", path)
+
+
+def test_weights_without_names_fill_the_only_network_of_their_shapes(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    model = small_network("MobileNetV2", classes=4, seed=7)
+    model.save_weights(tmp_path / "w.weights.h5")
+    without_names(tmp_path / "w.weights.h5")
+    filled = build_filled("MobileNetV2", tmp_path / "w.weights.h5")
+    np.testing.assert_allclose(filled(noise(2)), model(noise(2)), atol=1e-5)
+
+
+def test_weights_of_layers_of_other_names_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    model = small_network("MobileNetV2", classes=4)
+    other = keras.models.clone_model(
+        model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "name": f"my_{layer.name}"})
+    )
+    other.save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(ValueError, match="weights of another network .*: none of its layers is called 'predictions'"):
+        build_filled("MobileNetV2", tmp_path / "w.weights.h5")
 
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
