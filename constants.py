@@ -36,7 +36,20 @@ TORCH_STD_RGB = (0.229, 0.224, 0.225)
 STYLES = ("Colonial", "Modern", "Prehispanic")  # alphabetical: the class order of a folder of classes
 
 # --- images ----------------------------------------------------------------------------------------------
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # compared in lower case
+IMAGE_SUFFIXES = (  # compared in lower case
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".avif",
+)
 MAX_IMAGE_PIXELS = 50_000_000  # width x height; a larger image is refused before it is decoded
 
 # --- runs ------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from data.dataset import Sample
 from data.fixation_files import read_fixations
 from data.fixations import Fixations
 from output.files import picture_saver, write_whole
+from pipeline.flags import read_reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,13 +42,16 @@ def load_samples(args: argparse.Namespace) -> tuple[list[Sample], list[str], dic
         folders, limit = {flag: folders[flag] or embedded[flag] for flag in folders}, None
     folder, official, fixations = folders.values()
     read = read_fixations(fixations, args.fixations_unit)
-    samples = dataset.load_dataset(folder, official, fixations=read, limit=limit)
+    samples = dataset.load_dataset(folder, official, fixations=read, limit=limit, reading=read_reading(args))
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     notes = [f"{len(samples)} images"] + [SIMULATED] * demo.is_demo(folder)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
     if others := dataset.count_unmatched(read, samples):
         notes.append(f"fixations of {others} other images are left alone")
+    if args.test_images_folder_path is not None:
+        notes += [f"left out: {note}" for note in dataset.describe_left_out(folder, samples, official) if limit is None]
+        notes += [f"read: {note}" for note in dataset.describe_reading(samples)]
     paths = {"images": folder, "fixations": fixations, "official": official}
     origin = {name: path and str(Path(path).resolve()) for name, path in paths.items()}
     content = zlib.crc32(b"".join(of_image.points.tobytes() for of_image in read.values()))

@@ -21,6 +21,7 @@ from network import model_files, node_scores
 from network.classifier import Classifier
 from pipeline import explain as explaining
 from pipeline import run as runs
+from pipeline.flags import read_reading
 from pipeline.results import Results, versions
 from pipeline.run import Run
 
@@ -116,7 +117,12 @@ def _load_samples(args: argparse.Namespace, taxonomy: Taxonomy | None, namer) ->
         return runs.load_samples(args, namer)
     if args.test_images_folder_path is None:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
-    options = {"class_names": namer.class_names, "class_ids": namer.class_ids, "limit": args.limit}
+    options = {
+        "class_names": namer.class_names,
+        "class_ids": namer.class_ids,
+        "limit": args.limit,
+        "reading": read_reading(args),
+    }
     return taxonomy_files.list_samples(args.test_images_folder_path, taxonomy, **options), ""
 
 

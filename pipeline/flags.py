@@ -54,7 +54,27 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         type=in_range(float, 0.1),
         help="width of a fixation's Gaussian in image pixels (default: 2 degrees on MexCulture142's screen)",
     )
+    data.add_argument(
+        "--exif",
+        choices=("turn", "keep"),
+        default="turn",
+        help="photographs upright by their EXIF orientation, or as they are stored, as Keras's loaders take them "
+        "(default: %(default)s)",
+    )
+    data.add_argument(
+        "--max_megapixels",
+        type=in_range(int, 1),
+        default=constants.MAX_IMAGE_PIXELS // 10**6,
+        help="of the largest photograph that is read (default: %(default)s)",
+    )
     data.add_argument("--limit", type=in_range(int, 1), help="explain so many images, taken in turn from each class")
+
+
+def read_reading(args: argparse.Namespace):
+    """The `images.Reading` of photographs that the flags of `add_data_flags` ask for."""
+    from data.images import Reading
+
+    return Reading(args.exif == "turn", args.max_megapixels * 10**6)
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from explainers.registry import GAZE_ROWS, Method, means_all
 from network import model_files
 from network.classifier import Classifier
 from pipeline import explain as explaining
+from pipeline.flags import read_reading
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.results import Results, versions
@@ -139,6 +140,8 @@ def list_settings(args: argparse.Namespace, classifier: Classifier, chosen: dict
     return {
         **{key: getattr(args, key) for key in ("class_index", "fidelity_protocol", "seed", "sigma_px")},
         **{key: find_folder(args, key) for key in demo.FOLDERS},
+        **({"exif": args.exif} if args.exif != "turn" else {}),
+        **({"fixations_unit": args.fixations_unit} if args.fixations_unit is not None else {}),
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,
@@ -168,7 +171,13 @@ def list_samples(args: argparse.Namespace, classifier: Classifier) -> tuple[list
         fixations_unit=args.fixations_unit,
         class_names=classifier.class_names,
         class_ids=classifier.class_ids,
+        reading=read_reading(args),
     )
+    if args.test_images_folder_path is not None:
+        for note in dataset.describe_left_out(images, samples, density_maps):
+            print(f"{'left out':>14}: {note}")
+        for note in dataset.describe_reading(choose_samples(args, samples)):
+            print(f"{'read':>14}: {note}")
     samples = [sample for sample in samples if wanted is None or sample.name in wanted]
     return samples, "simulated gaze" if demo.is_demo(images) else ""
 
