@@ -228,7 +228,7 @@ SANITY_LIMIT = 6  # images explained in every stage
 # --- comparing (compare.py) --------------------------------------------------------------------------------
 COMPARED_METHODS = "GRADCAM,LIME"
 COMPARED_FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
-POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
+POINTING_TOLERANCE = 15  # pixels from a box, nearer than which a maximum still points at it
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
     "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
 }
