@@ -148,6 +148,8 @@ SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 # --- explainers ------------------------------------------------------------------------------------------
 GRADCAM_VARIANTS = ("paper", "lab")
 GRADCAM_VARIANT = "paper"
+GRADCAM_PLUS_PLUS_VARIANTS = ("paper", "code")
+GRADCAM_PLUS_PLUS_VARIANT = "paper"
 FEM_K = 2.0  # deviations above the channel's mean
 RISE_N_MASKS = 4000
 RISE_MASK_SIZE = 8  # cells along a side

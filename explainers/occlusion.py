@@ -3,8 +3,8 @@
     L(l) = mean over the windows covering l of f(x) - f(x with the window filled)
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2. The windows stand
-`stride` pixels apart from the top left corner; the last one may be cut off by the border, and none comes after the first
-that reaches it: a sliver wholly inside the window before it would count the border's pixels once more.
+`stride` pixels apart from the top left corner; the last one may be cut off by the border, and none comes after the
+first that reaches it: a sliver wholly inside the window before it would count the border's pixels once more.
 
 Cost per image: one forward pass per window, and one for the image itself.
 """

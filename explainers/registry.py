@@ -92,7 +92,11 @@ METHODS = {
             Option("hide_rest", constants.LIME_HIDE_REST, "mask: grey out what is not in it", read_bool),
         )),
         Method("CAM", "explainers.cam", "CAM"),
-        Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus"),
+        Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus", (
+            Option("variant", constants.GRADCAM_PLUS_PLUS_VARIANT,
+                   "alphas as in the equation (paper), or divided by their sum over positions (code)",
+                   choices=constants.GRADCAM_PLUS_PLUS_VARIANTS),
+        )),
         Method("HIRESCAM", "explainers.hirescam", "HiResCAM"),
         Method("LAYERCAM", "explainers.layercam", "LayerCAM"),
         Method("SCORECAM", "explainers.scorecam", "ScoreCAM", (

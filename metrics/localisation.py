@@ -42,7 +42,7 @@ METRICS = ("iou", "pointing_game", "energy_pointing_game")
 
 
 def pointing_game(saliency_map: np.ndarray, mask: np.ndarray, tolerance: float = constants.POINTING_TOLERANCE) -> float:
-    """The share of the largest values of a map (H, W) in the mask, bool (H, W), or less than `tolerance` pixels from it.
+    """The share of a map's (H, W) largest values in the mask, bool (H, W), or less than `tolerance` pixels from it.
 
     From 0 to 1; one maximum gives either. Errors as in `score_map`.
     """
