@@ -79,6 +79,9 @@ METHODS = {
             Option("threshold", constants.RISE_THRESHOLD, "probability that a cell is kept", float),
             Option("variant", constants.RISE_VARIANT, "divided by N p (paper) or by the sum of the scores (lab)",
                    choices=constants.RISE_VARIANTS),
+            Option("border", constants.RISE_BORDER,
+                   "of a mask: its outermost cells go on (clamp), or are mirrored as in the authors' program (reflect)",
+                   choices=constants.RISE_BORDERS),
         )),
         Method("LIME", "lime_explainer", "LimeExplainer", (
             Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
