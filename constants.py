@@ -123,8 +123,10 @@ CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float3
 # that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
 FIDELITY_PROTOCOLS = {
     "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
+    "black": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
     "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
 }
+MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
 FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
 PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says

@@ -125,6 +125,8 @@ class Judge:
     def _measure_curves(self, subject: Subject, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
+        on_mean = self.protocol in constants.MEAN_COLOUR_PROTOCOLS
+        mean_colour = self.classifier.mean_colour if on_mean else None
         curves = {}
 
         def measure(name: str, metric: Callable, options) -> list[float]:
@@ -133,6 +135,7 @@ class Judge:
                 subject.pixels,
                 saliency_map,
                 subject.class_index,
+                mean_colour=mean_colour,
                 batch_size=self.classifier.batch_size,
                 **dict(options),
             )
