@@ -42,7 +42,7 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         "--test_fixations_path",
         "--test_fixations_folder_path",
         help="fixations: a folder of MexCulture142's .txt files, a csv (image, observer, x, y, duration), a table "
-        "of an eye tracker, or a public data set as published (docs/gaze.md)",
+        "of an eye tracker, or a public data set as published (data/fixation_files.py)",
     )
     data.add_argument(
         "--fixations_unit",
