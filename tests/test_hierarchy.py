@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import pytest
 from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
+from published import SPECIES, publish
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
-from test_taxonomy_files import SPECIES, data  # noqa: F401
 
 import constants
 import hierarchy
@@ -29,6 +29,11 @@ from network.classifier import Classifier
 COLOURS_CSV = "leaf,warmth\nred,warm\ngreen,warm\nblue,cold\n"
 QUICK = "--faithfulness=none"
 WARMTH = Level("warmth", ["warm", "cold"], np.array([0, 0, 1], np.int32))
+
+
+@pytest.fixture
+def data(tmp_path):
+    return publish(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -291,7 +296,7 @@ def test_two_coarse_models_of_one_level_and_one_of_none_are_refused(colours, und
     assert "has no label for 3 of the model's 3 classes: a, b, c" in capsys.readouterr().err
 
 
-def test_inat_loc_is_read_as_it_is_published(colours, undrawn, data, capsys):  # noqa: F811
+def test_inat_loc_is_read_as_it_is_published(colours, undrawn, data, capsys):
     settings = {"class_names": list(SPECIES), "preprocessing": "none"}
     model_files.save_model(planted_model(scale=30.0), Path("species.keras"), settings)
     flags = "--model_path=species.keras", f"--taxonomy={data / 'metadata'}"

@@ -1,8 +1,7 @@
 """Files of levels: every line that can be wrong, iNatLoc500 in small, and coarser labels for training."""
 
-import numpy as np
 import pytest
-from PIL import Image
+from published import SPECIES, publish, write_rows
 from test_train import folders, read_table, run, saved_model  # noqa: F401 red and green squares, a saved model
 
 import constants
@@ -27,6 +26,11 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def data(tmp_path):
+    return publish(tmp_path)
 
 
 # --- what a file says ----------------------------------------------------------------------------------------
@@ -69,42 +73,6 @@ def test_a_missing_file_is_named():
 
 
 # --- iNatLoc500 --------------------------------------------------------------------------------------------
-SPECIES = {  # as published: species -> genus ... kingdom
-    "Cyprinus carpio": ("Cyprinus", "Cyprinidae", "Cypriniformes", "Actinopterygii", "Chordata", "Animalia"),
-    "Aix sponsa": ("Aix", "Anatidae", "Anseriformes", "Aves", "Chordata", "Animalia"),
-    "Anas acuta": ("Anas", "Anatidae", "Anseriformes", "Aves", "Chordata", "Animalia"),
-}
-
-
-@pytest.fixture
-def data(tmp_path):
-    """A folder with images of all splits and the metadata beside them."""
-    images = {
-        "train": [f"train/0{place}_{name}/{number}.jpg" for place, name in enumerate(SPECIES) for number in (1, 2)],
-        "test": [f"test/{SPECIES[name][3]}/{name}/{number}.jpg" for name in SPECIES for number in (1, 2)],
-    }
-    metadata = tmp_path / "metadata"
-    for rank, level in enumerate(constants.INAT_RANKS):
-        ending = f"_{level}" if rank else ""
-        of = {name: (name, *above)[rank] for name, above in SPECIES.items()}
-        nodes = list(dict.fromkeys(of.values()))
-        write_rows(metadata / f"class_names{ending}.txt", [f"{node},{index}" for index, node in enumerate(nodes)])
-        for split, names in images.items():
-            species = [name for name in SPECIES for _ in (1, 2)]
-            rows = [f"{image},{nodes.index(of[name])}" for image, name in zip(names, species)]
-            write_rows(metadata / split / f"class_labels{ending}.txt", rows)
-    write_rows(metadata / "test" / "localization.txt", [f"{image},5,10,35,20" for image in images["test"]])
-    for image in sum(images.values(), []):
-        (tmp_path / image).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((30, 40, 3), 99, np.uint8)).save(tmp_path / image)
-    return tmp_path
-
-
-def write_rows(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-
-
 def test_the_ranks_are_the_levels_from_species_to_kingdom(data):
     taxonomy = open_taxonomy(data / "metadata")
     assert taxonomy.levels == constants.INAT_RANKS and taxonomy.metadata == data / "metadata"
