@@ -72,7 +72,20 @@ TORCH_STD_RGB = (0.229, 0.224, 0.225)
 STYLES = ("Colonial", "Modern", "Prehispanic")  # alphabetical: the class order of a folder of classes
 
 # --- images ----------------------------------------------------------------------------------------------
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # compared in lower case
+IMAGE_SUFFIXES = (  # compared in lower case
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".avif",
+)
 MAX_IMAGE_PIXELS = 50_000_000  # width x height; a larger image is refused before it is decoded
 
 # --- runs ------------------------------------------------------------------------------------------------
@@ -135,8 +148,10 @@ CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float3
 # that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
 FIDELITY_PROTOCOLS = {
     "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
+    "black": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
     "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
 }
+MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
 FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
 PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
@@ -160,12 +175,16 @@ SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 # --- explainers ------------------------------------------------------------------------------------------
 GRADCAM_VARIANTS = ("paper", "lab")
 GRADCAM_VARIANT = "paper"
+GRADCAM_PLUS_PLUS_VARIANTS = ("paper", "code")
+GRADCAM_PLUS_PLUS_VARIANT = "paper"
 FEM_K = 2.0  # deviations above the channel's mean
 RISE_N_MASKS = 4000
 RISE_MASK_SIZE = 8  # cells along a side
 RISE_THRESHOLD = 0.5  # probability that a cell is kept
 RISE_VARIANTS = ("paper", "lab")
 RISE_VARIANT = "paper"
+RISE_BORDERS = ("clamp", "reflect")  # of a mask, beyond the centres of its outermost cells
+RISE_BORDER = "clamp"
 LIME_TOP_LABELS = 1
 LIME_HIDE_COLOR = None  # the superpixel's mean colour
 LIME_NUM_FEATURES = 100_000  # all superpixels
@@ -212,7 +231,7 @@ PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 # --- sanity checks (sanity.py) -----------------------------------------------------------------------------
 
 # --- comparing (compare.py) --------------------------------------------------------------------------------
-POINTING_TOLERANCE = 15  # pixels from a box at which a maximum still points at it
+POINTING_TOLERANCE = 15  # pixels from a box, nearer than which a maximum still points at it
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 
 # --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------

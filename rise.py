@@ -5,7 +5,10 @@
 with N masks M_i: an s x s grid of cells, each kept with probability p, enlarged bilinearly to s + 1 cells,
 shifted by a random part of a cell and cropped. Petsiuk, Das, Saenko, "RISE: Randomized Input Sampling for
 Explanation of Black-box Models", BMVC 2018, equation 6 and section 3.2.
-The variant `lab` divides by the sum of the scores instead of N p.
+The variant `lab` divides by the sum of the scores instead of N p. Half a cell at each end of the enlarged grid lies
+beyond the centres of its outermost cells: there the mask has their values (border `clamp`). The authors' program
+enlarges by skimage's resize(order=1, mode='reflect'), which mirrors the grid at those centres (border `reflect`): masks
+differ along the image's border, by up to 0.48 at 224 x 224 and more in its corners.
 
 Cost per image: N forward passes. Masks are made, used and forgotten a batch at a time; only their grids
 (N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the batch size.
@@ -19,10 +22,16 @@ import constants
 from explainers.base import Explainer
 
 
-def interpolation_matrix(n_cells: int, cell: int) -> np.ndarray:
-    """Weights (rows of (n_cells + 1) * cell pixels, n_cells) of a bilinear enlargement, pixel centres aligned."""
+def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_BORDER) -> np.ndarray:
+    """Weights (rows of (n_cells + 1) * cell pixels, n_cells) of a bilinear enlargement, pixel centres aligned.
+
+    border: what lies beyond the centres of the outermost cells, 'clamp' or 'reflect'.
+    """
     length = (n_cells + 1) * cell
-    position = np.clip((np.arange(length) + 0.5) * n_cells / length - 0.5, 0, n_cells - 1)
+    position = (np.arange(length) + 0.5) * n_cells / length - 0.5
+    if border == "reflect" and n_cells > 1:
+        position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))
+    position = np.clip(position, 0, n_cells - 1)
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
 
 
@@ -30,7 +39,8 @@ class RISE(Explainer):
     """Randomised input sampling; the map's scale is the class probability.
 
     n_masks: number of masks N. mask_size: cells s along a side. threshold: probability p that a cell is kept.
-    variant: 'paper' or 'lab'. ValueError for n_masks or mask_size below 1, threshold outside (0, 1].
+    variant: 'paper' or 'lab'. border: 'clamp' or 'reflect', of the masks. ValueError for n_masks or mask_size below 1,
+    threshold outside (0, 1], another variant or border.
     """
 
     perturbs = True
@@ -46,6 +56,7 @@ class RISE(Explainer):
         mask_size: int = constants.RISE_MASK_SIZE,
         threshold: float = constants.RISE_THRESHOLD,
         variant: str = constants.RISE_VARIANT,
+        border: str = constants.RISE_BORDER,
         **options,
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
@@ -55,7 +66,10 @@ class RISE(Explainer):
             raise ValueError(f"threshold, the probability that a cell is kept, should lie in (0, 1], not {threshold}")
         if variant not in constants.RISE_VARIANTS:
             raise ValueError(f"variant should be one of {constants.RISE_VARIANTS}, not {variant!r}")
-        self.n_masks, self.mask_size, self.threshold, self.variant = n_masks, mask_size, threshold, variant
+        if border not in constants.RISE_BORDERS:
+            raise ValueError(f"border should be one of {constants.RISE_BORDERS}, not {border!r}")
+        self.n_masks, self.mask_size, self.threshold = n_masks, mask_size, threshold
+        self.variant, self.border = variant, border
 
     def generate_masks(self) -> Iterator[np.ndarray]:
         """Masks (n, H, W), float32 in [0, 1], 1 = keep, in batches; the same for the same seed."""
@@ -66,8 +80,8 @@ class RISE(Explainer):
         tops = generator.integers(0, cell_height, self.n_masks)
         lefts = generator.integers(0, cell_width, self.n_masks)
         # Enlarging is a product from both sides, rows @ grid @ columns.T: the crop picks rows and columns.
-        rows = interpolation_matrix(self.mask_size, cell_height)
-        columns = interpolation_matrix(self.mask_size, cell_width)
+        rows = interpolation_matrix(self.mask_size, cell_height, self.border)
+        columns = interpolation_matrix(self.mask_size, cell_width, self.border)
         for start in range(0, self.n_masks, self.batch_size):
             batch = slice(start, start + self.batch_size)
             left = rows[tops[batch, None] + np.arange(height)]

@@ -21,7 +21,7 @@ from data.images import read_image
 from output.files import picture_saver, write_whole
 from output.folder import OutputFolder
 from output.tables import MEANS, align, format_mean, list_means, write_table
-from pipeline.samples import choose_samples, find_paths
+from pipeline.samples import choose_samples, describe_files, find_paths
 from pipeline.settings import DataSettings
 from scenes import demo_data
 
@@ -44,13 +44,15 @@ def load_samples(settings: DataSettings) -> tuple[list[Sample], list[str], dict]
     """The samples with their fixations, what to say of them, and what they come from."""
     images, official, fixations = find_paths(settings)
     read = read_fixations(fixations, settings.fixations_unit)
-    found = dataset.load_dataset(images, official, fixations=read)
+    found = dataset.load_dataset(images, official, fixations=read, reading=settings.reading)
     samples = choose_samples(settings, found)
     notes = [f"{len(samples)} images"] + [SIMULATED] * demo_data.is_demo(images)
     if without := sum(sample.fixations is None for sample in samples):
         notes.append(f"{without} of them without fixations")
     if others := dataset.count_unmatched(read, samples):
         notes.append(f"fixations of {others} other images are left alone")
+    if not settings.is_embedded:
+        notes += describe_files(found, images, official, samples)
     paths = {"images": images, "fixations": fixations, "official": official}
     origin = {name: path and str(Path(path).resolve()) for name, path in paths.items()}
     content = zlib.crc32(b"".join(of_image.points.tobytes() for of_image in read.values()))

@@ -120,7 +120,7 @@ def _list_images(settings: DataSettings, taxonomy: Taxonomy | None) -> Images:
         return runs.load_dataset(settings)
     if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
-    samples = taxonomy_files.list_samples(settings.images, taxonomy, limit=settings.limit)
+    samples = taxonomy_files.list_samples(settings.images, taxonomy, limit=settings.limit, reading=settings.reading)
     return Images(samples, samples)
 
 

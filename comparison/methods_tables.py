@@ -103,7 +103,7 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     rows, shares = [], []
     for sample in compared.run.samples:
         if sample.name in boxes:
-            mask = read_mask(sample.path, boxes[sample.name])
+            mask = read_mask(sample.path, boxes[sample.name], sample.reading)
             shares.append(mask.mean())
             rows += [score_image(compared, name, sample, mask) for name in compared.run.names]
     write_table(compared.run.results.folder / "localisation.csv", rows)

@@ -15,7 +15,7 @@ import numpy as np
 
 from data.csv_tables import Table, read_path, read_table, show
 from data.dataset import Sample
-from data.images import EXIF_ORIENTATION, read_head
+from data.images import EXIF_ORIENTATION, UPRIGHT, Reading, read_head
 
 COLUMNS = ("file", "x0", "y0", "x1", "y1")
 
@@ -71,7 +71,7 @@ def match_boxes(boxes: Mapping[str, Sequence[Box]], samples: Sequence[Sample]) -
     matched = {}
     for sample in with_boxes:
         try:
-            size, _ = read_head(sample.path)
+            size, _ = read_head(sample.path, sample.reading)
         except ValueError:  # told where the image is explained
             continue
         check_inside(boxes[sample.name], *size)
@@ -105,17 +105,17 @@ def box_mask(boxes: Sequence[Box], height: int, width: int) -> np.ndarray:
     return mask
 
 
-def read_mask(path: Path, boxes: Sequence[Box]) -> np.ndarray:
-    """Where the boxes are in an image file, bool (H, W), at its size and in its orientation when it is read."""
+def read_mask(path: Path, boxes: Sequence[Box], reading: Reading = UPRIGHT) -> np.ndarray:
+    """Where the boxes are in an image file, bool (H, W), at the size and in the orientation in which it is read."""
     from PIL import Image, ImageOps
 
-    size, orientation = read_head(path)
+    size, orientation = read_head(path, reading)
     mask = Image.fromarray(box_mask(boxes, *size).astype(np.uint8))
     mask.getexif()[EXIF_ORIENTATION] = orientation
     return np.asarray(ImageOps.exif_transpose(mask)).astype(bool)
 
 
-def turn_upright(path: Path, box: Box) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of a box in an image file as it is read, upright: the pixels whose centres lie in the box."""
-    rows, columns = read_mask(path, [box]).nonzero()
+def turn_upright(path: Path, box: Box, reading: Reading = UPRIGHT) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of a box in an image file as it is read: the pixels whose centres lie in the box."""
+    rows, columns = read_mask(path, [box], reading).nonzero()
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1

@@ -11,6 +11,7 @@ commas, a missing separator), or with a quote that does not end its field on tha
 lines behind it. All refusals are ValueErrors.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def split_line(text: str, separator: str) -> list[str] | None:
 def read_number(text: str, decimal_comma: bool = False) -> float:
     """The number of a text, as 12, -0.5 or 1e3, and 0,5 where `decimal_comma`; ValueError for any other."""
     plain = text.replace(",", ".") if decimal_comma and "." not in text else text
-    if not NUMBER.fullmatch(plain):
+    if not NUMBER.fullmatch(plain) or not math.isfinite(float(plain)):
         raise ValueError(f"a number was wanted; got '{text}'")
     return float(plain)
 

@@ -25,9 +25,23 @@ import numpy as np
 import constants
 from data.fixation_files import read_fixations
 from data.fixations import PIXELS, Fixations
-from data.images import read_density_map, read_image, read_size
+from data.images import (
+    HEIC_SUFFIXES,
+    UPRIGHT,
+    Reading,
+    list_suffixes,
+    note_reading,
+    read_density_map,
+    read_image,
+    read_size,
+)
 from data.names import choose_file_stems, pair_by_name
 from utils import find_class, get_image_index, parse_mexculture_name, resize_map
+
+UNREAD_SUFFIXES = (  # of other images
+    *(".eps", ".svg", ".psd", ".jp2", ".jxl", ".tga", ".ico", ".pdf", ".dcm", ".exr", ".hdr", ".npy"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class Sample:
     class_index: int | None = None  # of that class in the model
     density_map_path: Path | None = None
     fixations: Fixations | None = field(default=None, compare=False)
+    reading: Reading = UPRIGHT
 
     @cached_property
     def checksum(self) -> str:
@@ -52,7 +67,11 @@ class Sample:
 
     def read(self) -> np.ndarray:
         """The image, uint8 RGB (H, W, 3); errors as `images.read_image`."""
-        return read_image(self.path)
+        return read_image(self.path, self.reading)
+
+    def read_size(self) -> tuple[int, int]:
+        """(height, width) of the image, from its header; errors as `images.read_size`."""
+        return read_size(self.path, self.reading)
 
 
 def load_dataset(
@@ -66,24 +85,30 @@ def load_dataset(
     label_level: str = "style",
     labels: Mapping[str, str] | None = None,
     limit: int | None = None,
+    reading: Reading = UPRIGHT,
 ) -> list[Sample]:
-    """The samples of a folder of images, or of class folders, in the order of their names.
+    """The samples of a folder of images, or of class folders, in the order of their names; of one image, that sample.
 
     fixations: a file or folder of them, or what `read_fixations` made of it; fixations_unit: as there.
     class_names: the model's, in its order; class_ids: their ImageNet ids, parallel. label_level: the label of
     a MexCulture142 name is its 'style' or 'monument', if class_names do not settle it. labels: of images that lie
     in folders of any depth, by their paths in the folder; no other image is then read. limit: at most so many
-    samples, taken in turn from each class folder or style, so that a few still show every class.
+    samples, taken in turn from each class folder or style, so that a few still show every class. reading: how the
+    images are read.
     Raises ValueError for a folder that is missing, is none, or holds no image, and for fixations of no image in it.
     """
-    images_folder = _check_folder("images_folder", images_folder)
+    one_image = Path(images_folder) if _is_photograph(Path(images_folder)) else None
+    images_folder = one_image.parent if one_image else _check_folder("images_folder", images_folder)
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be 1 or more; got {limit}")
     if class_ids is not None and len(class_ids) != len(class_names or ()):
         raise ValueError(f"one class id per name wanted; got {len(class_ids)} and {len(class_names or ())}")
     if gdfm_folder is not None:
         gdfm_folder = _check_folder("gdfm_folder", gdfm_folder)
-    names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
+    if one_image:
+        names = [one_image.name]
+    else:
+        names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
     stems = choose_file_stems(names)  # of all names, so that a limit renames no output file
     if labels is None:
         found = _find_labels(names, class_names or (), class_ids or (), label_level)
@@ -91,11 +116,13 @@ def load_dataset(
         indices = {label: find_class(label, class_names or ()) for label in set(labels.values())}
         found = [(labels[name], indices[labels[name]]) for name in names]
     density_maps = _pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
-    looked_at = _pair_fixations(images_folder, names, fixations, fixations_unit) if fixations is not None else {}
+    looked_at = _pair_fixations(names, fixations, fixations_unit) if fixations is not None else {}
     samples = {
-        name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), looked_at.get(name))
+        name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), reading=reading)
         for name, stem, label in zip(names, stems, found)
     }
+    for name, fixations in looked_at.items():
+        samples[name] = replace(samples[name], fixations=fixations and _in_pixels(samples[name], fixations))
     return take_in_turn([samples[name] for name in names], limit)
 
 
@@ -156,27 +183,99 @@ def _check_folder(flag: str, folder: str | Path) -> Path:
 
 
 def _is_image(path: Path) -> bool:
-    is_named_so = path.suffix.lower() in constants.IMAGE_SUFFIXES and not path.name.startswith(".")
+    is_named_so = path.suffix.lower() in list_suffixes() and not path.name.startswith(".")
     return is_named_so and path.is_file()
+
+
+def _is_photograph(path: Path) -> bool:
+    """Whether it is an image to explain: a MexCulture142 density map beside its image is not."""
+    return _is_image(path) and "_GFDM_N_" not in path.name
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, but for hidden ones and what macOS puts into its archives."""
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
+    )
 
 
 def _list_images(folder: Path, gdfm_folder: Path | None) -> list[str]:
     """The relative paths of the images in a folder, or else in its class folders, sorted."""
-    gdfm_folder = gdfm_folder and gdfm_folder.resolve()  # may lie among the class folders, and is none
-    classes = [
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and path.resolve() != gdfm_folder
-    ]
+    classes = _list_class_folders(folder, gdfm_folder)
     for folders in ([folder], classes):
-        files = [path for parent in folders for path in parent.iterdir() if _is_image(path)]
-        # A MexCulture142 density map beside its image is not an image to explain.
-        names = [path.relative_to(folder).as_posix() for path in files if "_GFDM_N_" not in path.name]
+        names = [
+            path.relative_to(folder).as_posix()
+            for parent in folders
+            for path in parent.iterdir()
+            if _is_photograph(path)
+        ]
         if names:
             return sorted(names)
-    others = sum(path.is_file() for parent in [folder, *classes] for path in parent.iterdir())
-    found = f"{others} other files" if others else "it is empty"
-    raise ValueError(f"no image in '{folder}': {found}; read are {', '.join(constants.IMAGE_SUFFIXES)}")
+    deeper = [path for parent in classes for path in list_folders(parent)]
+    deep = next((path for parent in deeper for path in sorted(parent.iterdir()) if _is_photograph(path)), None)
+    entries = [path for parent in [folder, *classes] for path in parent.iterdir() if path not in classes]
+    if deep is not None:
+        found = f"they are two levels down, as '{deep.relative_to(folder).as_posix()}': give '{deep.parent.parent}'"
+    elif entries:
+        kinds = "files" if all(map(Path.is_file, entries)) else "files or folders"
+        found = f"{len(entries)} other {kinds}, as '{min(entries).relative_to(folder).as_posix()}'"
+    else:
+        found = "it is empty" if not classes else f"its {len(classes)} folders are empty"
+    raise ValueError(f"no image in '{folder}': {found}; read are {', '.join(list_suffixes())}")
+
+
+def _list_class_folders(folder: Path, gdfm_folder: Path | None) -> list[Path]:
+    gdfm_folder = gdfm_folder and gdfm_folder.resolve()  # may lie among the class folders, and is none
+    return [path for path in list_folders(folder) if path.resolve() != gdfm_folder]
+
+
+def describe_left_out(
+    images_folder: str | Path, samples: Sequence[Sample], gdfm_folder: str | Path | None = None
+) -> list[str]:
+    """In words, by reason, how many files that are or look like images `load_dataset` passes over, naming some.
+
+    samples: all of the folder.
+    """
+    folder, known = Path(images_folder), {sample.path for sample in samples}
+    if folder.is_file():  # the one image that was asked for
+        return []
+    classes = _list_class_folders(folder, Path(gdfm_folder) if gdfm_folder else None)
+    reasons = {}
+    for parent in [folder, *classes]:
+        for path in sorted(parent.iterdir()):
+            ending = path.suffix.lower()
+            if path.name.startswith(".") or path in known or not path.is_file():
+                continue
+            if _is_photograph(path):
+                reason = "in class folders, beside loose images"
+            elif ending in HEIC_SUFFIXES:
+                reason = f"{ending}, which pip install pillow-heif makes readable"
+            elif ending in UNREAD_SUFFIXES:
+                reason = f"{ending}, which is not read"
+            else:
+                continue
+            reasons.setdefault(reason, []).append(path)
+    deeper = [path for parent in classes for path in list_folders(parent)]
+    if deep := [path for parent in deeper for path in sorted(parent.iterdir()) if _is_photograph(path)]:
+        reasons["in folders two levels down"] = [path for path in deep if path not in known]
+    return [
+        f"{len(paths)} {reason}: {_name_some([path.relative_to(folder).as_posix() for path in paths])}"
+        for reason, paths in reasons.items()
+        if paths
+    ]
+
+
+def describe_reading(samples: Sequence[Sample]) -> list[str]:
+    """In words, how many images are turned, of several frames, or of few bits in a deep file, naming some."""
+    notes = {}
+    for sample in samples:
+        if note := note_reading(sample.path, sample.reading):
+            notes.setdefault(note, []).append(sample.name)
+    return [f"{len(names)} {note}: {_name_some(names)}" for note, names in notes.items()]
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _find_labels(
@@ -214,9 +313,9 @@ def _pair_density_maps(images_folder: Path, names: Sequence[str], gdfm_folder: P
 
 
 def _pair_fixations(
-    images_folder: Path, names: Sequence[str], fixations: str | Path | Mapping[str, Fixations], unit: str | None
+    names: Sequence[str], fixations: str | Path | Mapping[str, Fixations], unit: str | None
 ) -> dict[str, Fixations | None]:
-    """Image name -> its fixations in its pixels, or None; ValueError if no image has any."""
+    """Image name -> its fixations or None; ValueError if no image has any."""
     if not isinstance(fixations, Mapping):
         fixations = read_fixations(fixations, unit)
     pairs = pair_by_name(names, fixations)
@@ -226,15 +325,15 @@ def _pair_fixations(
             f"fixations: they name {len(fixations)} images, as '{example}'; none of them is among the {len(names)} "
             f"images, as '{names[0]}'"
         )
-    return {name: found and _in_pixels(images_folder / name, found) for name, found in pairs.items()}
+    return pairs
 
 
-def _in_pixels(path: Path, fixations: Fixations) -> Fixations | None:
+def _in_pixels(sample: Sample, fixations: Fixations) -> Fixations | None:
     """The fixations in pixels of the image; None if its size is needed and cannot be read."""
     if fixations.unit == PIXELS:
         return fixations
     try:
-        size = read_size(path)
+        size = sample.read_size()
     except ValueError:  # told where the image is explained
         return None
     return fixations.in_pixels(*size)

@@ -1,8 +1,20 @@
-"""Image files -> arrays: photographs as RGB 0-255, density maps and masks as shares of their file's range."""
+"""Image files -> arrays: photographs as RGB 0-255, density maps and masks as shares of their file's range.
 
+Only the formats of FORMATS are opened, whatever the name of a file says: its first bytes choose the decoder, and some
+of Pillow's start other programs (EPS: Ghostscript). HEIC is read where the package pillow-heif is installed.
+
+Values of one channel deeper than 8 bits are scaled by 65535. Those that use less than a sixteenth of it would be almost
+black: they are taken for 8, 10 or 12 bits, the least that holds them (microscopes and scanners write them so), and
+`note_reading` says it.
+"""
+
+import contextlib
+import functools
+import importlib.util
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,15 +24,89 @@ if TYPE_CHECKING:
     from PIL import Image
 
 EXIF_ORIENTATION = 0x0112
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "HEIF")  # Pillow's names
+HEIC_SUFFIXES = (".heic", ".heif")
+DEEP_TOPS = (255, 1023, 4095)  # the largest values of 8, 10 and 12 bits
 
 
-def open_image(path: str | Path) -> "Image.Image":
-    """The decoded first frame of an image file, upright by its EXIF orientation, in the file's own mode.
+class Reading(NamedTuple):
+    """How photographs are read. turn: upright by their EXIF orientation; else as they are stored. max_pixels: width x
+    height of the largest."""
+
+    turn: bool = True
+    max_pixels: int = constants.MAX_IMAGE_PIXELS
+
+
+UPRIGHT = Reading()
+
+
+@functools.cache
+def list_suffixes() -> tuple[str, ...]:
+    """The endings of the image files that can be read here, in lower case."""
+    has_heic = importlib.util.find_spec("pillow_heif") is not None
+    return constants.IMAGE_SUFFIXES + (HEIC_SUFFIXES if has_heic else ())
+
+
+@functools.cache
+def _list_formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow has."""
+    from PIL import Image
+
+    Image.init()
+    if importlib.util.find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@contextlib.contextmanager
+def _open(path: Path, max_pixels: int) -> Iterator["Image.Image"]:
+    """The image of a file, no pixel of it decoded; what goes wrong while it is open is a ValueError of one line."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with _allow_pixels(max_pixels):
+                image = Image.open(path, formats=_list_formats())
+        with image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise Image.DecompressionBombError(f"{width} x {height} pixels")
+            yield image
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"cannot read '{path}': more than the {max_pixels} pixels allowed ({error}); --max_megapixels allows more"
+        ) from None
+    except Image.UnidentifiedImageError:
+        formats = ", ".join(_list_formats())
+        raise ValueError(f"cannot read '{path}': not an image file of a format that is read ({formats})") from None
+    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
+        raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
+
+
+@contextlib.contextmanager
+def _allow_pixels(max_pixels: int) -> Iterator[None]:
+    """Has Pillow open larger images than its own limit while in it, where the user allows them."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    if max_pixels > constants.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def open_image(path: str | Path, reading: Reading = UPRIGHT) -> "Image.Image":
+    """The decoded first frame of an image file, in the file's own mode, upright where `reading` wants it.
 
     Raises ValueError, in one line naming the file, if it is missing, a folder, empty, not an image, damaged,
-    or larger than `constants.MAX_IMAGE_PIXELS` (told from its header, before any pixel is decoded).
+    or larger than `reading` allows (told from its header, before any pixel is decoded).
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     path = Path(path)
     if not path.exists():
@@ -29,50 +115,57 @@ def open_image(path: str | Path) -> "Image.Image":
         raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
     if path.stat().st_size == 0:
         raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
-    limit = constants.MAX_IMAGE_PIXELS
-    try:
-        with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            width, height = image.size
-            if width * height > limit:
-                raise Image.DecompressionBombError(f"{width} x {height} pixels")
-            return ImageOps.exif_transpose(image)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"cannot read '{path}': more than the {limit} pixels allowed ({error})") from None
-    except Image.UnidentifiedImageError:
-        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows") from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
-        raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
+    with _open(path, reading.max_pixels) as image:
+        return ImageOps.exif_transpose(image) if reading.turn else image.copy()
 
 
-def read_head(path: str | Path) -> tuple[tuple[int, int], int]:
+def read_head(path: str | Path, reading: Reading = UPRIGHT) -> tuple[tuple[int, int], int]:
     """(height, width) of an image file as it is stored, and its EXIF orientation, 1 to 8; no pixel is decoded.
 
-    ValueError if it cannot be read.
+    The orientation is 1 where `reading` does not turn. ValueError if the file cannot be read.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size[::-1], image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
-        raise ValueError(f"cannot read '{path}': not an image file that Pillow knows ({error})") from None
+    with _open(Path(path), reading.max_pixels) as image:
+        return image.size[::-1], image.getexif().get(EXIF_ORIENTATION, 1) if reading.turn else 1
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of an image file, upright as `read_image` gives it, from its header; ValueError if unreadable."""
-    (height, width), orientation = read_head(path)
+def read_size(path: str | Path, reading: Reading = UPRIGHT) -> tuple[int, int]:
+    """(height, width) of an image file as `read_image` gives it, from its header; ValueError if unreadable."""
+    (height, width), orientation = read_head(path, reading)
     return (width, height) if orientation >= 5 else (height, width)  # turned by a quarter
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def note_reading(path: str | Path, reading: Reading = UPRIGHT) -> str:
+    """What a user should know of how a file is read, in words that are the same for files of a kind; '' if nothing.
+
+    The header tells, but for an image of deep values, which is decoded. '' for a file that cannot be read, too.
+    """
+    try:
+        with _open(Path(path), reading.max_pixels) as image:
+            orientation, is_animated = image.getexif().get(EXIF_ORIENTATION, 1), getattr(image, "is_animated", False)
+            levels = np.asarray(image) if _is_deep(image) else np.zeros(1)
+            top = _find_top(levels, image.mode) if levels.any() else 65535
+    except ValueError:
+        return ""
+    notes = []
+    if 2 <= orientation <= 8:
+        notes.append(
+            "turned by their EXIF orientation (--exif=keep does not)"
+            if reading.turn
+            else "with an EXIF orientation, kept as they are stored"
+        )
+    if is_animated:
+        notes.append("of several frames, the first of which is read")
+    if top in DEEP_TOPS:
+        notes.append(f"of {top.bit_length()}-bit values in deeper files, scaled by {top}")
+    return "; ".join(notes)
+
+
+def read_image(path: str | Path, reading: Reading = UPRIGHT) -> np.ndarray:
     """The image of a file as uint8 RGB, 0-255, (H, W, 3); errors as `open_image`.
 
-    Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits (scaled from 0-65535), alpha.
+    Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits, alpha.
     """
-    image = open_image(path)
+    image = open_image(path, reading)
     if _is_deep(image):
         gray = np.rint(255 * _read_deep_levels(image, path)).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)
@@ -107,12 +200,16 @@ def _is_deep(image: "Image.Image") -> bool:
 
 def _read_deep_levels(image: "Image.Image", path: str | Path) -> np.ndarray:
     """A 16-bit ('I;16', or 'I' holding 0-65535) or float ('F', 0-1) image as float32 (H, W) in [0, 1]."""
-    levels = np.asarray(image).astype(np.float32)
-    top = 1 if image.mode == "F" else 65535
-    low, high = levels.min(), levels.max()
+    levels = np.asarray(image)
+    top, low, high = _find_top(levels, image.mode), levels.min(), levels.max()
     if not (low >= 0 and high <= top):  # written so that NaN is refused too
         raise ValueError(f"cannot read '{path}': values in 0-{top} were wanted, it has {low:g} to {high:g}")
-    return levels / top
+    return levels.astype(np.float32) / top
+
+
+def _find_top(levels: np.ndarray, mode: str) -> int:
+    """The value that is white: 1 for floats, else the largest of as many bits as the values need."""
+    return 1 if mode == "F" else next((top for top in DEEP_TOPS if levels.max() <= top), 65535)
 
 
 def _flatten(image: "Image.Image", background: str) -> "Image.Image":

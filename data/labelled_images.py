@@ -49,7 +49,7 @@ def list_labelled(folder: str | Path, label_level: str, taxonomy: Taxonomy | Non
         )
     if "/" in samples[0].name and not (taxonomy and taxonomy.metadata):
         filled = {sample.path.parent for sample in samples}
-        classes = {path for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith(".")}
+        classes = set(dataset.list_folders(Path(folder)))
         if classes - filled:
             empty = ", ".join(sorted(path.name for path in classes - filled))
             raise ValueError(f"no image of class {empty} in '{folder}'")

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 import constants
+from data.images import HEIC_SUFFIXES
 from utils import fold_name
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def pair_by_name(names: Sequence[str], things: Mapping[str, T]) -> dict[str, T |
     by_name = {}
     for thing_name, thing in things.items():
         path = PurePosixPath(thing_name)
-        is_image = path.suffix.lower() in constants.IMAGE_SUFFIXES  # else a dot is part of the stem
+        is_image = path.suffix.lower() in (*constants.IMAGE_SUFFIXES, *HEIC_SUFFIXES)  # else a dot is part of the stem
         for key in (path, path.with_suffix("") if is_image else path):
             by_name.setdefault(fold_name(str(key)), thing)
     stems = Counter(fold_name(PurePosixPath(name).stem) for name in names)

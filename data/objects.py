@@ -39,12 +39,12 @@ class Truth:
         """The objects of a sample; None if nothing is known of it, or nothing is there."""
         if sample.name in self.boxes:
             boxes = self.boxes[sample.name]
-            corners = [turn_upright(sample.path, box) for box in boxes]
-            return Objects(read_mask(sample.path, boxes), corners)
+            corners = [turn_upright(sample.path, box, sample.reading) for box in boxes]
+            return Objects(read_mask(sample.path, boxes, sample.reading), corners)
         if sample.name not in self.masks:
             return None
-        image = open_image(sample.path)
-        parts = [_read_mask(path, image.height, image.width) for path in self.masks[sample.name]]
+        size = sample.read_size()
+        parts = [_read_mask(path, *size) for path in self.masks[sample.name]]
         mask = np.any(parts, axis=0)
         return Objects(mask, [_box_around(mask)]) if mask.any() else None
 

@@ -3,7 +3,8 @@
     L(l) = mean over the windows covering l of f(x) - f(x with the window filled)
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2. The windows stand
-`stride` pixels apart from the top left corner; the last ones may be cut off by the border.
+`stride` pixels apart from the top left corner; the last one may be cut off by the border, and none comes after the
+first that reaches it: a sliver wholly inside the window before it would count the border's pixels once more.
 
 Cost per image: one forward pass per window, and one for the image itself.
 """
@@ -52,9 +53,15 @@ class Occlusion(Explainer):
         stride = self.stride or max(1, patch // 2)
         return [
             (slice(top, min(top + patch, height)), slice(left, min(left + patch, width)))
-            for top in range(0, height, stride)
-            for left in range(0, width, stride)
+            for top in self._place_along(height, patch, stride)
+            for left in self._place_along(width, patch, stride)
         ]
+
+    @staticmethod
+    def _place_along(side: int, patch: int, stride: int) -> range:
+        """Where windows begin along a side: up to the first that reaches its end."""
+        reaching = -(-max(side - patch, 0) // stride) * stride
+        return range(0, min(reaching + 1, side), stride)
 
     def cover(self, image: np.ndarray, windows: list[tuple[slice, slice]]) -> np.ndarray:
         """Copies (n, H, W, 3) of the image, each with one window filled."""

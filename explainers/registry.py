@@ -87,6 +87,9 @@ METHODS = {
             Option("threshold", constants.RISE_THRESHOLD, "probability that a cell is kept", float),
             Option("variant", constants.RISE_VARIANT, "divided by N p (paper) or by the sum of the scores (lab)",
                    choices=constants.RISE_VARIANTS),
+            Option("border", constants.RISE_BORDER,
+                   "of a mask: its outermost cells go on (clamp), or are mirrored as in the authors' program (reflect)",
+                   choices=constants.RISE_BORDERS),
         )),
         Method("LIME", "lime_explainer", "LimeExplainer", (
             Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
@@ -100,7 +103,11 @@ METHODS = {
             Option("hide_rest", constants.LIME_HIDE_REST, "mask: grey out what is not in it", read_bool),
         )),
         Method("CAM", "explainers.cam", "CAM"),
-        Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus"),
+        Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus", (
+            Option("variant", constants.GRADCAM_PLUS_PLUS_VARIANT,
+                   "alphas as in the equation (paper), or divided by their sum over positions (code)",
+                   choices=constants.GRADCAM_PLUS_PLUS_VARIANTS),
+        )),
         Method("HIRESCAM", "explainers.hirescam", "HiResCAM"),
         Method("LAYERCAM", "explainers.layercam", "LayerCAM"),
         Method("SCORECAM", "explainers.scorecam", "ScoreCAM", (

@@ -1,15 +1,23 @@
 """Deletion and insertion: how the class probability follows the order of a saliency map's pixels.
 
-Pixels turn black (return to a blurred image) in order of decreasing saliency; y_k is the probability of the class once
+Pixels leave (return to a blurred image) in order of decreasing saliency; y_k is the probability of the class once
 a fraction x_k of them has changed (Petsiuk et al. 2018, RISE, section 4.1):
 
     AUC = sum_k (x_k+1 - x_k) (y_k + y_k+1) / 2
 
-Cost: ceil(HW / n_pixels) + 1 forward passes per image; memory does not grow beyond one batch. We depart in the blur:
-it reflects the image at its borders; the authors' code pads with zeros, which darkens the edges.
+Two conventions, told apart by `mean_colour`:
+
+    given     the authors' program, protocol `rise`. It works on normalised pixels, so that its 0 is the network's mean
+              colour: deleted pixels take it, and it lies beyond the border of the image that is blurred. The kernel is
+              scipy's gaussian_filter of one pixel on the kernel's own grid, which folds the tails back.
+    None      deleted pixels are black, and OpenCV's Gaussian reflects the image at its border: protocols `black` and
+              `lab`.
+
+Cost: ceil(HW / n_pixels) + 1 forward passes per image; memory does not grow beyond one batch. Equal values go by their
+position here, in the authors' program from the last to the first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,18 +34,21 @@ def deletion(
     class_index: int,
     *,
     n_pixels: int | None = RISE["n_pixels"],
+    mean_colour: Sequence[float] | None = None,
     batch_size: int = constants.BATCH_SIZE,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The deletion metric of a map, lower is better: (auc, scores, fractions).
 
     img_array: RGB 0-255 (H, W, 3). saliency_map: (H, W), signed or not. n_pixels: changed per step; None: W.
-    auc is in [0, 1]; scores (n + 1,) and fractions (n + 1,), float64, go from the whole image to a black one.
+    mean_colour: RGB 0-255 of deleted pixels; None: black. auc is in [0, 1]; scores (n + 1,) and fractions (n + 1,),
+    float64, go from the whole image to one without any pixel of it.
     Raises ValueError for arguments that do not fit, `Undefined` if the model's scores are not finite.
     """
     img_array, saliency_map = check_image_and_map(img_array, saliency_map)
     order = rank_pixels(saliency_map)
-    black = np.zeros_like(img_array)
-    return _run_protocol(predict, img_array, black, order, class_index, n_pixels, batch_size)
+    nothing = np.empty_like(img_array)
+    nothing[:] = 0 if mean_colour is None else mean_colour
+    return _run_protocol(predict, img_array, nothing, order, class_index, n_pixels, batch_size)
 
 
 def insertion(
@@ -49,16 +60,17 @@ def insertion(
     n_pixels: int | None = RISE["n_pixels"],
     kernel_size: int = RISE["kernel_size"],
     sigma: float = RISE["sigma"],
+    mean_colour: Sequence[float] | None = None,
     batch_size: int = constants.BATCH_SIZE,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The insertion metric of a map, higher is better: (auc, scores, fractions).
 
-    It starts from the blurred image and ends at the image; kernel_size and sigma: see `blur_image`. All else
+    It starts from the blurred image and ends at the image; kernel_size, sigma, mean_colour: see `blur_image`. All else
     as in `deletion`.
     """
     img_array, saliency_map = check_image_and_map(img_array, saliency_map)
     order = rank_pixels(saliency_map)
-    blurred = blur_image(img_array, kernel_size, sigma)
+    blurred = blur_image(img_array, kernel_size, sigma, mean_colour)
     return _run_protocol(predict, blurred, img_array, order, class_index, n_pixels, batch_size)
 
 
@@ -88,13 +100,32 @@ def set_n_pixels_insertion(
     return image, order[n_pixels:]
 
 
-def blur_image(img_array: np.ndarray, kernel_size: int, sigma: float) -> np.ndarray:
-    """The image (H, W, 3) under a Gaussian: kernel_size (odd) and sigma in pixels (0: set by kernel_size)."""
+def blur_image(
+    img_array: np.ndarray, kernel_size: int, sigma: float, mean_colour: Sequence[float] | None = None
+) -> np.ndarray:
+    """The image (H, W, 3), float32, under a Gaussian: kernel_size (odd) and sigma in pixels.
+
+    mean_colour: RGB 0-255 beyond the border, under the RISE authors' kernel; None: the image is reflected there, under
+    OpenCV's, for which sigma = 0 is its own choice for the kernel.
+    """
     import cv2
 
     if kernel_size < 1 or kernel_size % 2 == 0 or sigma < 0:
         raise ValueError(f"kernel_size must be odd and sigma 0 or more; got {kernel_size} and {sigma}")
-    return cv2.GaussianBlur(img_array, (kernel_size, kernel_size), sigma)
+    if mean_colour is None:
+        return cv2.GaussianBlur(img_array, (kernel_size, kernel_size), sigma)
+    colour = np.asarray(mean_colour, dtype=np.float32)
+    kernel = make_kernel(kernel_size, sigma)
+    return cv2.filter2D(img_array - colour, -1, kernel, borderType=cv2.BORDER_CONSTANT) + colour
+
+
+def make_kernel(kernel_size: int, sigma: float) -> np.ndarray:
+    """The RISE authors' kernel (kernel_size, kernel_size), summing to 1: one pixel, blurred on this grid."""
+    from scipy.ndimage import gaussian_filter
+
+    pixel = np.zeros((kernel_size, kernel_size))
+    pixel[kernel_size // 2, kernel_size // 2] = 1
+    return gaussian_filter(pixel, sigma)
 
 
 def _run_protocol(

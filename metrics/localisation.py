@@ -1,8 +1,9 @@
 """Whether a saliency map lies on the object, given its bounding boxes, and how wide the map spreads.
 
     IoU = |A and B| / |A or B|      A: the `fraction` of pixels where the map is largest, B: the boxes together
-    pointing game                   1 if the map's maximum lies in a box or at most 15 pixels from one, else 0
-                                    (Zhang et al. 2018, "Top-down neural attention by excitation backprop")
+    pointing game                   1 if the map's maximum lies in a box or less than 15 pixels from one, else 0
+                                    (Zhang et al. 2018, "Top-down neural attention by excitation backprop"; at exactly
+                                    15 pixels it is a miss, as in TorchRay)
     energy pointing game            sum e in the boxes / sum e (Wang et al. 2020, Score-CAM)
     area over half maximum          share of pixels with e >= max(e) / 2
     entropy                         - sum p log p / log(HW),  p = e / sum e: 0 for a single pixel, 1 for an even map
@@ -41,9 +42,9 @@ METRICS = ("iou", "pointing_game", "energy_pointing_game")
 
 
 def pointing_game(saliency_map: np.ndarray, mask: np.ndarray, tolerance: float = constants.POINTING_TOLERANCE) -> float:
-    """The share of the largest values of a map (H, W) within `tolerance` pixels of the mask, bool (H, W): 0 to 1.
+    """The share of a map's (H, W) largest values in the mask, bool (H, W), or less than `tolerance` pixels from it.
 
-    One maximum gives 0 or 1. Errors as in `score_map`.
+    From 0 to 1; one maximum gives either. Errors as in `score_map`.
     """
     import cv2
 
@@ -52,7 +53,7 @@ def pointing_game(saliency_map: np.ndarray, mask: np.ndarray, tolerance: float =
     # Resizing splits an even superpixel by the last bit of its values.
     largest = saliency_map >= high - constants.CONSTANT_MAP_TOLERANCE * (high - low)
     distances = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float(np.mean(distances[largest] <= tolerance))
+    return float(np.mean((distances < tolerance)[largest] | mask[largest]))
 
 
 def energy_pointing_game(saliency_map: np.ndarray, mask: np.ndarray) -> float:

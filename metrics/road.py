@@ -8,7 +8,7 @@ tells the classifier what was there (noisy linear imputation). Each missing pixe
 missing or not, those beside it weighing 1/6 and the diagonal ones 1/12; at the border those that there are, scaled to a
 sum of 1. To the solution of this linear system comes noise, of deviation 0.01 as in the authors' code, taken as a share
 of 0-255. We depart in keeping the result in 0-255. The two curves are the paper's; their mean difference as one number
-is ours.
+is ours, and twice the `ROADCombined` of pytorch-grad-cam, (LeRF - MoRF) / 2, which lies in [-1/2, 1/2].
 
 Cost: 2 forward passes per share. The system of a share is a part of one matrix, the same for all images of a size; its
 unknowns are eliminated by nested dissection (George 1973), which on a grid needs no search for an order: about 0.04 s a

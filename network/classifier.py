@@ -537,6 +537,40 @@ class Classifier:
             "precision": model_reading.describe_precision(self._steps, self.precision),
         }
 
+    @functools.cached_property
+    def mean_colour(self) -> tuple[float, float, float]:
+        """The RGB 0-255 that the preprocessing, in the model or before it, makes 0; black if there is no such colour.
+
+        Measured at the input of the first convolution, on images of one colour each.
+        """
+        seen = {}
+
+        def call(path, layer, args, kwargs):
+            if layer_graph.is_convolution(layer):
+                seen.setdefault("pixels", args[0])
+            return self._call_layer(path, layer, args, kwargs)
+
+        colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (80, 130, 200)], np.float32)
+        size = self.input_height, self.input_width
+        images = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
+        self._run(tf.constant(images), call)
+        pixels = seen.get("pixels")
+        if pixels is None or pixels.shape.rank != 4 or len(pixels) != len(colours):
+            return (0.0, 0.0, 0.0)
+        values = pixels.numpy()[:, pixels.shape[1] // 2, pixels.shape[2] // 2].astype(np.float64)  # off the padding
+        black, slopes = values[0], (values[1:4] - values[0]) / 255
+        if len(black) == 3:
+            colour = np.linalg.lstsq(slopes.T, -black, rcond=None)[0]
+        else:  # one channel of grey
+            grey = slopes.sum(axis=0)
+            colour = np.full(3, -(grey @ black) / max(grey @ grey, np.finfo(np.float64).tiny))
+        scale = max(np.abs(values).max(), np.finfo(np.float64).tiny)
+        is_linear = np.abs(black + colours[4] @ slopes - values[4]).max() < 1e-3 * scale
+        is_nothing = np.abs(black + colour @ slopes).max() < 1e-3 * scale
+        if not (is_linear and is_nothing and (colour > -0.5).all() and (colour < 255.5).all()):
+            return (0.0, 0.0, 0.0)
+        return tuple(np.clip(np.round(colour, 3), 0, 255).tolist())
+
     def class_index_of(self, wanted: str | int) -> int:
         """The index of a class given by index, name or identifier; ValueError lists the choices."""
         return find_class_index(wanted, self.class_names, self.class_ids)

@@ -124,6 +124,19 @@ def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="N",
         help="so many images, taken in turn from each class (default: all)",
     )
+    data.add_argument(
+        "--exif",
+        choices=("turn", "keep"),
+        default="turn",
+        help="photographs upright by their EXIF tag, or as they are stored, as Keras loads them (default: turn)",
+    )
+    data.add_argument(
+        "--max_megapixels",
+        type=in_range(int, 1),
+        default=constants.MAX_IMAGE_PIXELS // 10**6,
+        metavar="N",
+        help="of the largest photograph that is read (default: %(default)s)",
+    )
     return data
 
 

@@ -21,7 +21,6 @@ import utils
 from data import dataset, density_maps
 from data.dataset import Sample
 from data.density_maps import DensityMean
-from data.images import read_size
 from metrics import baselines
 from metrics.catalogue import DENSITY, POINTS
 
@@ -131,12 +130,12 @@ class GazeTruth:
 
     def _relative_points(self, sample: Sample) -> np.ndarray:
         """The fixations (M, 2) inside the image, from 0 to 1 along each side."""
-        height, width = read_size(sample.path)
+        height, width = sample.read_size()
         return self.points(sample, height, width) / (width, height)
 
     def _own_density(self, sample: Sample) -> np.ndarray:
         """The density map at the size of its image."""
-        return self.density_map(sample, *read_size(sample.path))
+        return self.density_map(sample, *sample.read_size())
 
     @functools.cached_property
     def _mean_density(self) -> tuple[DensityMean, set[str]]:

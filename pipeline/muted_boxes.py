@@ -47,7 +47,7 @@ def mute(run: Run, sample: Sample, boxes: Sequence[Box], seed: int) -> list[dict
     upright = {}
     for row, box in zip(rows, boxes):
         try:
-            corners = turn_upright(sample.path, box)
+            corners = turn_upright(sample.path, box, sample.reading)
             explainer.box_window(row["box"], corners)
             upright[box.line] = corners
         except ValueError as error:  # smaller than a pixel at the input size: the other boxes still have numbers

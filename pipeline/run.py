@@ -30,7 +30,7 @@ from pipeline.explain import Runner, check_options, find_misfits, needs_attentio
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.results import Results
-from pipeline.samples import Images, choose_samples, find_paths
+from pipeline.samples import Images, choose_samples, describe_files, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
@@ -82,10 +82,15 @@ def load_dataset(settings: DataSettings) -> Images:
         if path is not None and not Path(path).exists():
             raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     images, density_maps, fixations = find_paths(settings)
-    found = dataset.load_dataset(images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit)
+    found = dataset.load_dataset(
+        images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading
+    )
     if settings.is_embedded:  # whatever else was drawn before lies there too
         drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
         found = [sample for sample in found if sample.name in drawn]
+    else:
+        for text in describe_files(found, images, density_maps, choose_samples(settings, found)):
+            print(printable(text), flush=True)
     note = "simulated gaze" if demo_data.is_demo(images) else ""
     return Images(choose_samples(settings, found), found, note)
 
@@ -164,6 +169,8 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
         "seed": settings.seed,
         "sigma_px": settings.data.sigma_px,
         **settings.data.paths,
+        **({} if settings.data.exif == "turn" else {"exif": settings.data.exif}),
+        **({} if settings.data.fixations_unit is None else {"fixations_unit": settings.data.fixations_unit}),
         "class_names": tell_apart(classifier.class_names),
         "model": classifier.describe(),
         "weights": classifier.fingerprint,

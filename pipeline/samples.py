@@ -40,3 +40,11 @@ def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sa
         wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
         return [sample for sample in samples if sample.name in wanted]
     return dataset.take_in_turn(samples, settings.limit)
+
+
+def describe_files(
+    samples: Sequence[Sample], images: str, density_maps: str | None, chosen: Sequence[Sample]
+) -> list[str]:
+    """In words, which files of a folder of images are no samples, and how those of a run are read where it matters."""
+    left_out = [f"left out: {note}" for note in dataset.describe_left_out(images, samples, density_maps)]
+    return left_out + [f"read: {note}" for note in dataset.describe_reading(chosen)]

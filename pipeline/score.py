@@ -135,6 +135,8 @@ class Scorer:
     def _measure_curves(self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
+        on_mean = self.protocol in constants.MEAN_COLOUR_PROTOCOLS
+        mean_colour = self.classifier.mean_colour if on_mean else None
         curves = {}
 
         def measure(name: str, metric: Callable, options) -> list[float]:
@@ -143,6 +145,7 @@ class Scorer:
                 prepared.pixels,
                 saliency_map,
                 prepared.class_index,
+                mean_colour=mean_colour,
                 batch_size=self.classifier.batch_size,
                 **dict(options),
             )

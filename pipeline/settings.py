@@ -43,6 +43,15 @@ class DataSettings:
     fixations_unit: str | None = None
     sigma_px: float | None = None
     limit: int | None = None
+    exif: str = "turn"
+    max_megapixels: int = constants.MAX_IMAGE_PIXELS // 10**6
+
+    @property
+    def reading(self):
+        """The `data.images.Reading` of photographs."""
+        from data.images import Reading
+
+        return Reading(self.exif == "turn", self.max_megapixels * 10**6)
 
     @property
     def is_embedded(self) -> bool:
@@ -120,7 +129,7 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
     flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
     gaze = (getattr(args, flag, None) for flag in flags)
-    return DataSettings(args.test_images_folder_path, *gaze, args.limit)
+    return DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
 
 
 def read_run_settings(args: argparse.Namespace) -> RunSettings:

@@ -9,7 +9,7 @@ import numpy as np
 
 import constants
 from data import dataset
-from data.images import read_image, read_size
+from data.images import Reading, read_image
 from explainers.registry import BASELINES
 from metrics import catalogue as metrics
 from pipeline.gaze_truth import GazeTruth
@@ -113,7 +113,8 @@ class Report:
             folder = description["settings"].get(IMAGES)
             folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES]
             try:
-                return read_image(folder / image)
+                turn = description["settings"].get("exif") != "keep"
+                return read_image(folder / image, Reading(turn))
             except ValueError:
                 continue
         return None
@@ -124,7 +125,7 @@ class Report:
             for sample in gaze.samples:
                 if sample.name == image and gaze.kinds(sample):
                     try:
-                        return gaze.density_map(sample, *read_size(sample.path))
+                        return gaze.density_map(sample, *sample.read_size())
                     except ValueError:
                         return None
         return None
@@ -140,7 +141,13 @@ class Report:
                 folders = [Path(constants.DEMO_FOLDER) / name for name in demo_data.FOLDERS.values()]
             if any(folders[1:]):
                 try:
-                    samples = dataset.load_dataset(folders[0], folders[1], fixations=folders[2])
+                    samples = dataset.load_dataset(
+                        folders[0],
+                        folders[1],
+                        fixations=folders[2],
+                        fixations_unit=settings.get("fixations_unit"),
+                        reading=Reading(settings.get("exif") != "keep"),
+                    )
                 except ValueError:
                     continue
                 found.append(GazeTruth(samples, sigma_px=settings.get("sigma_px")))

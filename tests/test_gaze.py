@@ -45,8 +45,8 @@ def data(tmp_path):
         path = tmp_path / "images" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (60, 40), (90, 120, 90)).save(path)
-    points = "a.png,1,10,10,200\na.png,1,10,10,0\na.png,2,70,10,150\na.png,2,40,30,\n"
-    points += "a.png,1,,,90\na.png,2,nan,nan,80\nx.png,1,1,1,1\n"
+    points = "a.png,1,10,10,200\na.png,1,10,10,0\na.png,2,70,10,150\na.png,2,40,30,\nx.png,1,1,1,1\n"
+    points += "a.png,1,,,90\na.png,2,nan,nan,80\n"
     (tmp_path / "fixations.csv").write_text(f"image,observer,x,y,duration\n{points}")
 
     def run(*flags):

@@ -285,7 +285,7 @@ def test_two_coarse_models_of_one_level_and_one_of_none_are_refused(colours, und
     assert "has no label for 3 of the model's 3 classes: a, b, c" in capsys.readouterr().err
 
 
-def test_inat_loc_is_read_as_it_is_published(colours, undrawn, inat_loc, capsys):  # noqa: F811
+def test_inat_loc_is_read_as_it_is_published(colours, undrawn, inat_loc, capsys):
     settings = {"class_names": list(SPECIES), "preprocessing": "none"}
     model_files.save_model(planted_model(scale=30.0), Path("species.keras"), settings)
     flags = "--model_path=species.keras", f"--taxonomy={inat_loc / 'metadata'}"

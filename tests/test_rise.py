@@ -54,6 +54,28 @@ def test_masks_are_the_enlarged_shifted_and_cropped_grids(planted_classifier, ma
         np.testing.assert_allclose(mask, enlarged[top : top + SIDE, left : left + SIDE], atol=2e-4)
 
 
+@pytest.mark.parametrize("mask_size", [1, 2, 4, 7, 8])
+def test_with_the_border_reflect_masks_are_those_of_the_authors_program(planted_classifier, mask_size):
+    from skimage.transform import resize
+
+    cell = -(-SIDE // mask_size)
+    generator = np.random.default_rng(5)
+    grids = (generator.random((20, mask_size, mask_size)) < 0.5).astype(np.float64)
+    tops, lefts = generator.integers(0, cell, 20), generator.integers(0, cell, 20)
+    masks = masks_of(planted_classifier, n_masks=20, mask_size=mask_size, seed=5, border="reflect")
+    side = (mask_size + 1) * cell
+    for mask, grid, top, left in zip(masks, grids, tops, lefts):
+        enlarged = resize(grid, (side, side), order=1, mode="reflect", anti_aliasing=False)
+        np.testing.assert_allclose(mask, enlarged[top : top + SIDE, left : left + SIDE], atol=1e-5)
+
+
+def test_the_two_borders_differ_along_the_border_of_the_image_alone(planted_classifier):
+    pairs = [masks_of(planted_classifier, n_masks=300, border=border) for border in ("clamp", "reflect")]
+    difference = np.abs(pairs[0] - pairs[1]).max(axis=0)
+    assert 0.3 < difference[:, 12:-12].max() < 0.5  # a cell is 12 pixels; corners differ along both sides
+    assert difference[12:-12, 12:-12].max() < 1e-6
+
+
 def test_every_shift_below_a_cell_occurs_and_no_other(planted_classifier):
     generator = np.random.default_rng(0)
     generator.random((4000, 8, 8))

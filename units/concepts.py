@@ -27,7 +27,7 @@ import numpy as np
 import constants
 import utils
 from data.dataset import Sample, list_classes
-from data.images import read_density_map, read_size
+from data.images import list_suffixes, read_density_map
 from units.quantiles import count_above
 
 LABELS, PIXEL_LABELS = "labels", "pixel_labels"  # in the place of a folder
@@ -129,7 +129,7 @@ def chance_iou(concepts: Concepts, share: float, level: float = constants.SIGNIF
 
 def _list_masks(folder: Path) -> dict[str, Path]:
     """Folded path without its ending -> mask file, of those in a folder and in the folders in it."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in constants.IMAGE_SUFFIXES]
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in list_suffixes()]
     return {
         utils.fold_name(path.relative_to(folder).with_suffix("").as_posix()): path
         for path in paths
@@ -148,7 +148,7 @@ def _keys(samples: Sequence[Sample]) -> dict[str, str]:
 def _read_mask(path: Path, sample: Sample, height: int, width: int) -> np.ndarray:
     mask = read_density_map(path, "mask")
     mask_height, mask_width = mask.shape
-    image_height, image_width = read_size(sample.path)
+    image_height, image_width = sample.read_size()
     if abs(mask_width * image_height / (mask_height * image_width) - 1) > constants.MAX_ASPECT_DIFFERENCE:
         raise ValueError(
             f"mask '{path}' is {mask_width} x {mask_height} (width x height), its image '{sample.name}' "

@@ -107,7 +107,7 @@ def test_a_decimal_comma_is_read_where_no_comma_parts_the_columns():
             read_number(text, comma)
 
 
-@pytest.mark.parametrize("text", ["", "nan", "inf", "1_000", "0x10", "١٢", "1 2", "12px"])
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1e999", "1_000", "0x10", "١٢", "1 2", "12px"])
 def test_what_is_no_finite_number_is_refused(text):
     with pytest.raises(ValueError, match="a number was wanted"):
         read_number(text)

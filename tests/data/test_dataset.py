@@ -8,8 +8,18 @@ from PIL import Image
 
 import constants
 from data.class_names import read_class_names
-from data.dataset import Sample, count_unmatched, label_of, list_classes, load_dataset, load_density_map
+from data.dataset import (
+    Sample,
+    count_unmatched,
+    describe_left_out,
+    describe_reading,
+    label_of,
+    list_classes,
+    load_dataset,
+    load_density_map,
+)
 from data.fixation_files import read_fixations
+from data.images import Reading
 
 
 def make_images(folder, *names, size=(6, 4)):
@@ -53,7 +63,7 @@ def test_a_folder_without_images_says_what_it_is_full_of(tmp_path):
         load_dataset(tmp_path)
     for name in ("a.txt", "b.pdf", "c.csv"):
         (tmp_path / name).write_text("x")
-    with pytest.raises(ValueError, match=r"3 other files; read are \.jpg, .*\.webp"):
+    with pytest.raises(ValueError, match=r"3 other files, as 'a.txt'; read are \.jpg, .*\.webp"):
         load_dataset(tmp_path)
     with pytest.raises(ValueError, match="a folder was wanted, .* is a file"):
         load_dataset(tmp_path / "a.txt")
@@ -267,3 +277,68 @@ def test_files_of_class_names_with_gaps_are_refused(tmp_path, name, content, rea
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=f"class_names: .*{reason}"):
         read_class_names(str(tmp_path / name))
+
+
+# --- what is left out ------------------------------------------------------------------------------------------
+def left_out(folder, **options):
+    return describe_left_out(folder, load_dataset(folder, **options), options.get("gdfm_folder"))
+
+
+def test_what_is_left_out_is_counted_and_named(tmp_path):
+    make_images(tmp_path, "b.png", "cats/1.png", "dogs/2.png", "X_Y_Z_GFDM_N_1.png")
+    for name in ("a.heic", "b.nef", "c.NEF", "notes.txt", ".hidden.heic"):
+        (tmp_path / name).write_bytes(b"x")
+    assert sorted(left_out(tmp_path)) == [
+        "1 .heic, which pip install pillow-heif makes readable: a.heic",
+        "2 .nef, which is not read: b.nef, c.NEF",
+        "2 in class folders, beside loose images: cats/1.png, dogs/2.png",
+    ]
+
+
+def test_images_two_levels_down_are_named_with_the_folder_to_give(tmp_path):
+    make_images(tmp_path, "train/cats/1.png", "train/dogs/1.png")
+    with pytest.raises(ValueError, match=r"two levels down, as 'train/cats/1.png': give '.*train'"):
+        load_dataset(tmp_path)
+    make_images(tmp_path, "cats/1.png")
+    assert left_out(tmp_path) == ["2 in folders two levels down: train/cats/1.png, train/dogs/1.png"]
+    assert left_out(tmp_path / "train") == []
+
+
+def test_what_macos_puts_into_an_archive_is_no_class(tmp_path):
+    make_images(tmp_path, "cats/1.png", "__MACOSX/1.png")
+    assert [sample.name for sample in load_dataset(tmp_path)] == ["cats/1.png"] and left_out(tmp_path) == []
+
+
+def test_only_an_empty_folder_is_called_empty(tmp_path):
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(ValueError, match="its 1 folders are empty"):
+        load_dataset(tmp_path)
+    (tmp_path / "cats" / "deep").mkdir()
+    with pytest.raises(ValueError, match="1 other files or folders, as 'cats/deep'"):
+        load_dataset(tmp_path)
+
+
+def test_how_images_are_read_is_said_by_kind(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for name in ("a", "b", "c", "d"):
+        Image.new("RGB", (6, 4)).save(tmp_path / f"{name}.png", exif=exif)
+    Image.fromarray(np.full((4, 6), 99, np.int32)).save(tmp_path / "e.tif")
+    assert describe_reading(load_dataset(tmp_path)) == [
+        "4 turned by their EXIF orientation (--exif=keep does not): a.png, b.png, c.png, ...",
+        "1 of 8-bit values in deeper files, scaled by 255: e.tif",
+    ]
+    kept = load_dataset(tmp_path, reading=Reading(turn=False))
+    assert "kept as they are stored" in describe_reading(kept)[0]
+
+
+def test_fractions_and_turned_photographs_fit_together(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (60, 40)).save(tmp_path / "images" / "a.png", exif=exif)
+    (tmp_path / "f.csv").write_text("image,observer,x,y\na.png,1,0.5,0.25\n")
+    for turn, place in ((True, [20, 15]), (False, [30, 10])):
+        options = {"fixations_unit": "fraction", "reading": Reading(turn=turn)}
+        [sample] = load_dataset(tmp_path / "images", fixations=tmp_path / "f.csv", **options)
+        assert sample.fixations.points.tolist() == [place] and sample.read_size() == sample.read().shape[:2]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import constants
-from data.images import read_density_map, read_image
+from data.images import Reading, note_reading, read_density_map, read_image, read_size
 
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
 
@@ -67,6 +67,22 @@ def test_sixteen_bits_keep_their_order_instead_of_wrapping(tmp_path):
     np.testing.assert_array_equal(read_image(save(ramp, tmp_path / "a.png"))[0, :, 0], [0, 1, 1, 128, 255])
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_values_of_few_bits_in_a_deep_file_are_scaled_by_their_own_range_and_said(tmp_path, bits, kind):
+    top = 2**bits - 1
+    path = save(np.array([[0, top // 2 + 1, top]], kind), tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(path)[0, :, 0], [0, 128, 255])
+    np.testing.assert_allclose(read_density_map(path), [[0, 0.5, 1]], atol=2e-3)
+    assert note_reading(path) == f"of {bits}-bit values in deeper files, scaled by {top}"
+    assert note_reading(save(np.array([[0, 5000]], kind), tmp_path / "b.tif")) == ""
+
+
+def test_a_black_deep_image_is_black(tmp_path):
+    path = save(np.zeros((2, 2), np.uint16), tmp_path / "a.png")
+    assert not read_image(path).any() and note_reading(path) == ""
+
+
 def test_transparent_pixels_of_a_palette_are_white(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([*RED, *BLUE])
@@ -82,12 +98,47 @@ def test_a_photograph_taken_sideways_is_turned_upright(tmp_path, picture):
     exif[0x0112] = 6  # turn by 90 degrees clockwise to show it
     image = read_image(save(picture, tmp_path / "a.png", exif=exif))
     np.testing.assert_array_equal(image, np.rot90(picture, k=-1))
+    assert read_size(tmp_path / "a.png") == (3, 2)
+    assert note_reading(tmp_path / "a.png").startswith("turned by their EXIF orientation (--exif=keep")
+
+
+def test_a_photograph_taken_sideways_can_be_kept_as_it_is_stored(tmp_path, picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path, as_stored = save(picture, tmp_path / "a.png", exif=exif), Reading(turn=False)
+    np.testing.assert_array_equal(read_image(path, as_stored), picture)
+    assert read_size(path, as_stored) == (2, 3)
+    assert "kept as they are stored" in note_reading(path, as_stored)
 
 
 def test_an_animation_shows_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, BLUE)]
     path = save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(read_image(path)[0, 0], RED)
+    assert note_reading(path) == "of several frames, the first of which is read"
+    assert note_reading(save(frames[0], tmp_path / "b.gif")) == note_reading(tmp_path / "none.gif") == ""
+
+
+@pytest.mark.parametrize("name, kind", [("a.jfif", "JPEG"), ("a.ppm", "PPM"), ("a.pgm", "PPM"), ("a.avif", "AVIF")])
+def test_further_endings_are_read(tmp_path, name, kind):
+    path = save(
+        Image.new("L" if name == "a.pgm" else "RGB", (8, 8), 200 if name == "a.pgm" else RED),
+        tmp_path / name,
+        format=kind,
+    )
+    np.testing.assert_allclose(read_image(path)[4, 4], (200, 200, 200) if name == "a.pgm" else RED, atol=4)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PCX", "TGA", "ICO", "SGI", "PDF"])
+def test_a_file_is_opened_in_no_other_format_than_those_promised_whatever_its_name(tmp_path, kind, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("the decoder was reached")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", never)
+    path = save(Image.new("RGB", (16, 16), RED), tmp_path / "a.jpg", format=kind)
+    for read in (read_image, read_density_map, read_size):
+        with pytest.raises(ValueError, match="a.jpg.*not an image file of a format that is read .JPEG, PNG"):
+            read(path)
 
 
 @pytest.mark.parametrize("read", [read_image, read_density_map])
@@ -130,6 +181,16 @@ def test_a_huge_image_is_refused_from_its_header(tmp_path, side, monkeypatch):
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
     with pytest.raises(ValueError, match=f"huge.png.*{constants.MAX_IMAGE_PIXELS}"):
         read_image(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [8_000, 16_000])  # below and above Pillow's own limits
+def test_a_huge_image_can_be_allowed_and_pillows_limit_is_left_as_it_was(tmp_path, side):
+    path, before = save(Image.new("1", (side, side)), tmp_path / "huge.png"), Image.MAX_IMAGE_PIXELS
+    with pytest.raises(ValueError, match="--max_megapixels allows more"):
+        read_size(path)
+    assert read_size(path, Reading(max_pixels=side**2)) == (side, side)
+    assert before == Image.MAX_IMAGE_PIXELS
 
 
 # --- density maps ----------------------------------------------------------------------------------------

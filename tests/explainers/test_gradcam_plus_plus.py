@@ -57,3 +57,37 @@ def test_map_of_a_model_cut_by_hand_position_by_position(layer_name, flat):
 def test_where_no_gradient_speaks_for_the_class_the_map_is_zero(explainer):
     features, gradients = noise(1), -noise(1, seed=1)
     np.testing.assert_array_equal(explainer.combine_maps(features, gradients), np.zeros((1, 32, 32)))
+
+
+# --- the authors' program ----------------------------------------------------------------------------------------
+def test_alpha_of_the_code_by_hand():
+    features, gradients = np.zeros((1, 2, 2, 2), np.float32), np.zeros((1, 2, 2, 2), np.float32)
+    features[..., 0] = [[1, 2], [0, 1]]  # sum 4
+    gradients[0, ..., 0] = [[1, -1], [2, 0]]
+    gradients[0, ..., 1] = -1  # none speaks for the class: divided by nothing
+    code = GradCAMPlusPlus(tiny_model(), None, tiny_image(), 0, variant="code")
+    alpha = code.weight_gradients(features, gradients)[0]
+    total = 1 / 6 + 1 / 10  # of the equation's alphas where g > 0
+    np.testing.assert_allclose(alpha[..., 0], np.array([[1 / 6, -1 / 2], [1 / 10, 0]]) / total, rtol=1e-6)
+    np.testing.assert_allclose(alpha[..., 1], 1 / 2)
+
+
+def test_the_code_is_the_authors_steps_one_after_the_other():
+    model, image = residual_model(), noise(1)[0]
+    features, gradients = (values.astype(np.float64) for values in cut_by_hand(model, "block_add", image, 1))
+    numerator = gradients**2
+    denominator = 2 * gradients**2 + gradients**3 * features.sum(axis=(0, 1))
+    alphas = numerator / np.where(denominator != 0, denominator, 1)
+    weights = np.maximum(gradients, 0)
+    constant = np.where(weights, alphas, 0).sum(axis=(0, 1))
+    alphas /= np.where(constant != 0, constant, 1)
+    expected = np.maximum((features * (weights * alphas).sum(axis=(0, 1))).sum(axis=-1), 0)
+    explainer = GradCAMPlusPlus(Classifier(model, layer_name="block_add"), None, image, 1, variant="code")
+    assert_close(at_feature_size(explainer)[0], expected, relative=1e-3)
+    paper = GradCAMPlusPlus(Classifier(model, layer_name="block_add"), None, image, 1)
+    assert np.corrcoef(at_feature_size(paper)[0].ravel(), expected.ravel())[0, 1] < 0.999
+
+
+def test_another_variant_is_refused():
+    with pytest.raises(ValueError, match="variant should be one of .'paper', 'code'., not 'lab'"):
+        GradCAMPlusPlus(tiny_model(), None, tiny_image(), 0, variant="lab")

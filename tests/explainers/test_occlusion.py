@@ -29,8 +29,8 @@ def test_the_map_is_that_of_a_loop_over_pixels_and_windows(residual, patch, stri
     image = noise(1)[0]
     falls = {
         (top, left): fall(residual, image, 1, slice(top, top + patch), slice(left, left + patch), fill)
-        for top in range(0, 32, stride)
-        for left in range(0, 32, stride)
+        for top in starts(patch, stride)
+        for left in starts(patch, stride)
     }
     naive = np.zeros((32, 32))
     for row in range(32):
@@ -46,10 +46,34 @@ def test_the_map_is_that_of_a_loop_over_pixels_and_windows(residual, patch, stri
 
 
 # --- windows ---------------------------------------------------------------------------------------------
-def test_the_last_partial_windows_are_kept(residual):
-    windows = Occlusion(residual, None, noise(1), 0, patch=12, stride=10).place_windows()
-    assert [rows for rows, columns in windows[::4]] == [slice(0, 12), slice(10, 22), slice(20, 32), slice(30, 32)]
-    assert [columns for rows, columns in windows[:4]] == [rows for rows, columns in windows[::4]]
+def starts(patch, stride, side=32):
+    """Every start but those whose window lies wholly inside the one before, one by one."""
+    found = []
+    for start in range(0, side, stride):
+        ends = min(start + patch, side)
+        if not found or ends > min(found[-1] + patch, side):
+            found.append(start)
+    return found
+
+
+@pytest.mark.parametrize("patch", range(1, 34, 4))
+@pytest.mark.parametrize("stride", [1, 2, 5, 7, 10, 16, 31, 40])
+def test_the_last_partial_window_is_kept_but_none_inside_the_one_before(residual, patch, stride):
+    windows = Occlusion(residual, None, noise(1), 0, patch=patch, stride=stride).place_windows()
+    tops = sorted({rows.start for rows, _ in windows})
+    assert tops == starts(patch, stride)
+    assert [rows for rows, _ in windows[:: len(tops)]] == [slice(top, min(top + patch, 32)) for top in tops]
+    assert [columns for _, columns in windows[: len(tops)]] == [rows for rows, _ in windows[:: len(tops)]]
+
+
+def test_windows_by_hand(residual):
+    def tops(patch, stride):
+        windows = Occlusion(residual, None, noise(1), 0, patch=patch, stride=stride).place_windows()
+        return sorted({(rows.start, rows.stop) for rows, _ in windows})
+
+    assert tops(12, 10) == [(0, 12), (10, 22), (20, 32)]  # none of rows 30 and 31 alone
+    assert tops(12, 9) == [(0, 12), (9, 21), (18, 30), (27, 32)]
+    assert tops(4, 16) == [(0, 4), (16, 20)]
 
 
 def test_by_default_a_window_is_a_seventh_of_the_side_and_moves_by_half_of_that(residual, planted_classifier, image):

@@ -10,6 +10,7 @@ from metrics.insertion_deletion import (
     calculate_auc,
     deletion,
     insertion,
+    make_kernel,
     set_n_pixels_deletion,
     set_n_pixels_insertion,
 )
@@ -191,6 +192,62 @@ def test_a_flat_image_stays_flat_to_its_borders_under_blur():
     np.testing.assert_allclose(blur_image(np.full((20, 30, 3), 200, np.float32), 11, 5.0), 200, rtol=1e-5)
     with pytest.raises(ValueError, match="odd.*got 10"):
         blur_image(np.zeros((4, 4, 3), np.float32), 10, 5.0)
+
+
+# --- the RISE authors' program -----------------------------------------------------------------------------------
+def test_the_authors_kernel_by_their_steps():
+    # scipy's gaussian_filter along one axis: weights to 4 sigma, the grid reflected at its ends (d c b a | a b c d)
+    reach = np.arange(-20, 21)
+    weights = np.exp(-0.5 * (reach / 5.0) ** 2)
+    weights /= weights.sum()
+    places = (5 + reach) % 22
+    row = np.zeros(11)
+    np.add.at(row, np.where(places < 11, places, 21 - places), weights)
+    kernel = make_kernel(11, 5.0)
+    np.testing.assert_allclose(kernel, np.outer(row, row), rtol=1e-6)
+    assert kernel.sum() == pytest.approx(1) and kernel[5, 5] / kernel[0, 0] == pytest.approx(1.14, abs=0.005)
+
+
+def test_with_a_mean_colour_insertion_and_deletion_are_the_authors_on_normalised_pixels(rng):
+    """Their loop: zeros for deleted pixels, a blur with zeros beyond the border, on (x - mean) / std."""
+    image = rng.integers(0, 256, (14, 14, 3)).astype(np.float32)
+    saliency_map = rng.normal(size=(14, 14))
+    mean, std = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    matrix = rng.normal(size=(14 * 14 * 3, 4)) / 20
+
+    def model(normalised):
+        logits = normalised.reshape(len(normalised), -1) @ matrix
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def predict(images):
+        return model((images - mean) / std)
+
+    normalised, kernel, padded = (image - mean) / std, make_kernel(11, 5.0), np.zeros((24, 24, 3))
+    padded[5:-5, 5:-5] = normalised
+    blurred = np.zeros_like(normalised)
+    for row in range(14):
+        for column in range(14):
+            blurred[row, column] = np.einsum("ij,ijc->c", kernel, padded[row : row + 11, column : column + 11])
+    order = np.argsort(-saliency_map.ravel())
+    for metric, start, finish in ((deletion, normalised, np.zeros_like(normalised)), (insertion, blurred, normalised)):
+        shown, scores = start.reshape(-1, 3).copy(), []
+        for step in range(15):
+            scores.append(model(shown.reshape(1, 14, 14, 3))[0, 2])
+            shown[order[14 * step : 14 * (step + 1)]] = finish.reshape(-1, 3)[order[14 * step : 14 * (step + 1)]]
+        scores = np.array(scores)
+        area = (scores.sum() - scores[0] / 2 - scores[-1] / 2) / (len(scores) - 1)
+        auc, found, _ = metric(predict, image, saliency_map, 2, mean_colour=mean)
+        np.testing.assert_allclose(found, scores, atol=1e-5)
+        assert auc == pytest.approx(area, abs=1e-5)
+        assert auc != pytest.approx(metric(predict, image, saliency_map, 2)[0], abs=1e-3)
+
+
+def test_an_image_of_the_mean_colour_is_not_changed_by_the_authors_blur():
+    image = np.empty((20, 30, 3), np.float32)
+    image[:] = 10, 200, 90
+    np.testing.assert_allclose(blur_image(image, 11, 5.0, (10, 200, 90)), image, rtol=1e-5)
+    assert blur_image(image, 11, 5.0, (0, 0, 0))[0, 0, 1] < 120  # darker at the border
 
 
 def test_arguments_that_do_not_fit_are_named(image, saliency_map):

@@ -160,3 +160,11 @@ def test_what_does_not_fit_is_named(image, saliency_map):
         calculate_road(predict_brightness, image, saliency_map, 0, noise=-1)
     with pytest.raises(ValueError, match="must fit"):
         calculate_road(predict_brightness, image, saliency_map.T, 0)
+
+
+def test_the_score_is_twice_road_combined(image, saliency_map):
+    score, morf, lerf, _ = calculate_road(predict_brightness, image, saliency_map, 1, percentages=(20, 50))
+    # pytorch-grad-cam: of each share half the change of the score, least relevant minus most relevant first; the mean
+    whole = predict_brightness(image[None])[0, 1]
+    combined = np.mean([((least - whole) - (most - whole)) / 2 for least, most in zip(lerf, morf)])
+    assert score == pytest.approx(2 * combined) and score != 0

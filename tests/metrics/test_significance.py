@@ -122,10 +122,48 @@ def test_p_is_scipys_without_ties(rng, n):
     assert compare_paired(differences)[2] == pytest.approx(stats.wilcoxon(differences).pvalue)
 
 
-def test_p_with_ties_is_the_normal_approximation(rng):
-    differences = np.round(rng.normal(0.3, size=12), 1)
+def test_five_equal_differences_do_not_stand():
+    # Of the 32 ways to give five equal ranks signs, two are as far out.
+    assert compare_paired(np.ones(5))[2] == 2 / 32
+    assert not paired_tests({"A": np.ones(5), "B": np.zeros(5)})[0].stands
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_p_with_ties_is_that_of_all_choices_of_signs(rng, n):
+    for _ in range(4):
+        differences = rng.integers(1, 5, n) * rng.choice([-1, 1], n) / 8
+        ranks = stats.rankdata(abs(differences))
+        sums = np.array([0.0])
+        for rank in ranks:
+            sums = np.concatenate([sums, sums + rank])
+        observed = ranks[differences > 0].sum()
+        tail = min(np.mean(sums <= observed), np.mean(sums >= observed))
+        assert compare_paired(differences)[2] == pytest.approx(min(1, 2 * tail), abs=1e-12)
+
+
+def test_p_with_ties_is_scipys_permutation_test(rng):
+    differences = np.round(rng.normal(0.4, size=11), 1)
+    changed = differences[differences != 0]
+
+    def rank_sum(values):
+        return stats.rankdata(abs(values))[values > 0].sum()
+
+    theirs = stats.permutation_test((changed,), rank_sum, permutation_type="samples", n_resamples=np.inf)
+    assert compare_paired(differences)[2] == pytest.approx(theirs.pvalue)
+
+
+def test_beyond_fifty_images_that_differ_p_is_the_normal_approximation(rng):
+    differences = np.round(rng.normal(0.2, size=60), 1)
+    differences[:51] += np.where(differences[:51] == 0, 0.1, 0)
+    assert np.count_nonzero(differences) > 50
     expected = stats.wilcoxon(differences, zero_method="wilcox", method="asymptotic").pvalue
     assert compare_paired(differences)[2] == pytest.approx(expected)
+
+
+def test_the_exact_p_of_fifty_ties_is_near_the_approximation(rng):
+    differences = rng.integers(1, 20, 50) * rng.choice([-1, 1], 50, p=[0.35, 0.65])
+    expected = stats.wilcoxon(differences, method="asymptotic").pvalue
+    assert compare_paired(differences)[2] == pytest.approx(expected, rel=0.1)
 
 
 def test_effect_is_the_difference_of_the_ranks_sums(rng):

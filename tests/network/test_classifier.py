@@ -286,3 +286,55 @@ def test_an_operation_that_is_no_arithmetic_does_not_count_as_preprocessing():
     x = keras.layers.Conv2D(4, 3)(keras.ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]))
     model = keras.Model(images, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
     assert Classifier(model, "MobileNetV2").preprocessing == "tf"
+
+
+# --- the colour of nothing -----------------------------------------------------------------------------------
+def small_model(*before, channels=3):
+    images = keras.Input((32, 32, channels))
+    features = images
+    for layer in before:
+        features = layer(features)
+    features = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(features)
+    return keras.Model(images, keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(features)))
+
+
+@pytest.mark.parametrize(
+    "preprocessing, colour",
+    [
+        ("none", (0, 0, 0)),
+        ("tf", (127.5, 127.5, 127.5)),
+        ("caffe", (123.68, 116.779, 103.939)),
+        ("torch", (123.675, 116.28, 103.53)),
+    ],
+)
+def test_the_mean_colour_is_what_preprocessing_makes_zero(preprocessing, colour):
+    classifier = Classifier(small_model(), preprocessing=preprocessing)
+    assert classifier.mean_colour == pytest.approx(colour, abs=2e-3)
+    inputs = preprocess(tf.constant(np.float32(classifier.mean_colour)[None, None, None]), preprocessing)
+    assert np.abs(inputs.numpy()).max() < 1e-3
+
+
+def test_the_mean_colour_is_found_where_the_model_scales_pixels_itself():
+    rescaling = keras.layers.Rescaling(1 / 127.5, offset=-1)
+    normalization = keras.layers.Normalization(mean=[0.5, 0.4, 0.3], variance=[0.04, 0.05, 0.06])
+    padding = keras.layers.ZeroPadding2D(3)
+    nested = keras.Sequential([keras.layers.Rescaling(1 / 255), normalization])
+    for layers, colour in (
+        ([rescaling], (127.5,) * 3),
+        ([rescaling, padding], (127.5,) * 3),
+        ([nested, padding], (127.5, 102, 76.5)),
+        ([keras.layers.Rescaling(1 / 255)], (0, 0, 0)),
+    ):
+        assert Classifier(small_model(*layers)).mean_colour == pytest.approx(colour, abs=2e-2)
+
+
+def test_the_mean_colour_of_a_grey_model_is_grey():
+    model = small_model(keras.layers.Rescaling(1 / 127.5, offset=-1), channels=1)
+    assert Classifier(model).mean_colour == pytest.approx((127.5,) * 3, abs=0.05)
+
+
+def test_without_such_a_colour_it_is_black():
+    outside = keras.layers.Rescaling(1 / 255, offset=0.5)  # zero at -127.5
+    crooked = keras.layers.Activation("sigmoid")
+    for layers in ([outside], [keras.layers.Rescaling(1 / 255, offset=-0.5), crooked]):
+        assert Classifier(small_model(*layers)).mean_colour == (0, 0, 0)

@@ -119,16 +119,22 @@ def test_a_record_says_what_was_asked_and_what_the_network_says(examine, samples
     assert all(record.seconds > 0 for record in records.values()) and len(records) == 5
 
 
-@pytest.mark.parametrize("protocol, n_pixels, kernel", [("rise", 96, (11, 5.0)), ("lab", 500, (127, 0.0))])
-def test_fidelity_is_what_the_judge_says_at_the_input_size(
-    examine, samples, planted_classifier, protocol, n_pixels, kernel
+@pytest.mark.parametrize(
+    "protocol, n_pixels, kernel, colour",
+    [("rise", 96, (11, 5.0), (10.0, 200.0, 90.0)), ("black", 96, (11, 5.0), None), ("lab", 500, (127, 0.0), None)],
+)
+def test_insertion_and_deletion_are_those_of_the_protocol_at_the_input_size(
+    examine, samples, planted_classifier, protocol, n_pixels, kernel, colour, monkeypatch
 ):
+    monkeypatch.setattr(planted_classifier, "mean_colour", (10.0, 200.0, 90.0))
     results = examine(samples[:1], Stub(), protocol=protocol)
     [record] = results.records.values()
     pixels = utils.resize_image(samples[0].read().astype(np.float32), 96, 96)
     asked = planted_classifier.predict, pixels, results.read_map(record), record.class_index
-    inserted, scores, fractions = evaluate.insertion(*asked, n_pixels=n_pixels, kernel_size=kernel[0], sigma=kernel[1])
-    deleted, deletion_scores, _ = evaluate.deletion(*asked, n_pixels=n_pixels)
+    inserted, scores, fractions = evaluate.insertion(
+        *asked, n_pixels=n_pixels, kernel_size=kernel[0], sigma=kernel[1], mean_colour=colour
+    )
+    deleted, deletion_scores, _ = evaluate.deletion(*asked, n_pixels=n_pixels, mean_colour=colour)
     assert record.insertion_auc == pytest.approx(inserted, rel=1e-6)
     assert record.deletion_auc == pytest.approx(deleted, rel=1e-6)
     curves = results.read_curves(record)
