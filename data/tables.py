@@ -129,7 +129,7 @@ def split_line(text: str, separator: str) -> list[str] | None:
 
 
 def read_number(text: str, decimal_comma: bool = False) -> float:
-    """The number of a text, as 12, -0.5 or 1e3, and 0,5 where `decimal_comma`; ValueError for any other, or too large."""
+    """The number of a text, as 12, -0.5 or 1e3, and 0,5 where `decimal_comma`; ValueError for any other."""
     plain = text.replace(",", ".") if decimal_comma and "." not in text else text
     if not NUMBER.fullmatch(plain) or not math.isfinite(float(plain)):
         raise ValueError(f"a number was wanted; got '{text}'")
