@@ -335,7 +335,7 @@ class Classifier:
         `watch`, a `tf.GradientTape.watch`, is given the features on their way, before the rest of the network
         runs on them: the tape then records the layers behind the chosen one and no others.
         """
-        if tf.executing_eagerly():  # the logits in front of a softmax are found in a graph
+        if tf.executing_eagerly() and watch is None:  # the logits in front of a softmax are found in a graph
             return self.compiled("forward", lambda images: self.forward(images))(images)
         features = None
 
@@ -457,7 +457,7 @@ class Classifier:
 
     def anew(self, model=None) -> "Classifier":
         """A classifier of the model as it is now, or of another of the same layers, asked alike."""
-        return Classifier(
+        fresh = Classifier(
             self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
@@ -471,6 +471,9 @@ class Classifier:
             precision=self.precision,
             batch_size=self.batch_size,
         )
+        for view in (fresh, *fresh.views):  # what was found of this model, not of the weights as they are now
+            view.pixels, view.score = self.pixels, self.score
+        return fresh
 
     # --- what it is --------------------------------------------------------------------------------------
 

@@ -67,7 +67,11 @@ class Score:
 
     def in_front(self, output):
         """The model's output, a tensor of a graph, or what its last operation makes it of where that is the score."""
-        return last_operation(output).inputs[0] if self.output == OPERATION else output
+        if self.output != OPERATION:
+            return output
+        if tf.executing_eagerly():
+            raise ValueError(f"the logits in front of a {self.function} are found in a graph: ask inside a tf.function")
+        return last_operation(output).inputs[0]
 
     def logits(self, output: tf.Tensor, n_outputs: int) -> tf.Tensor:
         """Logits (n, C), float32, of the model's output, a tensor of a graph with n_outputs numbers an image."""
