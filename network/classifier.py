@@ -546,21 +546,25 @@ class Classifier:
 
         Measured at the input of the first convolution, on images of one colour each.
         """
-        seen = {}
 
-        def call(path, layer, args, kwargs):
-            if layer_graph.is_convolution(layer):
-                seen.setdefault("pixels", args[0])
-            return self._call_layer(path, layer, args, kwargs)
+        def find_pixels(images):
+            seen = {}
+
+            def call(path, layer, args, kwargs):
+                if layer_graph.is_convolution(layer):
+                    seen.setdefault("pixels", args[0])
+                return self._call_layer(path, layer, args, kwargs)
+
+            self._run(images, call)
+            return seen.get("pixels", tf.zeros([0]))
 
         colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (80, 130, 200)], np.float32)
         size = self.input_height, self.input_width
         images = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
-        self._run(tf.constant(images), call)
-        pixels = seen.get("pixels")
-        if pixels is None or pixels.shape.rank != 4 or len(pixels) != len(colours):
+        pixels = tf.function(find_pixels, autograph=False)(tf.constant(images)).numpy()
+        if pixels.ndim != 4 or len(pixels) != len(colours):
             return (0.0, 0.0, 0.0)
-        values = pixels.numpy()[:, pixels.shape[1] // 2, pixels.shape[2] // 2].astype(np.float64)  # off the padding
+        values = pixels[:, pixels.shape[1] // 2, pixels.shape[2] // 2].astype(np.float64)  # off the padding
         black, slopes = values[0], (values[1:4] - values[0]) / 255
         if len(black) == 3:
             colour = np.linalg.lstsq(slopes.T, -black, rcond=None)[0]
