@@ -112,7 +112,7 @@ def test_a_run_killed_after_an_epoch_ends_like_an_unbroken_one(rows, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "print_epoch", kill)
+        patch.setattr(command, "print_epoch", kill)
         assert run(*flags, "--overwrite") == 130
     assert run(*flags) == 0
     for one, other in zip(weights, model_files.load_model("new.keras").get_weights(), strict=True):
