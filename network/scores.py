@@ -72,7 +72,7 @@ class Score:
         """The model's output, a tensor of a graph, or what its last operation makes it of where that is the score."""
         if self.output != OPERATION:
             return output
-        if tf.executing_eagerly():
+        if not tf.is_symbolic_tensor(output):
             raise ValueError(f"the logits in front of a {self.function} are found in a graph: ask inside a tf.function")
         return last_operation(output).inputs[0]
 
