@@ -153,10 +153,15 @@ def test_a_state_goes_on_where_it_was(small_classifier):
 
 def test_the_saliency_is_grad_cam(small, small_classifier):
     images = noise(2)
-    with tf.GradientTape() as tape:
-        features, logits = small_classifier.forward(tf.constant(images), tape.watch)
-        score = logits[:, 1]
-    maps = maximisation.saliency(features, tape.gradient(score, features))
+
+    @tf.function
+    def features_and_gradients(images):
+        with tf.GradientTape() as tape:
+            features, logits = small_classifier.forward(images, tape.watch)
+            score = logits[:, 1]
+        return features, tape.gradient(score, features)
+
+    maps = maximisation.saliency(*features_and_gradients(tf.constant(images)))
     wanted = GradCAM(small, None, images, 1).compute_saliency_map()
     resized = np.stack([np.asarray(tf.image.resize(one, (32, 32)))[..., 0] for one in maps])
     for one, other in zip(resized, wanted):
