@@ -14,9 +14,9 @@ import train
 from data import multi_labels as multi_label
 from data.labelled_images import LabelledImages
 from network import model_files
+from training import command, training_files
 from training import loop as training
 from training import training_figures as figures
-from training import training_files
 
 LABELS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
 

