@@ -1,8 +1,15 @@
-"""Every default of the project, with its unit. No logic; nothing is imported here."""
+"""What several modules share and the defaults that flags show, each with its unit. No logic; nothing is imported."""
 
+# --- runs -------------------------------------------------------------------------------------------------------------
 VERSION = "1.0"  # of this project; CHANGELOG.md
+BATCH_SIZE = 32  # images per forward pass
+SEED = 0
+OUTPUT_FOLDER = "results"
+TOP_CLASSES = 5  # classes listed beside a prediction
+IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
+PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 
-# --- classifiers -----------------------------------------------------------------------------------------
+# --- classifiers ------------------------------------------------------------------------------------------------------
 # name -> (module and function of keras.applications, preprocessing, input side in pixels, last convolutional layer,
 #          first layer of its last block, from which fine-tuning starts); 'ResNet' is the lab's name of ResNet50.
 # A last layer of None has a name that Keras counts up anew with every network built: it is found by its place.
@@ -52,10 +59,6 @@ ZOO = {
     "ConvNeXtXLarge": ("convnext.ConvNeXtXLarge", "none", 224, None, "convnext_xlarge_stage_3_block_0_depthwise_conv"),
 }
 MODEL_NAME_DEMO = "ResNetDemo"  # the small residual network that is part of the repository
-DEMO_MODEL_PATH = "demo_resnet.keras"
-DEMO_PREPROCESSING = "tf"
-TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, main.py looks there
-
 PREPROCESSING = {  # of RGB 0-255, in words
     "none": "none (RGB 0-255)",
     "unit": "x / 255",
@@ -64,14 +67,8 @@ PREPROCESSING = {  # of RGB 0-255, in words
     "torch": "(x / 255 - mean) / std of ImageNet",
 }
 SCORES = ("auto", "softmax", "sigmoid", "none")  # what a model's outputs are; none: numbers that stand for themselves
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet mean, 0-255
-TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
-TORCH_STD_RGB = (0.229, 0.224, 0.225)
 
-# --- MexCulture142 ---------------------------------------------------------------------------------------
-STYLES = ("Colonial", "Modern", "Prehispanic")  # alphabetical: the class order of a folder of classes
-
-# --- images ----------------------------------------------------------------------------------------------
+# --- images, labels and the embedded data -----------------------------------------------------------------------------
 IMAGE_SUFFIXES = (  # compared in lower case
     ".jpg",
     ".jpeg",
@@ -87,43 +84,16 @@ IMAGE_SUFFIXES = (  # compared in lower case
     ".avif",
 )
 MAX_IMAGE_PIXELS = 50_000_000  # width x height; a larger image is refused before it is decoded
-
-# --- runs ------------------------------------------------------------------------------------------------
-BATCH_SIZE = 32  # images per forward pass
-SEED = 0
-OUTPUT_FOLDER = "results"
+MAX_ASPECT_DIFFERENCE = 0.02  # relative, between a density map and its image
+LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of
+STYLES = ("Colonial", "Modern", "Prehispanic")  # alphabetical: the class order of a folder of classes
 DEMO_FOLDER = "demo_data"  # where the embedded data set is drawn
-TOP_CLASSES = 5  # classes listed beside a prediction
+DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
+DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
+DEMO_PREPROCESSING = "tf"
+DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
 
-# --- pictures --------------------------------------------------------------------------------------------
-COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
-COLORMAP_SIGNED = "RdBu_r"  # red speaks for the class, blue against it
-DIVERGING_COLORMAPS = (  # the colormaps in which a signed map may be drawn: the middle is neutral
-    "RdBu_r",
-    "RdBu",
-    "coolwarm",
-    "bwr",
-    "seismic",
-    "PiYG",
-    "PRGn",
-    "BrBG",
-    "PuOr",
-    "RdGy",
-    "berlin",
-    "vanimo",
-)
-ALPHA = 0.5  # share of the heat map laid over an image, 0-1
-ISOLINE_LEVELS = 8  # isolines between the smallest and the largest value of a map
-SELECTION_THRESHOLD = 0.5  # of the map scaled to 0-1: pixels from here on are kept
-FIGURE_DPI = 120  # pixels per inch
-CELL_SIDE = 1.75  # inches: the square that a picture is centred in
-FONT_SIZE = 7.5  # points; notes and ticks are 0.85 times, headings 1.3 times as large
-COLOUR_INSERTION = "#0072B2"  # blue and vermilion of Okabe and Ito: distinct to every reader
-COLOUR_DELETION = "#D55E00"
-COLOUR_QUIET = "#8c8c8c"  # spines, ticks, notes
-ROWS_PER_PAGE = 6  # images on a page of the grid display
-
-# --- gaze ------------------------------------------------------------------------------------------------
+# --- gaze -------------------------------------------------------------------------------------------------------------
 SCREEN_WIDTH_PX = 1920  # the screen on which MexCulture142 was shown
 SCREEN_HEIGHT_PX = 1200
 SCREEN_HEIGHT_MM = 325
@@ -131,52 +101,9 @@ VIEWING_DISTANCE_MM = 900
 FIXATION_ANGLE_DEG = 2.0  # sigma of the Gaussian of one fixation, in degrees of visual angle
 GAZE_FOLDER = "gaze_results"  # what gaze.py writes
 
-SAUC_IMAGES = 10  # other images whose fixations are the negatives of the shuffled AUC
-OTHERS_SIDE = 96  # pixels of the square grid on which density maps of several images are averaged
-PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each other
-
-# --- the embedded data (demo.py) -------------------------------------------------------------------------
-DEMO_MONUMENTS = 142  # two views each, as in MexCulture142
-
-# --- data and judges (dataset.py, evaluate.py) -----------------------------------------------------------
-LABEL_LEVELS = ("style", "monument")  # what a MexCulture142 name is a class of
-MAX_DENSITY_MAP_SPREAD = 16  # of 255, between the channels of one pixel; JPEG noise of a gray map stays below
-MAX_ASPECT_DIFFERENCE = 0.02  # relative, between a density map and its image
-MAX_STEM_LENGTH = 120  # bytes of a stem of output files; file systems take 255 for a whole name
-CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float32 map varies by rounding alone
-# Deletion and insertion: n_pixels changed per step (None: one image row's worth); Gaussian blur of the image
-# that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
-FIDELITY_PROTOCOLS = {
-    "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
-    "black": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
-    "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
-}
-MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
-FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
-PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
-INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
-
-# --- metrics (fixation_metrics.py, faithfulness.py, road.py, baselines.py, significance.py) -----------------
-AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
-AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
-MUFIDELITY_N_SAMPLES = 200  # subsets of cells
-MUFIDELITY_GRID_SIZE = 9  # cells along a side
-MUFIDELITY_SHARE = 0.2  # of the cells, in a subset
-MUFIDELITY_BASELINE = 0.0  # grey value, 0-255, that a cell of the subset is set to
-SENSITIVITY_N_SAMPLES = 10
-SENSITIVITY_RADIUS = 5.1  # grey values, 0-255, that a pixel changes by at most: 2 %
-ROAD_PERCENTAGES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the pixels, that are imputed
-ROAD_NOISE = 2.55  # grey values, 0-255: deviation of what is added to an imputed value
-CENTRE_SIGMA = 0.25  # of the height and of the width
-N_RESAMPLES = 10_000  # of the bootstrap
-CONFIDENCE = 0.95  # of an interval
-SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
-
-# --- explainers ------------------------------------------------------------------------------------------
+# --- explainers, by the flags that show them --------------------------------------------------------------------------
 GRADCAM_VARIANTS = ("paper", "lab")
 GRADCAM_VARIANT = "paper"
-GRADCAM_PLUS_PLUS_VARIANTS = ("paper", "code")
-GRADCAM_PLUS_PLUS_VARIANT = "paper"
 FEM_K = 2.0  # deviations above the channel's mean
 RISE_N_MASKS = 4000
 RISE_MASK_SIZE = 8  # cells along a side
@@ -193,53 +120,61 @@ LIME_POSITIVE_ONLY = True
 LIME_NEGATIVE_ONLY = False
 LIME_NUM_SUPERPIXELS = 5  # shown in the mask of the best
 LIME_HIDE_REST = False
-LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
-
-# --- training (train.py) ---------------------------------------------------------------------------------
-DEMO_INPUT_SIZE = 128  # side in pixels of ResNetDemo's images
-DEMO_STAGES = ((24, 1), (48, 2), (96, 2))  # filters and stride of its residual blocks
-DROPOUT = 0.3  # share of the pooled features that are left out in training
-FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
-LABEL_THRESHOLD = 0.5  # of several labels, those more probable than this are predicted
+GRADCAM_PLUS_PLUS_VARIANTS = ("paper", "code")
+GRADCAM_PLUS_PLUS_VARIANT = "paper"
 SCORECAM_VARIANTS = ("paper", "code")
 SCORECAM_VARIANT = "paper"
 SCORECAM_MAX_N = None  # all channels
-ABLATION_VALUES = 2**22  # numbers of ablated features held at a time per image: 16 MB
-INTEGRATED_GRADIENTS_N_STEPS = 50
-SMOOTHGRAD_METHODS = {  # name -> module and class of the gradient methods that can be smoothed
-    "VANILLA_GRADIENT": ("explainers.vanilla_gradient", "VanillaGradient"),
-    "GRADIENT_INPUT": ("explainers.gradient_input", "GradientInput"),
-    "INTEGRATED_GRADIENTS": ("explainers.integrated_gradients", "IntegratedGradients"),
-    "DECONVNET": ("explainers.deconvnet", "DeconvNet"),
-    "GUIDED_BACKPROP": ("explainers.guided_backprop", "GuidedBackprop"),
-}
+SMOOTHGRAD_METHODS = (  # the gradient methods that can be smoothed
+    "VANILLA_GRADIENT",
+    "GRADIENT_INPUT",
+    "INTEGRATED_GRADIENTS",
+    "DECONVNET",
+    "GUIDED_BACKPROP",
+)
 SMOOTHGRAD_OVER = "VANILLA_GRADIENT"
 SMOOTHGRAD_N_SAMPLES = 50
 SMOOTHGRAD_NOISE = 0.15  # sigma over max - min of the image
 SMOOTHGRAD_VARIANTS = ("mean", "squared", "absolute")
 SMOOTHGRAD_VARIANT = "mean"
+INTEGRATED_GRADIENTS_N_STEPS = 50
 OCCLUSION_PATCH = None  # a seventh of the input's shorter side
 OCCLUSION_STRIDE = None  # half a patch
 OCCLUSION_FILL = 127.0  # grey value
 KERNEL_SHAP_NUM_SAMPLES = 1000
 
-# --- records ---------------------------------------------------------------------------------------------
-IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
-DEMO_LIMIT = 12  # images of the embedded data that a run without flags explains
-PATHS_SHOWN = 12  # figures named on the screen at the end of a run
-
-# --- sanity checks (sanity.py) -----------------------------------------------------------------------------
-
-# --- comparing (compare.py) --------------------------------------------------------------------------------
+# --- metrics ----------------------------------------------------------------------------------------------------------
+FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
+# Deletion and insertion: n_pixels changed per step (None: one image row's worth); Gaussian blur of the image
+# that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
+FIDELITY_PROTOCOLS = {
+    "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
+    "black": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
+    "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},
+}
+CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float32 map varies by rounding alone
 POINTING_TOLERANCE = 15  # pixels from a box, nearer than which a maximum still points at it
-COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
+SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 
-# --- multiple-instance learning (attention_mil.py) -----------------------------------------------------------
+# --- pictures ---------------------------------------------------------------------------------------------------------
+COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
+ALPHA = 0.5  # share of the heat map laid over an image, 0-1
+FIGURE_DPI = 120  # pixels per inch
+CELL_SIDE = 1.75  # inches: the square that a picture is centred in
+FONT_SIZE = 7.5  # points; notes and ticks are 0.85 times, headings 1.3 times as large
+COLOUR_INSERTION = "#0072B2"  # blue and vermilion of Okabe and Ito: distinct to every reader
+COLOUR_DELETION = "#D55E00"
+COLOUR_QUIET = "#8c8c8c"  # spines, ticks, notes
+COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
+ROWS_PER_PAGE = 6  # images on a page of the grid display
+
+# --- training ---------------------------------------------------------------------------------------------------------
+DROPOUT = 0.3  # share of the pooled features that are left out in training
+LABEL_THRESHOLD = 0.5  # of several labels, those more probable than this are predicted
 MIL_POSITIONS = 4  # of the backbone's last map, along the side of a patch whose size is not given
-MIL_EMBEDDING = 96  # numbers that a patch is embedded in
 MIL_ATTENTION_UNITS = 64  # of the hidden layer that weighs a patch
 
-# --- feature visualization (feature_visualization.py) ------------------------------------------------------
+# --- units ------------------------------------------------------------------------------------------------------------
 # How an image is made: where it starts (noise: deviation in grey levels, of the Fourier start in coefficients), what
 # is charged against the score (l2, total_variation: weights of means, pixels in units of 127.5 about mid-grey), what
 # happens to the image before each look (see transforms.py), learning_rate: largest usual change of a pixel in grey
@@ -276,19 +211,11 @@ VISUALIZATION_METHODS = {
         "transforms": {"rotation_deg": 10.0, "scale": 0.1, "crop": 0.2, "rgb_jitter": 10.0},
     },
 }
+DISSECTION_SHARE = 0.005  # of the positions of all images, at which a unit is active: P(a_k > T_k)
+DISSECTION_MIN_IOU = 0.04  # above which a unit detects its best concept
 
-# --- levels of labels (hierarchy.py) -----------------------------------------------------------------------
-BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
-BOX_IOU = 0.5  # with the object's box, from which on a box is right
-INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500
-INAT_SPLITS = ("train", "val", "test")
-
-# --- the page (app.py) and the report (report.py) ------------------------------------------------------------
+# --- the page and the report ------------------------------------------------------------------------------------------
 TITLE = "Where does the network look?"
 PAGE_HOST = "127.0.0.1"  # this machine only
 PAGE_PORT = 7860
 PAGE_MAX_UPLOAD = 20 * 2**20  # bytes of a file
-
-# --- network dissection (network_dissection.py) ------------------------------------------------------------
-DISSECTION_SHARE = 0.005  # of the positions of all images, at which a unit is active: P(a_k > T_k)
-DISSECTION_MIN_IOU = 0.04  # above which a unit detects its best concept

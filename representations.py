@@ -17,6 +17,24 @@ import constants
 import utils
 from metrics.common import is_constant
 
+COLORMAP_SIGNED = "RdBu_r"  # red speaks for the class, blue against it
+DIVERGING_COLORMAPS = (  # the colormaps in which a signed map may be drawn: the middle is neutral
+    "RdBu_r",
+    "RdBu",
+    "coolwarm",
+    "bwr",
+    "seismic",
+    "PiYG",
+    "PRGn",
+    "BrBG",
+    "PuOr",
+    "RdGy",
+    "berlin",
+    "vanimo",
+)
+ISOLINE_LEVELS = 8  # isolines between the smallest and the largest value of a map
+SELECTION_THRESHOLD = 0.5  # of the map scaled to 0-1: pixels from here on are kept
+
 
 def check_map(saliency_map: np.ndarray) -> np.ndarray:
     """The map as float64 (H, W); ValueError if it has another shape, is empty or not finite."""
@@ -53,7 +71,7 @@ def check_colormap(colormap: str) -> None:
     import matplotlib
 
     if colormap not in matplotlib.colormaps:
-        known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *constants.DIVERGING_COLORMAPS[:4]))
+        known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *DIVERGING_COLORMAPS[:4]))
         raise ValueError(f"unknown colormap {colormap!r}; some that matplotlib knows: {known}")
 
 
@@ -83,8 +101,8 @@ def colour_scale(
     """
     The scale that a map is drawn on.
 
-    colormap: a matplotlib name. A signed map needs a diverging one (`constants.DIVERGING_COLORMAPS`): any
-        other is replaced by `constants.COLORMAP_SIGNED`.
+    colormap: a matplotlib name. A signed map needs a diverging one (`DIVERGING_COLORMAPS`): any
+        other is replaced by `COLORMAP_SIGNED`.
     signed: None looks for negative values.
     limits: (low, high) instead of the map's own extremes, so that several maps can share a scale; for a
         signed map they are widened to be symmetric around zero.
@@ -97,8 +115,8 @@ def colour_scale(
     low, high = limits or (float(saliency_map.min()), float(saliency_map.max()))
     if not low <= high:
         raise ValueError(f"limits must be (low, high) with low <= high, not {limits}")
-    if signed and colormap not in constants.DIVERGING_COLORMAPS:
-        colormap = constants.COLORMAP_SIGNED
+    if signed and colormap not in DIVERGING_COLORMAPS:
+        colormap = COLORMAP_SIGNED
     if low == high or limits is None and is_constant(saliency_map):
         # Room beside the only value puts it where zero is: in the middle, or at the lower end. Two colours meet in the
         # middle itself: a hair beside it, the rounding of a constant map does not show as both.
@@ -143,9 +161,7 @@ def represent_heatmap_overlaid(
     return np.rint(alpha * heatmap + (1 - alpha) * image.astype(np.float64)).astype(np.uint8)
 
 
-def compute_isolines(
-    saliency_map: np.ndarray, n_levels: int = constants.ISOLINE_LEVELS
-) -> list[tuple[float, np.ndarray]]:
+def compute_isolines(saliency_map: np.ndarray, n_levels: int = ISOLINE_LEVELS) -> list[tuple[float, np.ndarray]]:
     """
     The lines of equal value, lowest level first: (level, points), points float (M, 2) as (x, y) in pixels.
 
@@ -181,7 +197,7 @@ def _draw_isolines(canvas: np.ndarray, saliency_map: np.ndarray, colormap: str, 
 
 
 def represent_isolines(
-    saliency_map: np.ndarray, colormap: str = constants.COLORMAP, n_levels: int = constants.ISOLINE_LEVELS
+    saliency_map: np.ndarray, colormap: str = constants.COLORMAP, n_levels: int = ISOLINE_LEVELS
 ) -> np.ndarray:
     """The isolines of the map (H, W) on black, uint8 RGB (H, W, 3); levels as in `compute_isolines`."""
     saliency_map = check_map(saliency_map)
@@ -189,10 +205,7 @@ def represent_isolines(
 
 
 def represent_isolines_superimposed(
-    saliency_map: np.ndarray,
-    image: np.ndarray,
-    colormap: str = constants.COLORMAP,
-    n_levels: int = constants.ISOLINE_LEVELS,
+    saliency_map: np.ndarray, image: np.ndarray, colormap: str = constants.COLORMAP, n_levels: int = ISOLINE_LEVELS
 ) -> np.ndarray:
     """The isolines of the map on the image, uint8 RGB of the image's size."""
     return _draw_isolines(check_image(image), check_map(saliency_map), colormap, n_levels)
@@ -207,7 +220,7 @@ def _shares(saliency_map: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def represent_hard_selection(
-    saliency_map: np.ndarray, image: np.ndarray, threshold: float = constants.SELECTION_THRESHOLD
+    saliency_map: np.ndarray, image: np.ndarray, threshold: float = SELECTION_THRESHOLD
 ) -> np.ndarray:
     """
     The pixels of the image where the map, scaled to 0-1 by its minimum and maximum, is at least `threshold`.

@@ -23,6 +23,8 @@ import constants
 if TYPE_CHECKING:
     from PIL import Image
 
+MAX_DENSITY_MAP_SPREAD = 16  # of 255, between the channels of one pixel; JPEG noise of a gray map stays below
+
 EXIF_ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "HEIF")  # Pillow's names
 HEIC_SUFFIXES = (".heic", ".heif")
@@ -185,7 +187,7 @@ def read_density_map(path: str | Path, what: str = "density map") -> np.ndarray:
     image = _flatten(image, "black")
     pixels = np.asarray(image)
     spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())
-    if spread > constants.MAX_DENSITY_MAP_SPREAD:
+    if spread > MAX_DENSITY_MAP_SPREAD:
         raise ValueError(
             f"cannot read '{path}': a {what} is gray, this is a coloured picture "
             f"(its channels differ by up to {spread} of 255)"

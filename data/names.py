@@ -17,6 +17,8 @@ import constants
 from data.images import HEIC_SUFFIXES
 from utils import fold_name
 
+MAX_STEM_LENGTH = 120  # bytes of a stem of output files; file systems take 255 for a whole name
+
 T = TypeVar("T")
 
 
@@ -73,5 +75,5 @@ def _list_candidates(name: str) -> list[str]:
 
 def _make_safe(stem: str) -> str:
     """The stem without what file systems refuse: great length, reserved characters, a last dot or space."""
-    short = stem.encode(errors="replace")[: constants.MAX_STEM_LENGTH].decode(errors="ignore")
+    short = stem.encode(errors="replace")[:MAX_STEM_LENGTH].decode(errors="ignore")
     return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", short).rstrip(". ") or "_"

@@ -28,13 +28,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import constants
 from data import dataset
 from data.boxes import Box
 from data.csv_tables import read_lines, read_table, show
 from data.dataset import Sample
 from data.taxonomy import Taxonomy
 from utils import fold_name
+
+INAT_RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")  # of iNatLoc500
+INAT_SPLITS = ("train", "val", "test")
 
 
 def open_taxonomy(path: str | Path) -> Taxonomy:
@@ -113,10 +115,10 @@ def _check_leaves(path: Path, lines: Sequence[tuple[int, list[str]]], has_index:
 def read_inat_taxonomy(metadata: str | Path) -> Taxonomy:
     """The ranks of all species, read off the labels of the first split there is; ValueError for what is missing."""
     metadata = Path(metadata)
-    split = next((split for split in constants.INAT_SPLITS if (metadata / split / "class_labels.txt").is_file()), None)
+    split = next((split for split in INAT_SPLITS if (metadata / split / "class_labels.txt").is_file()), None)
     if split is None:
         raise ValueError(f"taxonomy: '{metadata}' should be a csv file, or iNatLoc500's folder with {_labels_file(0)}")
-    names = [_read_names(metadata, rank) for rank in range(len(constants.INAT_RANKS))]
+    names = [_read_names(metadata, rank) for rank in range(len(INAT_RANKS))]
     labels = [_read_pairs(metadata / split / _labels_file(rank)) for rank in range(len(names))]
     rows = {}
     for image in labels[0]:
@@ -126,7 +128,7 @@ def read_inat_taxonomy(metadata: str | Path) -> Taxonomy:
             raise ValueError(f"taxonomy: '{metadata}' has no label or name of {missing} for '{image}'") from None
         if rows.setdefault(row[0], row) != row:
             raise ValueError(f"taxonomy: '{metadata}' has species '{row[0]}' under {rows[row[0]][1:]} and {row[1:]}")
-    return Taxonomy(f"iNatLoc500 in '{metadata}'", constants.INAT_RANKS, sorted(rows.values()), metadata=metadata)
+    return Taxonomy(f"iNatLoc500 in '{metadata}'", INAT_RANKS, sorted(rows.values()), metadata=metadata)
 
 
 def read_inat_labels(metadata: str | Path, images_folder: str | Path) -> dict[str, str]:
@@ -160,7 +162,7 @@ def read_inat_boxes(metadata: str | Path, images_folder: str | Path) -> dict[str
 
 
 def _labels_file(rank: int) -> str:
-    return "class_labels.txt" if rank == 0 else f"class_labels_{constants.INAT_RANKS[rank]}.txt"
+    return "class_labels.txt" if rank == 0 else f"class_labels_{INAT_RANKS[rank]}.txt"
 
 
 def _read_names(metadata: Path, rank: int) -> dict[str, str]:
@@ -185,7 +187,7 @@ def _read_rows(path: Path, n_columns: int) -> Sequence[list[str]]:
 
 def _split_of(folder: Path) -> str:
     name = folder.resolve().name
-    if name not in constants.INAT_SPLITS:
-        wanted = ", ".join(constants.INAT_SPLITS)
+    if name not in INAT_SPLITS:
+        wanted = ", ".join(INAT_SPLITS)
         raise ValueError(f"a folder of iNatLoc500's images is called one of {wanted}; got '{folder}'")
     return name

@@ -15,8 +15,9 @@ Cost per image: one forward pass, and K times the layers behind the feature map 
 import numpy as np
 import tensorflow as tf
 
-import constants
 from explainers.base import Explainer
+
+ABLATION_VALUES = 2**22  # numbers of ablated features held at a time per image: 16 MB
 
 
 class AblationCAM(Explainer):
@@ -32,7 +33,7 @@ class AblationCAM(Explainer):
             features, head, rest = classifier.split(images)
             n_channels = head.shape[-1]
             size = head.shape[1:-1].num_elements() or 1
-            together = min(n_channels, max(1, constants.ABLATION_VALUES // (size * n_channels)))
+            together = min(n_channels, max(1, ABLATION_VALUES // (size * n_channels)))
 
             def score_without(first):  # the channels first, first + 1, ... -> (together, n)
                 keep = 1 - tf.one_hot(first + tf.range(together), n_channels, dtype=head.dtype)

@@ -121,7 +121,7 @@ METHODS = {
         Method("GRADIENT_INPUT", "explainers.gradient_input", "GradientInput"),
         Method("SMOOTHGRAD", "explainers.smoothgrad", "SmoothGrad", (
             Option("over", constants.SMOOTHGRAD_OVER, "the gradient method that is smoothed", str.upper,
-                   choices=tuple(constants.SMOOTHGRAD_METHODS)),
+                   choices=constants.SMOOTHGRAD_METHODS),
             Option("n_samples", constants.SMOOTHGRAD_N_SAMPLES, "noisy copies per image", int),
             Option("noise", constants.SMOOTHGRAD_NOISE, "sigma as a share of the image's max - min", float),
             Option("variant", constants.SMOOTHGRAD_VARIANT, "what is averaged: gradients, squares or magnitudes",

@@ -9,12 +9,12 @@ SmoothGrad-Squared), 'absolute' their magnitudes. All images are given the same 
 Cost per image: n_samples times that of the method it smooths.
 """
 
-import importlib
 from collections.abc import Callable
 
 import numpy as np
 
 import constants
+from explainers.registry import METHODS
 from explainers.vanilla_gradient import VanillaGradient
 
 AVERAGED: dict[str, Callable] = {"mean": np.asarray, "squared": np.square, "absolute": np.abs}
@@ -48,8 +48,7 @@ class SmoothGrad(VanillaGradient):
                 f"n_samples should be 1 or more, noise 0 to 10 and variant one of {', '.join(AVERAGED)}; "
                 f"given: {n_samples}, {noise}, {variant!r}"
             )
-        module, class_name = constants.SMOOTHGRAD_METHODS[over]
-        method = getattr(importlib.import_module(module), class_name)
+        method = METHODS[over].load()
         self.method = method(self.classifier, None, img_array, class_index, batch_size=self.batch_size)
         self.signed = method.signed and variant == "mean"
         self.over, self.n_samples, self.noise, self.variant = over, n_samples, noise, variant

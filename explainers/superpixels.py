@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import constants
+LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
 
 
 def segment(image: np.ndarray, seed: int) -> np.ndarray:
@@ -13,7 +13,7 @@ def segment(image: np.ndarray, seed: int) -> np.ndarray:
 
     # The seed is `random_seed` in older releases of scikit-image, `rng` in newer; the wrapper drops the other.
     seeds = {"random_seed": seed, "rng": seed}
-    quickshift = SegmentationAlgorithm("quickshift", **seeds, **constants.LIME_QUICKSHIFT)
+    quickshift = SegmentationAlgorithm("quickshift", **seeds, **LIME_QUICKSHIFT)
     labels = quickshift(image.astype(np.float64) / 255)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 

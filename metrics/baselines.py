@@ -14,13 +14,15 @@ import numpy as np
 import constants
 from metrics.common import check_image
 
+CENTRE_SIGMA = 0.25  # of the height and of the width
+
 
 def random_map(height: int, width: int, seed: int = constants.SEED) -> np.ndarray:
     """Uniform noise in [0, 1), float32 (height, width)."""
     return np.random.default_rng(seed).random((height, width), dtype=np.float32)
 
 
-def centre_gaussian(height: int, width: int, sigma: float = constants.CENTRE_SIGMA) -> np.ndarray:
+def centre_gaussian(height: int, width: int, sigma: float = CENTRE_SIGMA) -> np.ndarray:
     """A Gaussian in the middle, float32 (height, width) in (0, 1]; sigma: a share of the height and of the width."""
     if sigma <= 0:
         raise ValueError(f"sigma must be positive; got {sigma}")

@@ -29,6 +29,13 @@ import numpy as np
 import constants
 from metrics.common import Predict, Undefined, check_image, check_image_and_map, measure_scores, scale_map, split_evenly
 
+MUFIDELITY_N_SAMPLES = 200  # subsets of cells
+MUFIDELITY_GRID_SIZE = 9  # cells along a side
+MUFIDELITY_SHARE = 0.2  # of the cells, in a subset
+MUFIDELITY_BASELINE = 0.0  # grey value, 0-255, that a cell of the subset is set to
+SENSITIVITY_N_SAMPLES = 10
+SENSITIVITY_RADIUS = 5.1  # grey values, 0-255, that a pixel changes by at most: 2 %
+
 Explain = Callable[[np.ndarray], np.ndarray]  # float32 RGB 0-255 (n, H, W, 3) -> maps (n, H, W)
 CORRELATIONS = ("pearson", "spearman")
 
@@ -55,10 +62,10 @@ def calculate_mufidelity(
     saliency_map: np.ndarray,
     class_index: int,
     *,
-    n_samples: int = constants.MUFIDELITY_N_SAMPLES,
-    grid_size: int = constants.MUFIDELITY_GRID_SIZE,
-    share: float = constants.MUFIDELITY_SHARE,
-    baseline: float = constants.MUFIDELITY_BASELINE,
+    n_samples: int = MUFIDELITY_N_SAMPLES,
+    grid_size: int = MUFIDELITY_GRID_SIZE,
+    share: float = MUFIDELITY_SHARE,
+    baseline: float = MUFIDELITY_BASELINE,
     correlation: str = "pearson",
     seed: int = constants.SEED,
     batch_size: int = constants.BATCH_SIZE,
@@ -121,8 +128,8 @@ def calculate_sensitivity(
     explain: Explain,
     img_array: np.ndarray,
     *,
-    n_samples: int = constants.SENSITIVITY_N_SAMPLES,
-    radius: float = constants.SENSITIVITY_RADIUS,
+    n_samples: int = SENSITIVITY_N_SAMPLES,
+    radius: float = SENSITIVITY_RADIUS,
     seed: int = constants.SEED,
     batch_size: int = constants.BATCH_SIZE,
 ) -> float:

@@ -32,6 +32,9 @@ import numpy as np
 import constants
 from metrics.common import Undefined, scale_map
 
+AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
+AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
+
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 AUC_JUDD_VARIANTS = ("mit", "ranks")
 
@@ -84,8 +87,8 @@ def calculate_auc_borji(
     fixations: np.ndarray,
     saliency_map: np.ndarray,
     *,
-    n_splits: int = constants.AUC_N_SPLITS,
-    step: float = constants.AUC_STEP,
+    n_splits: int = AUC_N_SPLITS,
+    step: float = AUC_STEP,
     seed: int = constants.SEED,
 ) -> float:
     """AUC-Borji of a map (H, W): in [0, 1], 0.5 by chance, higher is better.
@@ -104,8 +107,8 @@ def calculate_sauc(
     saliency_map: np.ndarray,
     other_fixations: np.ndarray,
     *,
-    n_splits: int = constants.AUC_N_SPLITS,
-    step: float = constants.AUC_STEP,
+    n_splits: int = AUC_N_SPLITS,
+    step: float = AUC_STEP,
     seed: int = constants.SEED,
 ) -> float:
     """Shuffled AUC of a map (H, W): in [0, 1], 0.5 for a map that knows only where people look on any image.

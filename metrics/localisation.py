@@ -38,6 +38,9 @@ import utils
 from metrics import agreement
 from metrics.common import Undefined, is_constant
 
+BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
+BOX_IOU = 0.5  # with the object's box, from which on a box is right
+
 METRICS = ("iou", "pointing_game", "energy_pointing_game")
 
 
@@ -127,7 +130,7 @@ def measure_entropy(saliency_map: np.ndarray) -> float:
 
 
 # --- MaxBoxAcc ---------------------------------------------------------------------------------------------
-def region_boxes(saliency_map: np.ndarray, n_thresholds: int = constants.BOX_THRESHOLDS) -> np.ndarray:
+def region_boxes(saliency_map: np.ndarray, n_thresholds: int = BOX_THRESHOLDS) -> np.ndarray:
     """x0, y0, x1, y1 of box(s, t) for t = 0, 1 / n, ..., (n - 1) / n: int (n, 4), of a map (H, W).
 
     A threshold above which nothing is, as every one of a constant map, has the empty box 0, 0, 0, 0.
@@ -155,7 +158,7 @@ def box_ious(boxes: np.ndarray, truth: Sequence[Sequence[float]]) -> np.ndarray:
     return (both / (sum(areas) - both)).max(axis=1)
 
 
-def max_box_acc(ious: np.ndarray, least: float = constants.BOX_IOU) -> tuple[float, float]:
+def max_box_acc(ious: np.ndarray, least: float = BOX_IOU) -> tuple[float, float]:
     """(MaxBoxAcc, the threshold that reaches it, the lowest of several) of IoUs (N images, n thresholds)."""
     shares = (np.asarray(ious) >= least).mean(axis=0)
     best = int(shares.argmax())

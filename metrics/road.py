@@ -22,6 +22,9 @@ import numpy as np
 import constants
 from metrics.common import Predict, check_image_and_map, measure_scores, rank_pixels, scale_map, split_evenly
 
+ROAD_PERCENTAGES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the pixels, that are imputed
+ROAD_NOISE = 2.55  # grey values, 0-255: deviation of what is added to an imputed value
+
 DISSECTED = 16  # pixels of a block that is not divided further
 
 
@@ -31,8 +34,8 @@ def calculate_road(
     saliency_map: np.ndarray,
     class_index: int,
     *,
-    percentages: Sequence[float] = constants.ROAD_PERCENTAGES,
-    noise: float = constants.ROAD_NOISE,
+    percentages: Sequence[float] = ROAD_PERCENTAGES,
+    noise: float = ROAD_NOISE,
     seed: int = constants.SEED,
     batch_size: int = constants.BATCH_SIZE,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:

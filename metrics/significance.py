@@ -25,6 +25,9 @@ import numpy as np
 
 import constants
 
+N_RESAMPLES = 10_000  # of the bootstrap
+CONFIDENCE = 0.95  # of an interval
+
 COUNTS_HELD = 2**20  # numbers of a block of draws: 8 MB
 EXACT_UP_TO = 50  # images that differ, for an exact p-value
 
@@ -43,10 +46,7 @@ class Pair(NamedTuple):
 
 
 def bootstrap_interval(
-    values: np.ndarray,
-    n_resamples: int = constants.N_RESAMPLES,
-    seed: int = constants.SEED,
-    level: float = constants.CONFIDENCE,
+    values: np.ndarray, n_resamples: int = N_RESAMPLES, seed: int = constants.SEED, level: float = CONFIDENCE
 ) -> tuple[float, float] | None:
     """(low, high) of the mean of values (n,); None if fewer than two of them are defined (not NaN)."""
     low, high = bootstrap_intervals(np.asarray(values, np.float64)[:, None], n_resamples, seed, level)[0]
@@ -54,10 +54,7 @@ def bootstrap_interval(
 
 
 def bootstrap_intervals(
-    values: np.ndarray,
-    n_resamples: int = constants.N_RESAMPLES,
-    seed: int = constants.SEED,
-    level: float = constants.CONFIDENCE,
+    values: np.ndarray, n_resamples: int = N_RESAMPLES, seed: int = constants.SEED, level: float = CONFIDENCE
 ) -> np.ndarray:
     """The intervals (k, 2) of the means of the columns of values (n, k), rows being images; NaN is an undefined value.
 

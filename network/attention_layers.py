@@ -31,6 +31,8 @@ import constants
 from network import layer_graph
 from network.transfer import HEAD_LAYER, POOLING_LAYER, Backbone
 
+MIL_EMBEDDING = 96  # numbers that a patch is embedded in
+
 PATCHES_LAYER, INSTANCES_LAYER, ATTENTION_LAYER, WEIGHTED_LAYER = "patches", "instances", "attention", "weighted"
 
 
@@ -46,7 +48,7 @@ class Bags:
     patch_stride: int | None = None
     gated: bool = False
     units: int = constants.MIL_ATTENTION_UNITS
-    embedding: int = constants.MIL_EMBEDDING
+    embedding: int = MIL_EMBEDDING
 
     def place(self, height: int, width: int, step: int) -> tuple[int, int]:
         """(p, s) for images of that size and a backbone whose positions are `step` pixels apart.

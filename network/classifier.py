@@ -31,6 +31,8 @@ from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.subclassed import open_model
 from utils import find_model_name
 
+INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
+
 Target = Callable  # what the model gives for n images -> a number for each, (n,)
 
 
@@ -91,7 +93,7 @@ class Classifier:
         self.precision, self.batch_size, self.output_name = precision, batch_size, output_name
         self.target = target
         model_reading.check_weights(model)
-        side = zoo[2] if zoo else constants.INPUT_SIZE
+        side = zoo[2] if zoo else INPUT_SIZE
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
         shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)

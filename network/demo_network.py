@@ -15,6 +15,8 @@ from keras import layers
 
 import constants
 
+DEMO_STAGES = ((24, 1), (48, 2), (96, 2))  # filters and stride of its residual blocks
+
 
 def build_demo_network(input_size: int = constants.DEMO_INPUT_SIZE) -> keras.Model:
     """The network without a head: images (n, S, S, 3), preprocessed to [-1, 1], to features (n, S/8, S/8, 96).
@@ -24,8 +26,8 @@ def build_demo_network(input_size: int = constants.DEMO_INPUT_SIZE) -> keras.Mod
     if input_size % 8:
         raise ValueError(f"input_size must be a multiple of 8; got {input_size}")
     images = keras.Input((input_size, input_size, 3), name="images")
-    x = _convolve(images, constants.DEMO_STAGES[0][0], 5, 2, "stem_conv")
-    for stage, (n_filters, stride) in enumerate(constants.DEMO_STAGES, start=1):
+    x = _convolve(images, DEMO_STAGES[0][0], 5, 2, "stem_conv")
+    for stage, (n_filters, stride) in enumerate(DEMO_STAGES, start=1):
         x = _residual_block(x, n_filters, stride, f"stage{stage}")
     return keras.Model(images, _activate(x, "post"), name="resnet_demo")
 

@@ -28,6 +28,9 @@ from network.model_config_check import OF_APPLICATIONS, check_config
 from network.saved_models import load_saved_model
 from utils import find_model_name
 
+DEMO_MODEL_PATH = "demo_resnet.keras"
+TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, main.py looks there
+
 SETTINGS_ENTRY = "classifier.json"
 MAX_SETTINGS = 2**24  # bytes: the names and ids of 100,000 classes
 MAX_CONFIG = 2**28  # bytes of a model's layers in words; those of the largest network of keras.applications are 2**20
@@ -199,7 +202,7 @@ def _first_line(error: Exception | str) -> str:
 # --- classifiers -----------------------------------------------------------------------------------------
 def trained_model_path(model_name: str) -> Path:
     """Where `train.py` writes the model of that name, and where `main.py` looks for it."""
-    return Path(constants.TRAINED_MODELS_FOLDER) / f"{model_name}.keras"
+    return Path(TRAINED_MODELS_FOLDER) / f"{model_name}.keras"
 
 
 def load_classifier(
@@ -248,7 +251,7 @@ def load_classifier(
 def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:
     if model_path is not None:
         return Path(model_path), f"the model file {model_path}"
-    embedded = Path(__file__).with_name(constants.DEMO_MODEL_PATH), "the embedded demonstration network"
+    embedded = Path(__file__).with_name(DEMO_MODEL_PATH), "the embedded demonstration network"
     if model_name is None:
         return embedded
     trained = trained_model_path(model_name)

@@ -26,6 +26,10 @@ import tensorflow as tf
 import constants
 from network.operations import Operations, recompute
 
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet mean, 0-255
+TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
+TORCH_STD_RGB = (0.229, 0.224, 0.225)
+
 OWN = "own"  # the mode of a model whose preprocessor stands beside its layers
 AUTO = "auto"
 EVEN_PICTURES = np.array(  # RGB; the first three are grey
@@ -58,11 +62,11 @@ def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
     if preprocessing == "unit":
         return images / 255.0
     if preprocessing == "caffe":
-        return images[..., ::-1] - tf.constant(constants.CAFFE_MEAN_BGR)
+        return images[..., ::-1] - tf.constant(CAFFE_MEAN_BGR)
     if preprocessing == "tf":
         return images / 127.5 - 1.0
     if preprocessing == "torch":
-        mean, std = tf.constant(constants.TORCH_MEAN_RGB), tf.constant(constants.TORCH_STD_RGB)
+        mean, std = tf.constant(TORCH_MEAN_RGB), tf.constant(TORCH_STD_RGB)
         return (images / 255.0 - mean) / std
     if preprocessing != "none":
         raise ValueError(

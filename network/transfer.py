@@ -20,6 +20,8 @@ from network.classifier import Classifier
 from network.demo_network import build_demo_network
 from utils import find_model_name
 
+FINE_TUNED_SHARE = 0.2  # of the layers with weights, where the backbone's last block is not known by name
+
 POOLING_LAYER, HEAD_LAYER = "head_pooling", "head_predictions"
 
 
@@ -157,7 +159,7 @@ def choose_first_layer(backbone: Backbone, wanted: str | None) -> str:
     with_weights = [layer.name for layer in backbone.model.layers if layer.weights]
     if wanted is None:
         usual = constants.ZOO[backbone.model_name][4] if backbone.model_name in constants.ZOO else None
-        return usual if usual in names else with_weights[-max(1, round(constants.FINE_TUNED_SHARE * len(with_weights)))]
+        return usual if usual in names else with_weights[-max(1, round(FINE_TUNED_SHARE * len(with_weights)))]
     if wanted not in names:
         raise ValueError(f"fine_tune_from: no layer '{wanted}'; among its last: {', '.join(with_weights[-30:])}")
     if not set(names[names.index(wanted) :]) & set(with_weights):

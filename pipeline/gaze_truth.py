@@ -24,6 +24,10 @@ from data.density_maps import DensityMean
 from metrics import baselines
 from metrics.catalogue import DENSITY, POINTS
 
+SAUC_IMAGES = 10  # other images whose fixations are the negatives of the shuffled AUC
+OTHERS_SIDE = 96  # pixels of the square grid on which density maps of several images are averaged
+PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each other
+
 
 class GazeTruth:
     """The gaze of the samples of a data set, of which a run may explain but a few.
@@ -72,11 +76,11 @@ class GazeTruth:
         return baselines.centre_gaussian(height, width)
 
     def other_points(self, sample: Sample, height: int, width: int) -> np.ndarray:
-        """The fixations (M, 2) of up to `constants.SAUC_IMAGES` other images, drawn by the seed, at their places in
+        """The fixations (M, 2) of up to `SAUC_IMAGES` other images, drawn by the seed, at their places in
         this image: relative to its size."""
         others = [other for other in self.samples if other.fixations is not None and other.name != sample.name]
         rng = np.random.default_rng([self.seed, zlib.crc32(sample.name.encode(errors="surrogateescape"))])
-        drawn = rng.permutation(len(others))[: constants.SAUC_IMAGES]
+        drawn = rng.permutation(len(others))[:SAUC_IMAGES]
         found = [self._relative_points(others[index]) for index in drawn]
         return np.concatenate([np.empty((0, 2)), *found]) * (width, height)
 
@@ -103,11 +107,11 @@ class GazeTruth:
         return "no image has fixations of two observers or more" if row == "PEOPLE" else "no other image has gaze"
 
     def halves(self, sample: Sample, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Density maps of two halves of the observers, `constants.PEOPLE_SPLITS` times; ValueError for fewer."""
+        """Density maps of two halves of the observers, `PEOPLE_SPLITS` times; ValueError for fewer."""
         observers = self._observers(sample, height, width)
         rng = np.random.default_rng([self.seed, len(observers)])
         sigma = self.sigma(height, width)
-        for _ in range(constants.PEOPLE_SPLITS):
+        for _ in range(PEOPLE_SPLITS):
             order = rng.permutation(len(observers))
             parts = order[: len(order) // 2], order[len(order) // 2 :]
             yield tuple(
@@ -140,7 +144,7 @@ class GazeTruth:
     @functools.cached_property
     def _mean_density(self) -> tuple[DensityMean, set[str]]:
         """The mean density map of all images on one grid, and the names of the images that are in it."""
-        mean, known = DensityMean(constants.OTHERS_SIDE, constants.OTHERS_SIDE), set()
+        mean, known = DensityMean(OTHERS_SIDE, OTHERS_SIDE), set()
         for sample in self.samples:
             if self.kinds(sample):
                 try:

@@ -36,6 +36,8 @@ from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
 
+PATHS_SHOWN = 12  # figures named on the screen at the end of a run
+
 
 @dataclass(frozen=True)
 class Run:
@@ -225,9 +227,9 @@ def print_failures(failed: Sequence[Record]) -> None:
 
 def print_paths(paths: Sequence, show: bool) -> None:
     """Says where the figures are, and opens them if asked to."""
-    for path in paths[: constants.PATHS_SHOWN]:
+    for path in paths[:PATHS_SHOWN]:
         print(printable(str(path)))
-    if len(paths) > constants.PATHS_SHOWN:
+    if len(paths) > PATHS_SHOWN:
         folder = os.path.commonpath([path.parent for path in paths])
         print(f"... {len(paths)} figures in {printable(folder)}")
     if show:

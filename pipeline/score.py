@@ -19,6 +19,8 @@ from network.classifier import Classifier
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 
+MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
+
 Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
 
 
@@ -135,7 +137,7 @@ class Scorer:
     def _measure_curves(self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
         n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
-        on_mean = self.protocol in constants.MEAN_COLOUR_PROTOCOLS
+        on_mean = self.protocol in MEAN_COLOUR_PROTOCOLS
         mean_colour = self.classifier.mean_colour if on_mean else None
         curves = {}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-import constants
+from data.taxonomy_files import INAT_RANKS
 
 SPECIES = {  # as published: species -> genus ... kingdom
     "Cyprinus carpio": ("Cyprinus", "Cyprinidae", "Cypriniformes", "Actinopterygii", "Chordata", "Animalia"),
@@ -19,7 +19,7 @@ def write_inat_loc(folder):
         "test": [f"test/{SPECIES[name][3]}/{name}/{number}.jpg" for name in SPECIES for number in (1, 2)],
     }
     metadata = folder / "metadata"
-    for rank, level in enumerate(constants.INAT_RANKS):
+    for rank, level in enumerate(INAT_RANKS):
         ending = f"_{level}" if rank else ""
         of = {name: (name, *above)[rank] for name, above in SPECIES.items()}
         nodes = list(dict.fromkeys(of.values()))

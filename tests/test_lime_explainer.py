@@ -6,7 +6,7 @@ from lime.lime_image import LimeImageExplainer
 from planted import BLUE, GREEN, RED, SIDE, picture, square
 from skimage.segmentation import quickshift
 
-import constants
+from explainers.superpixels import LIME_QUICKSHIFT
 from lime_explainer import LimeExplainer
 
 
@@ -47,7 +47,7 @@ def test_superpixels_are_quickshift_on_the_image_in_0_to_1(planted_classifier, i
     segments = quick(planted_classifier, image, RED, seed=9).segment(image)
     expected = quickshift(image / 255, kernel_size=4, max_dist=200, ratio=0.2, rng=9)
     np.testing.assert_array_equal(segments, expected)
-    assert constants.LIME_QUICKSHIFT == {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
+    assert LIME_QUICKSHIFT == {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
     assert len(np.unique(segments)) > 4
 
 

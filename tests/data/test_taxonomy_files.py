@@ -4,8 +4,8 @@ import pytest
 from inat_loc_files import SPECIES, write_rows
 from test_train import folders, read_table, run, saved_model  # noqa: F401 red and green squares, a saved model
 
-import constants
 from data.taxonomy_files import (
+    INAT_RANKS,
     list_labelled,
     list_samples,
     open_taxonomy,
@@ -72,7 +72,7 @@ def test_a_missing_file_is_named():
 
 def test_the_ranks_are_the_levels_from_species_to_kingdom(inat_loc):
     taxonomy = open_taxonomy(inat_loc / "metadata")
-    assert taxonomy.levels == constants.INAT_RANKS and taxonomy.metadata == inat_loc / "metadata"
+    assert taxonomy.levels == INAT_RANKS and taxonomy.metadata == inat_loc / "metadata"
     match = taxonomy.match(list(SPECIES))
     assert [len(level.class_names) for level in match.levels] == [3, 3, 2, 2, 2, 1, 1]
     assert match.levels[3].class_names == ["Cypriniformes", "Anseriformes"]

@@ -7,7 +7,7 @@ from keras import layers
 from planted import DATA, assert_close, draw_weights, noise, residual_backbone
 from twins import at_feature_size, residual_model, tiny_image, tiny_model
 
-import constants
+from explainers import ablationcam
 from explainers.ablationcam import AblationCAM
 from network.classifier import Classifier
 
@@ -96,7 +96,7 @@ def naive_scores(tail, images):
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_logits_without_a_channel_are_those_of_a_network_built_without_it(tail, together, monkeypatch):
-    monkeypatch.setattr(constants, "ABLATION_VALUES", together * 8 * 8 * K)  # 2 and 3 channels do not divide K
+    monkeypatch.setattr(ablationcam, "ABLATION_VALUES", together * 8 * 8 * K)  # 2 and 3 channels do not divide K
     images, class_index = noise(3, side=16), np.array([2, 0, 1], dtype=np.int32)
     logits, without = naive_scores(tail, images)
     explainer = AblationCAM(Classifier(network(tail), layer_name="chosen"), None, images, class_index)

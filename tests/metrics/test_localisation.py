@@ -4,11 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-import constants
 from data.boxes import Box, box_mask
 from metrics import localisation
 from metrics.common import Undefined
-from metrics.localisation import box_ious, max_box_acc, measure_area, measure_entropy, region_boxes
+from metrics.localisation import BOX_THRESHOLDS, box_ious, max_box_acc, measure_area, measure_entropy, region_boxes
 
 
 def point(row, column, shape=(40, 60)):
@@ -192,7 +191,7 @@ def test_it_is_its_naive_twin_at_all_thresholds():
     saliency_map = cv2.GaussianBlur(np.random.default_rng(1).random((30, 40)).astype(np.float32), (9, 9), 0)
     scaled = (saliency_map - saliency_map.min()) / (saliency_map.max() - saliency_map.min())
     boxes = region_boxes(saliency_map)
-    assert len(boxes) == constants.BOX_THRESHOLDS
+    assert len(boxes) == BOX_THRESHOLDS
     for place in range(0, len(boxes), 7):
         kept = np.floor(255 * scaled) > np.floor(255 * place / len(boxes))
         n_parts, labels = cv2.connectedComponents(kept.astype(np.uint8), connectivity=8)

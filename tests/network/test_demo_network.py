@@ -10,9 +10,10 @@ import utils
 from gradcam import GradCAM
 from network import model_files
 from network.demo_network import build_demo_network
+from network.model_files import DEMO_MODEL_PATH
 from scenes import demo_data
 
-DEMO_MODEL = ROOT / "network" / constants.DEMO_MODEL_PATH
+DEMO_MODEL = ROOT / "network" / DEMO_MODEL_PATH
 
 
 def test_the_network_sees_128_pixels_or_more_and_its_last_map_is_8_x_8_or_finer():

@@ -15,7 +15,7 @@ import constants
 from network import model_files, zoo
 from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
-from network.model_files import load_classifier, load_model, read_loss, read_settings, save_model
+from network.model_files import DEMO_MODEL_PATH, load_classifier, load_model, read_loss, read_settings, save_model
 from network.weight_files import build_filled
 
 SETTINGS = {
@@ -496,7 +496,7 @@ def test_class_names_may_be_given_for_an_imagenet_network(in_folder, imagenet):
 
 
 def test_without_a_name_it_is_the_embedded_network(in_folder, imagenet, monkeypatch):
-    save_model(planted_model(), in_folder / constants.DEMO_MODEL_PATH, {"class_names": list("emb")})
+    save_model(planted_model(), in_folder / DEMO_MODEL_PATH, {"class_names": list("emb")})
     monkeypatch.setattr(model_files, "__file__", str(in_folder / "model_files.py"))
     for name in (None, constants.MODEL_NAME_DEMO):
         classifier, source = load_classifier(name)

@@ -10,7 +10,15 @@ from planted import DATA, draw_weights, noise
 import constants
 from network.classifier import Classifier
 from network.model_files import load_classifier, save_model
-from network.preprocessing import OWN, doubt_probabilities, prepare, preprocess
+from network.preprocessing import (
+    CAFFE_MEAN_BGR,
+    OWN,
+    TORCH_MEAN_RGB,
+    TORCH_STD_RGB,
+    doubt_probabilities,
+    prepare,
+    preprocess,
+)
 
 MEAN_0_255, DEVIATION_0_255 = [127.5, 117.0, 105.0], [64.0, 63.0, 60.0]
 
@@ -122,13 +130,13 @@ SCALES = {
     "a layer of one's own": (lambda: [Scale()], "x / 127.5 - 1"),
     "scaled and then resized": (lambda: [Scale(), layers.Resizing(20, 20)], "x / 127.5 - 1"),
     "caffe": (
-        lambda: [layers.Lambda(lambda x: x[..., ::-1] - tf.constant(constants.CAFFE_MEAN_BGR))],
+        lambda: [layers.Lambda(lambda x: x[..., ::-1] - tf.constant(CAFFE_MEAN_BGR))],
         "BGR minus the ImageNet mean",
     ),
     "torch": (
         lambda: [
             layers.Rescaling(1 / 255),
-            layers.Normalization(mean=constants.TORCH_MEAN_RGB, variance=np.square(constants.TORCH_STD_RGB)),
+            layers.Normalization(mean=TORCH_MEAN_RGB, variance=np.square(TORCH_STD_RGB)),
         ],
         "(x / 255 - mean) / std of ImageNet",
     ),
@@ -163,7 +171,7 @@ FOR_UNIT = {
     "Rescaling(2, -1)": lambda: [layers.Rescaling(2, -1)],
     "a batch norm of 0-1": lambda: [adapted_batch_norm(np.array(MEAN_0_255) / 255, np.array(DEVIATION_0_255) / 255)],
     "torch's normalisation alone": lambda: [
-        layers.Normalization(mean=constants.TORCH_MEAN_RGB, variance=np.square(constants.TORCH_STD_RGB))
+        layers.Normalization(mean=TORCH_MEAN_RGB, variance=np.square(TORCH_STD_RGB))
     ],
 }
 

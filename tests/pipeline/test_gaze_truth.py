@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import constants
 from data import density_maps
 from data.dataset import Sample
 from data.fixations import Fixations
 from metrics.catalogue import DENSITY, POINTS
-from pipeline.gaze_truth import GazeTruth
+from pipeline.gaze_truth import PEOPLE_SPLITS, SAUC_IMAGES, GazeTruth
 
 SIDE = 40
 
@@ -72,9 +71,9 @@ def test_the_points_of_others_come_from_other_images_at_their_places_in_this_one
 
 
 def test_at_most_so_many_other_images_are_drawn_and_always_the_same(sample):
-    samples = [sample(str(n), fixations=fixations([(n, n)])) for n in range(constants.SAUC_IMAGES + 5)]
+    samples = [sample(str(n), fixations=fixations([(n, n)])) for n in range(SAUC_IMAGES + 5)]
     drawn = GazeTruth(samples).other_points(samples[3], SIDE, 2 * SIDE)
-    assert len(drawn) == len({tuple(point) for point in drawn}) == constants.SAUC_IMAGES
+    assert len(drawn) == len({tuple(point) for point in drawn}) == SAUC_IMAGES
     assert [3, 3] not in drawn.tolist()
     np.testing.assert_array_equal(GazeTruth(samples).other_points(samples[3], SIDE, 2 * SIDE), drawn)
 
@@ -117,7 +116,7 @@ def test_halves_share_no_observer_and_leave_none_out(sample):
     observers = [[(15 * n + 5, 20)] for n in range(5)]
     truth = GazeTruth([sample("a", fixations=fixations(*observers))], sigma_px=1)
     pairs = list(truth.halves(truth.samples[0], SIDE, 2 * SIDE))
-    assert len(pairs) == constants.PEOPLE_SPLITS
+    assert len(pairs) == PEOPLE_SPLITS
     for one, other in pairs:
         seen = [[part[20, x] > 0.9 for ((x, _),) in observers] for part in (one, other)]
         assert np.logical_xor(*seen).all() and sorted(map(sum, seen)) == [2, 3]
