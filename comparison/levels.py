@@ -121,7 +121,8 @@ def _load_samples(args: argparse.Namespace, taxonomy: Taxonomy | None, namer) ->
 
 def _open_coarse(path: str, args: argparse.Namespace, taxonomy: Taxonomy) -> Column:
     """The column of a model that was trained on one level."""
-    options = {"trust_model": args.trust_model, "precision": args.precision, "batch_size": args.batch_size}
+    names = ("trust_model", "custom_objects", "precision", "batch_size")
+    options = {name: getattr(args, name) for name in names}
     classifier, source = model_files.load_classifier(None, model_path=path, **options)
     try:
         return Column(taxonomy.match(classifier.class_names).levels[0], classifier, source, True)
