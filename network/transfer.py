@@ -79,7 +79,7 @@ def _load_weights(model_name: str | None, path: Path) -> Backbone:
     if model_name is None:
         raise ValueError(f"weights: '{path}' holds weights alone; --model_name tells the network they are of")
     reasons = []
-    for include_top in (False, True) if model_name in constants.ZOO else (False,):
+    for include_top in (True, False) if model_name in constants.ZOO else (False,):
         backbone = _build(model_name, None, include_top)
         try:
             weight_files.fill(backbone.model, path)
@@ -87,7 +87,7 @@ def _load_weights(model_name: str | None, path: Path) -> Backbone:
             reasons.append(str(error).strip().splitlines()[0])
             continue
         return cut_head(backbone.model, model_name, {}) if include_top else backbone
-    raise ValueError(f"weights: '{path}' does not fit {model_name}: {reasons[0]}")
+    raise ValueError(f"weights: '{path}' does not fit {model_name}: {reasons[-1]}")
 
 
 def cut_head(model: keras.Model, model_name: str | None, settings: dict) -> Backbone:
