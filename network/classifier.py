@@ -364,6 +364,8 @@ class Classifier:
     def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
         self.require_layer()
+        if tf.executing_eagerly():  # as in `forward`
+            return self.compiled("layer inputs", lambda images: self.layer_inputs(images))(images)
         inputs = None
 
         def call(path, layer, args, kwargs):

@@ -103,7 +103,7 @@ def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
         (["--layer_name=colour"], "colours"),
         (["--channel=3"], "3 channels, 0 to 2; given: 3"),
         (["--channel=3-1"], "0-15,151"),
-        (["--test_images_folder_path=nowhere"], "no folder 'nowhere'"),
+        (["--test_images_folder_path=nowhere"], "--test_images_folder_path: there is no file or folder"),
         (["--test_fixations_path=scanpaths"], "unrecognized arguments: --test_fixations_path"),
     ],
 )

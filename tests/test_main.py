@@ -235,7 +235,7 @@ def test_a_bad_flag_does_not_cost_the_run_that_was_to_be_overwritten(work, undra
 
 # --- bad folders and models ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "content, words", [(None, "there is no folder"), ((), "it is empty"), (("a.txt", "b.csv"), "2 other files")]
+    "content, words", [(None, "there is no file or folder"), ((), "it is empty"), (("a.txt", "b.csv"), "2 other files")]
 )
 def test_a_folder_without_images_is_refused(work, capsys, content, words):
     for name in ("folder", *(f"folder/{name}" for name in content or ())) if content is not None else ():
@@ -291,7 +291,10 @@ def test_a_missing_library_is_told_with_where_to_read_on(work, monkeypatch, caps
         (["--model_path=m.h5", "--model_name=VGG16"], ("VGG16", "m.h5")),
     ],
 )
-def test_the_model_is_the_one_asked_for(monkeypatch, flags, wanted):
+def test_the_model_is_the_one_asked_for(tmp_path, monkeypatch, flags, wanted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    Image.fromarray(picture(RED)).save(tmp_path / "images" / "a.png")
     asked = []
 
     def load_classifier(model_name, *, model_path, **options):
