@@ -174,7 +174,8 @@ class Classifier:
     def _look_at(self, layer) -> "Classifier":
         self._layer, self._compiled = layer, {}
         self.reading = None if layer is None else self._read(layer)
-        self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+        with tf.init_scope():  # it may be asked for while a graph is traced
+            self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.views = [self]
         return self
 
