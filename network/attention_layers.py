@@ -29,11 +29,12 @@ from keras import layers, ops
 
 import constants
 from network import layer_graph
+from network.layer_graph import PATCHES_LAYER
 from network.transfer import HEAD_LAYER, POOLING_LAYER, Backbone
 
 MIL_EMBEDDING = 96  # numbers that a patch is embedded in
 
-PATCHES_LAYER, INSTANCES_LAYER, ATTENTION_LAYER, WEIGHTED_LAYER = "patches", "instances", "attention", "weighted"
+INSTANCES_LAYER, ATTENTION_LAYER, WEIGHTED_LAYER = "instances", "attention", "weighted"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from network import geometry, tokens
-from network.layer_graph import Step
+from network.layer_graph import PATCHES_LAYER, Step
 
 KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
     keras.layers.MaxPooling2D,
@@ -49,8 +49,18 @@ class Layers:
         """How the step's output is a feature map, by its carried places; None where they are not understood."""
         key = id(step.output)
         if key not in self._readings:
-            self._readings[key] = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
+            carried = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
+            self._readings[key] = carried or self._over_patches(step)
         return self._readings[key]
+
+    def _over_patches(self, step: Step) -> tokens.Reading | None:
+        """The reading of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
+        cut = [other.output for other in self._all if other.name == PATCHES_LAYER and tf.is_tensor(other.output)]
+        if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4:
+            return None
+        if step.output.shape[1:3] != cut[-1].shape[1:3]:
+            return None
+        return tokens.stretched(*step.output.shape[1:], assumed=False)
 
     def is_measured(self, step: Step) -> bool:
         """Whether it is known by measuring where the layer moves things: what is inside does not matter."""

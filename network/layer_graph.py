@@ -18,6 +18,8 @@ import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
+PATCHES_LAYER = "patches"  # of a model of bags of patches: what it cuts an image into
+
 
 @dataclass(frozen=True, eq=False)  # one step is another only if it is the same
 class Step:

@@ -173,7 +173,7 @@ def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels, np.searchsorted((levels[1:] + levels[:-1]) / 2, values)
 
 
-def stretched(height: int, width: int, n_channels: int) -> Reading:
-    """A map (n, h, w, K) of which nothing is known but that it is one: stretched over the image."""
+def stretched(height: int, width: int, n_channels: int, assumed: bool = True) -> Reading:
+    """A map (n, h, w, K) whose cells fill the image; assumed: of which nothing is known but that it is a map."""
     rows, columns = ((np.arange(n) + 0.5) / n for n in (height, width))
-    return Reading(rows, columns, (height, width, n_channels), assumed=True)
+    return Reading(rows, columns, (height, width, n_channels), assumed=assumed)
