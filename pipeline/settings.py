@@ -106,10 +106,12 @@ class RunSettings:
 
 
 def read_model_settings(args: argparse.Namespace) -> ModelSettings:
-    """Of the flags of `flags.add_model_flags`: the ImageNet ResNet for images without a model."""
+    """Of the flags of `flags.add_model_flags`: the ImageNet ResNet for images without a model. ValueError for no name."""
+    from utils import find_model_name  # a mistyped name is told before a network is loaded
+
     names_no_model = args.model_name is None and args.model_path is None
     has_images = getattr(args, "test_images_folder_path", None) is not None
-    model_name = "ResNet" if names_no_model and has_images else args.model_name
+    model_name = "ResNet" if names_no_model and has_images else args.model_name and find_model_name(args.model_name)
     return ModelSettings(
         model_name,
         args.model_path,

@@ -105,7 +105,7 @@ def test_on_a_terminal_one_line_is_rewritten_and_ended_once(clock):
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_line_never_reaches_the_edge_of_the_terminal(monkeypatch, columns):
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda *size, **fallback: os.terminal_size((columns, 24)))
     stream = Terminal()
     Progress({"RISE": 2}, stream).end("RISE", "x" * 200, 1)
     assert len(stream.getvalue().removeprefix("\r\x1b[K")) == columns - 1
