@@ -106,7 +106,7 @@ class RunSettings:
 
 
 def read_model_settings(args: argparse.Namespace) -> ModelSettings:
-    """Of the flags of `flags.add_model_flags`: the ImageNet ResNet for images without a model. ValueError for no name."""
+    """Of the flags of `flags.add_model_flags`: ResNet for images without a model; ValueError for no name."""
     from utils import find_model_name  # a mistyped name is told before a network is loaded
 
     names_no_model = args.model_name is None and args.model_path is None

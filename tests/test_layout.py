@@ -98,3 +98,64 @@ def test_a_room_says_what_is_in_it_and_imports_nothing():
 def test_no_two_files_bear_one_name():
     names = [path.name for path in MODULES if path.name != "__init__.py"]
     assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
+TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it belongs to, or of what it is a part of
+    "app": "webpage/test_server.py",
+    "comparison/levels": "test_hierarchy.py",
+    "comparison/levels_figures": "test_hierarchy.py",
+    "comparison/levels_tables": "test_hierarchy.py",
+    "comparison/methods_figures": "test_compare.py",
+    "comparison/methods_tables": "test_compare.py",
+    "comparison/sanity_check": "test_sanity.py",
+    "data/labelled_images": "test_train.py",
+    "data/objects": "test_hierarchy.py",
+    "network/cam_head": "explainers/test_cam.py",
+    "network/custom_objects": "network/test_model_files.py",
+    "network/device": "pipeline/test_model_check.py",
+    "network/operations": "network/test_preprocessing.py",
+    "network/saved_models": "network/test_model_files.py",
+    "network/transfer": "test_train.py",
+    "network/weight_files": "network/test_model_files.py",
+    "pipeline/records": "pipeline/test_results.py",
+    "pipeline/run": "test_main.py",
+    "pipeline/samples": "test_main.py",
+    "plots/drawing": "plots/test_pages.py",
+    "plots/panels": "plots/test_pages.py",
+    "reporting/content": "test_report.py",
+    "reporting/render": "test_report.py",
+    "reporting/report_figures": "test_report.py",
+    "reporting/runs": "test_report.py",
+    "scenes/buildings": "scenes/test_demo_data.py",
+    "scenes/light": "scenes/test_demo_data.py",
+    "scenes/scene": "scenes/test_demo_data.py",
+    "scenes/solids": "scenes/test_demo_data.py",
+    "scenes/sprites": "scenes/test_demo_data.py",
+    "scenes/textures": "scenes/test_demo_data.py",
+    "training/command": "test_train.py",
+    "units/feature_store": "test_network_dissection.py",
+    "units/visualization_figures": "test_feature_visualization.py",
+    "webpage/answers": "webpage/test_case.py",
+    "webpage/follow": "webpage/test_browser.py",
+    "webpage/layout": "webpage/test_browser.py",
+    "webpage/page": "webpage/test_browser.py",
+}
+NOT_TESTED = {  # module -> why
+    "constants": "it holds values alone",
+    "tools/bench_metrics": "it measures times, which a test must not",
+    "tools/check_zoo": "it builds all forty networks: minutes, by hand",
+    "tools/same_results": "it runs commands in two checkouts: minutes, by hand",
+}
+
+
+def test_every_module_has_its_tests_or_a_reason():
+    known = {**TESTED_ELSEWHERE, **NOT_TESTED}
+    for path in MODULES:
+        module = path.relative_to(ROOT).with_suffix("")
+        if path.name != "__init__.py" and not (ROOT / "tests" / module.parent / f"test_{module.name}.py").is_file():
+            assert known.pop(module.as_posix(), ""), (
+                f"{module} has no tests: tests/{module.parent}/test_{module.name}.py"
+            )
+    assert not known, f"these have tests of their own by now, or are gone: {', '.join(known)}"
+    for module, tests in TESTED_ELSEWHERE.items():
+        assert (ROOT / "tests" / tests).is_file(), f"{module}: there is no tests/{tests}"
