@@ -477,7 +477,7 @@ class Classifier:
             batch_size=self.batch_size,
         )
         for view in (fresh, *fresh.views):  # what was found of this model, not of the weights as they are now
-            view.pixels, view.score = self.pixels, self.score
+            view.pixels, view.score, view._layer_given = self.pixels, self.score, self._layer_given
         return fresh
 
     # --- what it is --------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class Work:
 
 
 class WatchedPredictions:
-    """What a metric asks of a classifier - `predict` and `batch_size` - reported to a watch.
+    """What a metric asks of a classifier - `predict`, `batch_size`, `mean_colour` - reported to a watch.
 
     total: how many images a step asks about, of which each prediction is a part.
     """
@@ -94,6 +94,11 @@ class WatchedPredictions:
     def __init__(self, classifier: "Classifier", watch: Watch, total: int):
         self.classifier, self.watch, self.total = classifier, watch, total
         self.batch_size = classifier.batch_size
+
+    @property
+    def mean_colour(self) -> tuple[float, float, float]:
+        """`Classifier.mean_colour`."""
+        return self.classifier.mean_colour
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """`Classifier.predict`; raises `Stopped` once the work is to stop."""

@@ -242,8 +242,9 @@ def test_half_precision_does_not_blur_what_is_found(policy):
 
 @pytest.mark.data
 def test_a_real_network_behind_a_lambda_that_resizes_sees_what_it_sees_behind_a_layer():
+    from data.images import read_image
     from network.model_files import load_model
-    from utils import read_image, resize_image
+    from utils import resize_image
 
     backbone = load_model(DATA / "models" / "mobilenetv2_100_224_imagenet.keras")
     images = keras.Input((300, 300, 3))
