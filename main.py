@@ -113,8 +113,8 @@ def run(settings: MainSettings) -> int:
         runs.print_doubts(classifier, images.samples)
         print(f"\n{model_check.check_model(classifier, images.samples[0])}")
         return 0
-    opened = runs.open_run(settings.run, classifier, source, images)
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
+    opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
         runs.print_table({"boxes": note})
 

@@ -71,7 +71,7 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
     images = _label_images(listed, taxonomy, classifier)
     samples = images.samples
     if taxonomy is None:
-        names = [sample.name for sample in samples] + [f"{name}_N_1" for name in classifier.class_names]
+        names = [sample.name for sample in images.all_samples] + [f"{name}_N_1" for name in classifier.class_names]
         taxonomy = taxonomy_of_names(names)
     match = taxonomy.match(classifier.class_names)
     coarse = [_open_coarse(path, settings.model, taxonomy) for path in coarse_models]
@@ -110,7 +110,9 @@ def _sort_models(taxonomy: Taxonomy, models: list[LevelModel]) -> list[LevelMode
         raise ValueError(f"coarse_models: one model per level was wanted; their levels are {', '.join(names)}")
     if len(models) < 2:
         found = names[0] if names else "none"
-        raise ValueError(f"two levels or more were wanted; of {taxonomy.source} this model has {found}")
+        raise ValueError(
+            f"two levels or more are wanted: of {taxonomy.source} this model has {found}; --taxonomy tells others"
+        )
     return models
 
 

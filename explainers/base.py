@@ -36,6 +36,8 @@ def as_classifier(model, model_name: str | None, target: Target | None = None) -
     One is kept for a Keras model until its weights change, and for a target, as graphs are costly.
     """
     if not isinstance(model, Classifier):
+        if not callable(getattr(model, "get_weights", None)):
+            raise ValueError(f"model should be a Keras model or a Classifier; got {model!r}")
         return _classifier_of(model, model_name, model_reading.fingerprint(model), target)
     return model if target is None else _classifier_with(model, target)
 

@@ -59,7 +59,8 @@ class Operations:
         found = {}
         for operation in self.all:
             for tensor in operation.inputs if self.weighs(operation) else ():
-                if self.depends_on_image(tensor.op) and tensor.op.name not in self._behind_weights:
+                is_new = tensor.op.name not in self._behind_weights and tensor.dtype.is_floating  # no shape, no index
+                if is_new and self.depends_on_image(tensor.op):
                     found[tensor.name] = tensor
         return list(found.values())
 

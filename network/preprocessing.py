@@ -218,24 +218,28 @@ def _fit_scale(steps, graph, shape, changed: list[Seen], what: str, zoo_mode, mo
     by_statistics = _has_statistics(steps)
     enlarges = any(branch.high - branch.low > 256 for branch in changed)
     if not enlarges and (not by_statistics or any(branch.is_mode(m) for m in ("tf", "torch") for branch in changed)):
-        return Preprocessing("none", in_model, in_model=True)
+        usual = all(branch.is_usual for branch in changed)
+        return Preprocessing("none", in_model, in_model=True, doubt="" if usual else _doubt(what))
     fitting = {}
     for mode in dict.fromkeys(["none", "unit", *([zoo_mode] if zoo_mode else [])]):
         branches = [branch for branch in look_at_pixels(graph, mode, shape) if not branch.is_mode(mode)]
         if branches and all(branch.is_usual for branch in branches):
             fitting[mode] = max(branch.off_centre for branch in branches), branches[0].describe()
     if not fitting:
-        doubt = (
-            f"the model itself turns pixels of 0-255 into {what}, which no usual preprocessing makes a usual scale: "
-            "if it was trained on other pixels, say so with --preprocessing"
-        )
-        return Preprocessing("none", in_model, in_model=True, doubt=doubt)
+        return Preprocessing("none", in_model, in_model=True, doubt=_doubt(what))
     mode = min(fitting, key=lambda mode: fitting[mode][0])  # the first of equals
     if mode == "none":
         return Preprocessing("none", in_model, in_model=True)
     whose = f"of {model_name}; " if mode == zoo_mode else ""
     found = f"{whose}probed: the model makes it {fitting[mode][1]}, and 0-255 would become {what}"
     return Preprocessing(mode, found, in_model=True)
+
+
+def _doubt(what: str) -> str:
+    return (
+        f"the model itself turns pixels of 0-255 into {what}, which is no usual scale: "
+        "if it was trained on other pixels, say so with --preprocessing"
+    )
 
 
 def _has_statistics(steps) -> bool:

@@ -24,7 +24,9 @@ from network.operations import CALLS, Operations, last_operation
 SOFTMAX, SIGMOID, NONE = "softmax", "sigmoid", "none"
 LOGITS, OPERATION, PROBABILITIES = "logits", "operation", "probabilities"  # what the model's output is
 ENDS = {"Softmax": SOFTMAX, "LogSoftmax": SOFTMAX, "Sigmoid": SIGMOID}  # operations that logits go into
-BOUNDS = (*ENDS, *CALLS, "Exp", "Tanh", "Erf", "Minimum", "ClipByValue", "Relu6")  # what may make probabilities
+BOUNDS = (  # what may make probabilities
+    *(*ENDS, *CALLS, "Exp", "Tanh", "Erf", "Minimum", "ClipByValue", "Relu6", "Softsign", "Atan", "RealDiv", "Sqrt"),
+)
 NO_SCORES = ("Tanh", "Relu", "Relu6", "Softplus", "Softsign", "Elu", "Selu", "LeakyRelu", "Exp", "Erf")
 LOSSES = {  # names without '_' and case, of keras.losses and of older files -> what the output of a linear layer means
     **dict.fromkeys(
@@ -113,18 +115,21 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
     last = last_operation(output).type
     if last in ENDS:
         return _check_end(ENDS[last], wanted, one_unit, layer)
+    values = numbers()
+    is_share = (
+        not one_unit and values.min() >= 0 and values.max() <= 1 and np.allclose(values.sum(axis=-1), 1, atol=1e-3)
+    )
+    if is_share:  # whatever makes them so, of pictures from black to white: linear outputs do not
+        found = "probed: the outputs are probabilities that sum to 1"
+        return Score(wanted or SOFTMAX, False, PROBABILITIES, found)
     if last in NO_SCORES and wanted is None:
         raise ValueError(
             f"the model ends in {last.lower()!r} ({layer}); softmax, sigmoid or logits are wanted: --score=none "
             "explains the number itself"
         )
     behind = Operations(output.graph).types_behind_weights(output)
-    if behind & set(BOUNDS):
-        values = numbers()
-        if values.min() >= 0 and values.max() <= 1:
-            sum_to_one = not one_unit and np.allclose(values.sum(axis=-1), 1, atol=1e-3)
-            found = "probed: the outputs are probabilities" + " that sum to 1" * sum_to_one
-            return Score(wanted or (SOFTMAX if sum_to_one else SIGMOID), one_unit, PROBABILITIES, found)
+    if behind & set(BOUNDS) and values.min() >= 0 and values.max() <= 1:
+        return Score(wanted or SIGMOID, one_unit, PROBABILITIES, "probed: the outputs are probabilities")
     if wanted is not None:
         return Score(wanted, one_unit, LOGITS, "given")
     name = loss_name(loss)
@@ -132,7 +137,6 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
         return Score(
             LOSSES[name], one_unit and LOSSES[name] != NONE, LOGITS, f"of the loss it was trained with, {name}"
         )
-    values = numbers()
     if are_no_logits(values):
         found = f"probed: {values.min():.4g} to {values.max():.4g} whatever the picture, which are no logits"
         return Score(NONE, False, LOGITS, found)

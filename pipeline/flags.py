@@ -91,6 +91,8 @@ def reader(read: Callable) -> Callable:
 
 def path(text: str) -> str:
     """The path with '~' as the home folder: a shell leaves it alone behind an equals sign."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path was given")
     return os.path.expanduser(text)
 
 
@@ -103,6 +105,19 @@ def read_channels(text: str) -> list[int]:
             raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
         channels += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(channels))
+
+
+def output_folder(text: str) -> str:
+    """The path of a folder that can be written into, as far as that shows before anything is done."""
+    folder = path(text)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"'{folder}' is a file; a folder is wanted")
+    parent = os.path.abspath(folder)
+    while not os.path.exists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"'{folder}' cannot be written: '{parent}' may not be written into")
+    return folder
 
 
 SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
@@ -243,7 +258,7 @@ def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output_folder_path",
-        type=path,
+        type=output_folder,
         default=folder,
         metavar="PATH",
         help="files of the run (default: %(default)s)",

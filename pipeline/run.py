@@ -12,7 +12,6 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -79,10 +78,7 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 
 
 def load_dataset(settings: DataSettings) -> Images:
-    """The samples of these settings, before a model is there; ValueError, with its flag, for a path that is none."""
-    for flag, path in settings.paths.items():
-        if path is not None and not Path(path).exists():
-            raise ValueError(f"--{flag}: there is no file or folder '{path}'")
+    """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
     found = dataset.load_dataset(
         images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading

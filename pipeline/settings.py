@@ -131,7 +131,11 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
     flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
     gaze = (getattr(args, flag, None) for flag in flags)
-    return DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
+    settings = DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
+    for flag, path in settings.paths.items():
+        if path is not None and not Path(path).exists():
+            raise ValueError(f"--{flag}: there is no file or folder '{path}'")
+    return settings
 
 
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
