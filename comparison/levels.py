@@ -111,7 +111,7 @@ def _sort_models(taxonomy: Taxonomy, models: list[LevelModel]) -> list[LevelMode
     if len(models) < 2:
         found = names[0] if names else "none"
         raise ValueError(
-            f"two levels or more are wanted: of {taxonomy.source} this model has {found}; --taxonomy tells others"
+            f"two levels or more were wanted; of {taxonomy.source} this model has {found}; --taxonomy tells others"
         )
     return models
 

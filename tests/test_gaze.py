@@ -125,7 +125,8 @@ def test_maps_of_other_settings_are_refused_or_removed_and_nothing_else_is(data,
 )
 def test_a_slip_is_told_in_one_line(flags, reason, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
     assert gaze.main(flags) == 2
     told = capsys.readouterr().err
     assert "error: " in told and reason in told and told.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "images"]

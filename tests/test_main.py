@@ -752,8 +752,12 @@ def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_later(work, undrawn
 def test_an_output_folder_that_cannot_be_one_is_refused(work, capsys, target):
     Path("file").write_text("mine")
     assert run(f"--output_folder_path={target}") == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("main.py: error: ") and "file" in error and Path("file").read_text() == "mine"
+    error = capsys.readouterr().err.splitlines()[0]
+    assert (
+        error.startswith("main.py: error: argument --output_folder_path: ")
+        and "file" in error
+        and Path("file").read_text() == "mine"
+    )
 
 
 def test_a_killed_run_ends_like_an_unbroken_one_and_is_quiet(work, undrawn, counted):

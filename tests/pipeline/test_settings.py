@@ -9,6 +9,13 @@ from pipeline import flags
 from pipeline.settings import read_run_settings
 
 
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    """A folder of that name in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").mkdir()
+
+
 def read(*argv):
     return read_run_settings(flags.build_run_parser("main.py", "Explain.").parse_args(argv))
 
@@ -20,7 +27,7 @@ def test_without_images_the_embedded_data_and_network_are_meant():
     assert set(settings.data.paths.values()) == {None}
 
 
-def test_images_without_a_model_are_explained_by_the_resnet_of_imagenet():
+def test_images_without_a_model_are_explained_by_the_resnet_of_imagenet(photographs):
     settings = read("--test_images_folder_path=photographs")
     assert not settings.data.is_embedded and settings.data.part_masks is None
     assert settings.model.model_name == "ResNet"
@@ -28,7 +35,7 @@ def test_images_without_a_model_are_explained_by_the_resnet_of_imagenet():
 
 
 @pytest.mark.parametrize("flag, name", [("--model_path=m.keras", None), ("--model_name=VGG16", "VGG16")])
-def test_a_model_that_is_named_is_the_one(flag, name):
+def test_a_model_that_is_named_is_the_one(photographs, flag, name):
     assert read("--test_images_folder_path=photographs", flag).model.model_name == name
 
 
@@ -50,3 +57,8 @@ def test_a_flag_of_a_method_that_is_not_chosen_is_refused(flag):
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
         read().seed = 1
+
+
+def test_a_path_that_is_none_is_told_with_its_flag():
+    with pytest.raises(ValueError, match="--test_images_folder_path: there is no file or folder"):
+        read("--test_images_folder_path=nowhere")
