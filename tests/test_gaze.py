@@ -120,7 +120,10 @@ def test_maps_of_other_settings_are_refused_or_removed_and_nothing_else_is(data,
         (["--distance_mm=nan"], "positive"),
         (["--colormap=rainbows"], "unknown colormap"),
         (["--test_images_folder_path=images"], "--test_fixations_path is wanted"),
-        (["--test_images_folder_path=images", "--test_fixations_path=no.csv"], "no file or folder 'no.csv'"),
+        (
+            ["--test_images_folder_path=images", "--test_fixations_path=no.csv"],
+            "--test_fixations_path: there is no file or folder",
+        ),
     ],
 )
 def test_a_slip_is_told_in_one_line(flags, reason, tmp_path, monkeypatch, capsys):
