@@ -8,7 +8,8 @@ Weights are random, of a fixed seed. One row per model; p: the largest differenc
     =  equal to a reference: the formula on a sub-model cut from the original, by a tape (RULES below)
     +  finite, of the right shape, not constant, and another one for another class where a class enters
     r  refused: a ValueError, whose reason stands below the table        .  not for models of this kind
-    X  a fault: another exception, a wrong map, one that is constant for every image and class, a wrong refusal
+    X  a fault: another exception, a wrong map, one that is constant for every image and class without a warning or
+       remark of a run, a model that should be refused and is not, or the other way round
 
 Exit code 1 if there is a fault. Some minutes on two cores.
 """
@@ -500,7 +501,7 @@ def distance(case, name, raw, right):
     return np.abs(raw - right).max() / max(np.abs(right).max(), 1e-12)
 
 
-def told(error):
+def trace(error):
     """An exception in words, with where it came from: the last line of this project."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}: {str(error)[:200]}"
@@ -530,14 +531,14 @@ def ask(case, built, classifier, method, images):
     except ValueError as error:
         return REFUSED, str(error)
     except Exception as error:
-        return FAULT, told(error)
+        return FAULT, trace(error)
     maps = np.stack(maps)
     if maps.shape[1:] != images.shape[:3] or maps.dtype != np.float32 or not np.isfinite(maps).all():
         return FAULT, f"maps {maps.shape}, {maps.dtype}, not all finite or not of {images.shape[:3]}"
     if mark == SOUND and (np.ptp(maps, axis=(2, 3)) == 0).all():
-        warnings = classifier.doubts(images)
+        told_by_run = [*classifier.doubts(images), *filter(None, question.describe_maps(maps[-1]))]
         remark = f"constant, {maps.flat[0]:g}, for every image and class"
-        return (SOUND, f"{remark}; a run warns: {warnings[0]}") if warnings else (FAULT, remark)
+        return (SOUND, f"{remark}; a run says: {told_by_run[0]}") if told_by_run else (FAULT, remark)
     two_sides = classifier.score.one_unit and not explainer.signed  # the magnitudes of both sides are the same
     if len(maps) > 1 and not two_sides and mark == SOUND and explainer.uses_class == np.array_equal(maps[0], maps[1]):
         return FAULT, "the class should matter" if explainer.uses_class else "the class should not matter"
@@ -552,7 +553,7 @@ def examine(case, methods):
     except ValueError as error:
         return "-", {method.name: (REFUSED if case.refused else FAULT, str(error)) for method in methods}
     except Exception as error:
-        return "-", {method.name: (FAULT, told(error)) for method in methods}
+        return "-", {method.name: (FAULT, trace(error)) for method in methods}
     if case.refused:
         return "-", {method.name: (FAULT, "the model should be refused") for method in methods}
     images = pictures((classifier.input_height, classifier.input_width))

@@ -11,7 +11,7 @@ from tools.model_matrix import CASES, EQUAL, FAULT, NOT_FOR_IT, REFUSED, RULES, 
 CHEAP = [METHODS[name] for name in RULES]
 EQUAL_EVERYWHERE = (
     "plain", "batch norms", "residual", "squeeze and excite", "softmax layer", "temperature", "one sigmoid",
-    "flattened", "nested twice", "Sequential", "preprocessing caffe", "ViT, class token",
+    "flattened", "nested twice", "Sequential", "preprocessing caffe", "ViT, mean",
 )  # fmt: skip
 
 
@@ -27,6 +27,16 @@ def test_the_matrix_has_sixty_models_or_more():
 @pytest.mark.parametrize("name", EQUAL_EVERYWHERE)
 def test_maps_and_probabilities_equal_a_reference(name):
     assert marks(name) == dict.fromkeys(RULES, EQUAL)
+
+
+def test_a_class_token_is_no_part_of_the_map():
+    methods = [METHODS["GRADCAM"], METHODS["LAYERCAM"]]
+    assert marks("ViT, class token", methods) == {"GRADCAM": EQUAL, "LAYERCAM": EQUAL}
+
+
+def test_a_constant_map_of_which_a_run_warns_is_no_fault():
+    mark, remark = examine(CASES["preprocessing none"], [METHODS["OCCLUSION"]])[1]["OCCLUSION"]
+    assert mark == SOUND and "constant" in remark and "--preprocessing" in remark
 
 
 def test_a_model_without_a_readable_meaning_is_refused_for_every_method():
