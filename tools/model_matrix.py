@@ -1,0 +1,595 @@
+"""Asks every method of the registry about small models of every kind of docs/models.md.
+
+    python -m tools.model_matrix [--only=SUBSTRING] [--methods=GRADCAM,FEM|ALL]
+
+Weights are random, of a fixed seed. One row per model; p: the largest difference between the probabilities of
+`Classifier` and those of the model's own `predict`; then one mark per method:
+
+    =  equal to a reference: the formula on a sub-model cut from the original, by a tape (RULES below)
+    +  finite, of the right shape, not constant, and another one for another class where a class enters
+    r  refused: a ValueError, whose reason stands below the table        .  not for models of this kind
+    X  a fault: another exception, a wrong map, one that is constant for every image and class without a warning or
+       remark of a run, a model that should be refused and is not, or the other way round
+
+Exit code 1 if there is a fault. Some minutes on two cores.
+"""
+
+import argparse
+import collections
+import contextlib
+import functools
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from explainers.registry import choose_methods
+from network.classifier import Classifier
+from output.tables import align
+
+SIDE, UNITS = 64, 3  # pixels, enough for quickshift to find the squares; classes
+TOLERANCE = 1e-4  # of probabilities; and of maps, relative to the largest value of the reference
+EQUAL, SOUND, REFUSED, NOT_FOR_IT, FAULT = "=", "+", "r", ".", "X"
+MARKS = {EQUAL: "equal", SOUND: "sound", REFUSED: "refused", NOT_FOR_IT: "not applicable", FAULT: "fault"}
+OPTIONS = {"n_masks": 8, "mask_size": 4, "num_samples": 16, "n_samples": 2, "n_steps": 2, "max_n": 4, "hide_color": 100}
+RULES = {  # method -> its map, of features A and gradients g (n, h, w, K), or of pixels and theirs (n, H, W, 3)
+    "GRADCAM": lambda A, g: np.maximum((g.mean((1, 2), keepdims=True) * A).sum(-1), 0),
+    "HIRESCAM": lambda A, g: np.maximum((g * A).sum(-1), 0),
+    "LAYERCAM": lambda A, g: np.maximum((np.maximum(g, 0) * A).sum(-1), 0),
+    "VANILLA_GRADIENT": lambda x, g: np.abs(g).max(-1),
+    "GRADIENT_INPUT": lambda x, g: (g * x).sum(-1),
+}
+OF_PIXELS = ("VANILLA_GRADIENT", "GRADIENT_INPUT")
+OF_OUTPUTS = {  # what a model gives, (n, units) -> probabilities (n, C)
+    "probabilities": lambda y: y,
+    "logits": lambda y: np.exp(y) / np.exp(y).sum(-1, keepdims=True),
+    "logarithms": np.exp,
+    "sigmoid logits": lambda y: 1 / (1 + np.exp(-y)),
+    "one probability": lambda y: np.concatenate([1 - y, y], -1),
+    "one logit": lambda y: np.concatenate([1 / (1 + np.exp(y)), 1 / (1 + np.exp(-y))], -1),
+    "numbers": lambda y: y,
+}
+PIXELS = {  # what people do to pixels in front of a model
+    "none": lambda x: x,
+    "unit": lambda x: x / 255.0,
+    "tf": lambda x: x / 127.5 - 1.0,
+    "caffe": lambda x: x[..., ::-1] - np.float32([103.939, 116.779, 123.68]),
+    "torch": lambda x: (x / 255.0 - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225]),
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model, and its twin that gives the last feature map (None: it has none) and the logits.
+
+    skip: tokens in front of those of the map.
+    """
+
+    model: keras.Model
+    cut: keras.Model | None = None
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a model is built and what is known of it: a key of OF_OUTPUTS and one of PIXELS, options of `Classifier`.
+
+    refused: whether `Classifier` should refuse it.
+    """
+
+    build: Callable[[], Built]
+    outputs: str = "probabilities"
+    pixels: str = "none"
+    options: dict = field(default_factory=dict)
+    tolerance: float = TOLERANCE
+    refused: bool = False
+
+
+# --- bodies: images (n, h, w, C) -> the last feature map ----------------------------------------------------------
+def conv(x, n=8, side=3, activation="relu", **options):
+    return layers.Conv2D(n, side, padding="same", activation=activation, **options)(x)
+
+
+def plain(x, activation="relu", **options):
+    return conv(conv(x, 6, strides=2, activation=activation), strides=2, activation=activation, **options)
+
+
+def act(make):
+    """Two convolutions, a layer that `make` makes behind each."""
+    return lambda x: make()(conv(make()(conv(x, 6, strides=2, activation=None)), strides=2, activation=None))
+
+
+def normed(x, norm=layers.BatchNormalization, activation="relu"):
+    for n in (6, 8):
+        x = layers.Activation(activation)(norm()(conv(x, n, strides=2, activation=None, use_bias=False)))
+    return x
+
+
+def residual(x):
+    x = plain(x)
+    return layers.ReLU()(layers.Add()([x, layers.BatchNormalization()(conv(conv(x), activation=None))]))
+
+
+def pre_activation(x):
+    x = plain(x)
+    return layers.ReLU()(layers.BatchNormalization()(layers.Add()([x, conv(layers.ReLU()(x), activation=None)])))
+
+
+def dense_block(x):
+    x = plain(x)
+    return layers.ReLU()(layers.BatchNormalization()(layers.Concatenate()([x, conv(x, 4)])))
+
+
+def inception(x):
+    x = plain(x)
+    return layers.Concatenate()([conv(x, 4, 1), conv(x, 4), conv(layers.MaxPooling2D(3, 1, "same")(x), 4, 1)])
+
+
+def separable(x):
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu6")(plain(x))
+    return layers.ReLU(6)(layers.BatchNormalization()(layers.SeparableConv2D(8, 3, padding="same")(x)))
+
+
+def squeezed(x, gate="sigmoid"):
+    x = plain(x, "silu")
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    return conv(layers.Multiply()([x, conv(conv(weights, 4, 1), 8, 1, gate)]), activation="silu")
+
+
+def convnext(x):
+    x = conv(x, 8, 4, None, strides=4)
+    y = layers.LayerNormalization()(layers.DepthwiseConv2D(5, padding="same")(x))
+    return layers.Add()([x, layers.Dense(8)(layers.Dense(16, "gelu")(y))])
+
+
+def pooled(x):
+    return conv(layers.AveragePooling2D(2)(conv(x, 6)))
+
+
+def twice(x):
+    """One convolution that is used two times."""
+    shared = layers.Conv2D(8, 3, padding="same", activation="relu")
+    return shared(shared(plain(x)))
+
+
+def nested(body, times=1):
+    def call(x):
+        images = keras.Input(x.shape[1:])
+        return keras.Model(images, (body if times == 1 else nested(body, times - 1))(images))(x)
+
+    return call
+
+
+class ClassToken(layers.Layer):
+    """A learned token in front of the others."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="kernel")
+
+    def call(self, x):
+        return ops.concatenate([ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1])), x], axis=1)
+
+
+def attend(x):
+    y = layers.LayerNormalization()(x)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 4)(y, y)])
+    return layers.Add()([x, layers.Dense(8)(layers.Dense(12, "gelu")(layers.LayerNormalization()(x)))])
+
+
+def patches(x):
+    return layers.Reshape((-1, 8))(conv(x, 8, 8, None, strides=8))
+
+
+def vit(x):
+    return attend(attend(patches(x)))
+
+
+def mixer(x):
+    x = patches(x)
+    y = layers.Permute((2, 1))(layers.Dense(64, "gelu")(layers.Permute((2, 1))(layers.LayerNormalization()(x))))
+    x = layers.Add()([x, y])
+    return layers.Add()([x, layers.Dense(8)(layers.Dense(12, "gelu")(layers.LayerNormalization()(x)))])
+
+
+def attention_map(x):
+    """A CNN whose map goes through attention and is a map again."""
+    x = layers.Reshape((256, 8))(plain(x))
+    return layers.Reshape((16, 16, 8))(layers.Add()([x, layers.MultiHeadAttention(2, 4)(x, x)]))
+
+
+# --- heads, and what is made of them ------------------------------------------------------------------------------
+def mean(x):
+    return layers.GlobalAveragePooling2D()(x) if len(x.shape) == 4 else layers.GlobalAveragePooling1D()(x)
+
+
+def linear_twin(layer, x):
+    """The output of a layer like this one, without activation; and the twin, which takes over the weights later."""
+    twin = type(layer).from_config({**layer.get_config(), "activation": None, "name": f"{layer.name}_twin"})
+    return twin(x), twin
+
+
+def draw_weights(model, seed):
+    """Gives every weight a random value: kernels of the usual size, batch norms with statistics of their own."""
+    rng = np.random.default_rng(seed)
+    for variable in model.variables:
+        shape, name = tuple(variable.shape), variable.name
+        if "seed" in name or not shape:
+            continue
+        spread = {"gamma": (0.5, 2), "moving_variance": (0.5, 2), "moving_mean": (-0.2, 0.2)}.get(name, (-0.2, 0.2))
+        scale = np.sqrt(2 / np.prod(shape[:-1]))
+        is_kernel = name in ("kernel", "depthwise_kernel", "pointwise_kernel")
+        variable.assign(rng.normal(0, scale, shape) if is_kernel else rng.uniform(*spread, shape))
+
+
+@contextlib.contextmanager
+def policy(dtype):
+    """Within it, layers are made with this dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def network(
+    body=plain, head=mean, activation="softmax", *, front=None, last=None, tail=None, logits=None, units=UNITS,
+    dtype="float32", shape=(SIDE, SIDE, 3), skip=0, wrap=None, change=None, seed=0,
+):  # fmt: skip
+    """front -> body -> head -> one linear layer with an activation -> tail, as `Built`.
+
+    front: layers in front (None: a Rescaling). last: makes the linear layer (None: Dense). logits: logits of the
+    linear layer's output, where `tail` changes them. wrap: the model -> another one. change: done to it in place.
+    """
+    with policy(dtype):
+        images = x = keras.Input(shape)
+        for layer in [layers.Rescaling(1 / 127.5, -1)] if front is None else front:
+            x = layer(x)
+        features = body(x)
+        x = head(features)
+        layer = last() if last else layers.Dense(units, activation)
+        y, (z, twin) = layer(x), linear_twin(layer, x)
+        flat = layers.Flatten() if len(y.shape) > 2 else (lambda x: x)
+        model = keras.Model(images, (tail or (lambda x: x))(flat(y)))
+        cut = keras.Model(images, [features, (logits or (lambda x: x))(flat(z))])
+    draw_weights(model, seed)
+    twin.set_weights(layer.get_weights())
+    if change:
+        change(model)
+    return Built(wrap(model) if wrap else model, cut, skip)
+
+
+class Own(keras.Model):
+    """A subclassed model around another one."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self(np.zeros((1, *inner.input_shape[1:]), np.float32))
+
+    def call(self, images):
+        return self.inner(images)
+
+
+class OwnReLU(layers.Layer):
+    """A layer with code of its own."""
+
+    def call(self, x):
+        return tf.nn.relu(x)
+
+
+def two_outputs(model):
+    return keras.Model(model.input, {"other": layers.Dense(2, name="other")(mean(model.layers[2].output)),
+                                     "classes": model.output})  # fmt: skip
+
+
+def average():
+    """The mean of two networks' probabilities: no layer is in every path."""
+    one, other = network(), network(residual)
+    images = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(images, layers.Average()([one.model(images), other.model(images)]))
+    return Built(model, keras.Model(images, [one.cut(images)[0], ops.log(model.output)]), None)
+
+
+def compile_loss(loss):
+    return lambda model: model.compile("sgd", loss)
+
+
+def bags():
+    """A multiple-instance model, as attention_mil.py makes it."""
+    from network.attention_layers import Bags
+    from network.transfer import Backbone
+
+    images = keras.Input((SIDE, SIDE, 3))
+    backbone = Backbone(keras.Model(images, plain(images)), None, "none", (SIDE, SIDE))
+    return Built(Bags(16, 8, embedding=6, units=4).add_head(backbone, UNITS, seed=0))
+
+
+def segmentation():
+    images = keras.Input((SIDE, SIDE, 3))
+    return Built(keras.Model(images, layers.Conv2DTranspose(UNITS, 4, 4)(plain(layers.Rescaling(1 / 255)(images)))))
+
+
+def saved_model():
+    """A SavedModel folder as a model: nothing but its outputs is seen."""
+    model = network().model
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        layer = layers.TFSMLayer(folder, call_endpoint="serve")
+    images = keras.Input((SIDE, SIDE, 3))
+    return Built(keras.Model(images, layer(images)))
+
+
+def flat(x):
+    return layers.Flatten()(x)
+
+
+def lifted(x):
+    return layers.GlobalAveragePooling2D(keepdims=True)(x)
+
+
+def case(*args, outputs="probabilities", pixels="none", options=None, tolerance=TOLERANCE, refused=False, **how):
+    """A case of `network`, or of what is given in its place as `build`."""
+    build = how.pop("build", None) or functools.partial(network, *args, **how)
+    return Case(build, outputs, pixels, options or {}, tolerance, refused)
+
+
+def bare(pixels, **options):
+    return case(front=[], pixels=pixels, options={"preprocessing": pixels, **options})
+
+
+CASES = {
+    # backbones
+    "plain": case(),
+    "no activation before the mean": case(functools.partial(plain, activation=None)),
+    **{f"{name} activations": case(functools.partial(plain, activation=name))
+       for name in ("elu", "gelu", "silu", "tanh", "hard_silu")},
+    "ReLU layers": case(act(layers.ReLU)),
+    "ReLU layers with a bound": case(act(lambda: layers.ReLU(6, negative_slope=0.1))),
+    "PReLU": case(act(lambda: layers.PReLU(shared_axes=[1, 2]))),
+    "leaky ReLU": case(act(layers.LeakyReLU)),
+    "a ReLU of the user's": case(act(OwnReLU)),
+    "batch norms": case(normed),
+    "layer norms": case(functools.partial(normed, norm=layers.LayerNormalization, activation="gelu")),
+    "group norms": case(functools.partial(normed, norm=lambda: layers.GroupNormalization(2))),
+    "residual": case(residual),
+    "pre-activation residual": case(pre_activation),
+    "dense block": case(dense_block),
+    "inception": case(inception),
+    "separable, ReLU6": case(separable),
+    "squeeze and excite": case(squeezed),
+    "squeeze and excite, hard sigmoid": case(functools.partial(squeezed, gate="hard_sigmoid")),
+    "ConvNeXt": case(convnext),
+    "pooling between": case(pooled, lambda x: mean(layers.MaxPooling2D(2)(x))),
+    "grouped convolution": case(functools.partial(plain, groups=2)),
+    "dilated convolution": case(lambda x: conv(plain(x), dilation_rate=2)),
+    "transposed convolution": case(lambda x: layers.Conv2DTranspose(8, 4, 2, "same", activation="relu")(plain(x))),
+    "a layer used twice": case(twice),
+    "oblong": case(shape=(64, 96, 3)),
+    # heads and scores
+    "softmax layer": case(activation=None, tail=lambda y: layers.Softmax()(y)),
+    "tf.nn.softmax": case(activation=tf.nn.softmax),
+    "log_softmax": case(activation="log_softmax", outputs="logarithms"),
+    "temperature": case(activation=None, tail=lambda y: ops.softmax(y / 3), logits=lambda y: y / 3),
+    "logits": case(activation=None, outputs="logits"),
+    "logits, loss kept": case(
+        activation=None, outputs="logits", change=compile_loss(keras.losses.CategoricalCrossentropy(from_logits=True))),
+    "multi-label logits, loss kept": case(activation=None, outputs="sigmoid logits",
+                                          change=compile_loss(keras.losses.BinaryCrossentropy(from_logits=True))),
+    "sigmoids": case(activation="sigmoid"),
+    "one sigmoid": case(activation="sigmoid", units=1, outputs="one probability"),
+    "one logit": case(activation=None, units=1, outputs="one logit", options={"score": "sigmoid"}),
+    "regression, loss kept": case(activation=None, units=1, outputs="numbers", change=compile_loss("mse"), seed=1),
+    "numbers": case(activation="tanh", outputs="numbers", options={"score": "none"}, logits=ops.tanh),
+    "flattened": case(head=flat),
+    "maximum": case(head=lambda x: layers.GlobalMaxPooling2D()(x)),
+    "ops.mean": case(head=lambda x: ops.mean(x, axis=(1, 2))),
+    "two dense layers": case(head=lambda x: layers.Dense(10, "relu")(flat(x))),
+    "dropout": case(head=lambda x: layers.Dropout(0.5)(mean(x))),
+    "1 x 1 convolution behind the mean": case(head=lifted, last=lambda: layers.Conv2D(UNITS, 1, activation="softmax")),
+    "mean of a score map": case(lambda x: conv(plain(x), UNITS, 1),
+                                last=lambda: layers.Activation("softmax")),
+    "average of networks": case(build=average),
+    "two outputs": case(wrap=two_outputs, options={"output_name": "classes"}),
+    # wrappers
+    "Sequential": case(wrap=lambda model: keras.Sequential(model.layers)),
+    "Sequential of a model": case(wrap=lambda model: keras.Sequential([keras.Input((SIDE, SIDE, 3)), model])),
+    "nested": case(nested(residual)),
+    "nested twice": case(nested(residual, 2)),
+    "a model in a model": case(wrap=lambda model: keras.Model(image := keras.Input((SIDE, SIDE, 3)), model(image))),
+    "subclassed": case(wrap=Own),
+    "SavedModel": case(build=saved_model),
+    "multiple instances": case(build=bags),
+    # pixels
+    **{f"preprocessing {name}": bare(name) for name in PIXELS},
+    "Normalization": case(front=[layers.Normalization(mean=[120.0] * 3, variance=[3600.0] * 3)]),
+    "batch norm in front": case(front=[layers.BatchNormalization()], options={"preprocessing": "unit"}, pixels="unit"),
+    "Lambda in front": case(front=[layers.Lambda(lambda x: x / 255)]),
+    "resized inside": case(front=[layers.Rescaling(1 / 255), layers.Resizing(48, 48)]),
+    "cropped inside": case(front=[layers.Rescaling(1 / 255), layers.CenterCrop(48, 48)]),
+    "padded inside": case(front=[layers.Rescaling(1 / 255), layers.ZeroPadding2D(4)]),
+    "augmented inside": case(front=[layers.RandomFlip(), layers.RandomRotation(0.1), layers.Rescaling(1 / 255)]),
+    "one channel": case(shape=(SIDE, SIDE, 1)),
+    # arithmetic
+    **{dtype: case(normed, dtype=dtype, tolerance=0.02) for dtype in ("mixed_float16", "float16")},
+    **{dtype: case(normed, dtype=dtype, tolerance=0.1) for dtype in ("mixed_bfloat16", "bfloat16")},
+    "float64": case(normed, dtype="float64"),
+    **{f"quantized to {mode}": case(normed, tolerance=off, change=lambda model, mode=mode: model.quantize(mode))
+       for mode, off in (("int8", 0.02), ("int4", 0.2), ("float8", 0.1))},  # from the map of the weights in full
+    "LoRA": case(change=lambda model: model.layers[-1].enable_lora(2)),
+    "jit_compile": case(change=lambda model: model.compile("sgd", "categorical_crossentropy", jit_compile=True)),
+    # transformers
+    "ViT, class token": case(lambda x: attend(ClassToken()(patches(x))), lambda x: attend(x)[:, 0], skip=1),
+    "ViT, mean": case(vit),
+    "ViT, flattened": case(vit, flat),
+    "MLP-Mixer": case(mixer),
+    "CNN with attention to the end": case(lambda x: layers.Reshape((256, 8))(attention_map(x))),
+    "CNN with attention, a map again": case(attention_map),
+    # targets, and what is refused
+    "segmentation, a target": case(build=segmentation, outputs="numbers",
+                                   options={"target": lambda y: tf.reduce_mean(y[:, 16:48, 16:48, 1], axis=(1, 2))}),
+    "embedding, a target": case(
+        activation=None, units=8, outputs="numbers", options={"target": lambda y: tf.reduce_sum(y[:, :4], axis=1)},
+        logits=lambda z: ops.sum(z[:, :4], axis=1, keepdims=True)),
+    "segmentation": case(build=segmentation, refused=True),
+    "softmax of one unit": case(units=1, refused=True),
+    "tanh at the end": case(activation="tanh", refused=True),
+    "integers as pixels": case(build=lambda: Built(keras.Model(
+        image := keras.Input((SIDE, SIDE, 3), dtype="int32"),
+        layers.Dense(UNITS, "softmax")(mean(plain(layers.Rescaling(1 / 255)(image))))))),
+}  # fmt: skip
+
+
+# --- the questions ------------------------------------------------------------------------------------------------
+def pictures(shape):
+    """Two images (2, H, W, 3), float32, 0-255: a red and a green square, a blue one, on noisy grey."""
+    height, width = shape
+    images = 100 + np.random.default_rng(1).integers(-25, 26, (2, height, width, 1)).repeat(3, axis=3)
+    for image, row, column, colour in ((0, 1, 4, 0), (0, 5, 1, 1), (1, 6, 6, 2)):
+        rows, columns = (slice(side * at // 8, side * (at + 2) // 8) for side, at in ((height, row), (width, column)))
+        images[image, rows, columns] = 30 + 190 * np.eye(3, dtype=int)[colour]
+    return images.astype(np.float32)
+
+
+def as_given(images, case, n_channels):
+    """The images as people give them to the model itself; tensors stay tensors."""
+    images = PIXELS[case.pixels](images)
+    return images @ np.float32([[0.299], [0.587], [0.114]]) if n_channels == 1 else images
+
+
+def read_probabilities(case, model, images, n_channels):
+    """Probabilities (n, C) by the model's own `predict`; of a target its number."""
+    given = model.predict(np.asarray(as_given(images, case, n_channels)), verbose=0)
+    given = given.get(case.options.get("output_name")) if isinstance(given, dict) else given
+    if "target" in case.options:
+        return np.asarray(case.options["target"](given))[:, None]
+    return OF_OUTPUTS[case.outputs](np.asarray(given, np.float32))
+
+
+def reference(case, built, name, images, class_index):
+    """The map of a method of RULES by a tape on the twin; None where the twin has no such map."""
+    if name not in RULES or built.cut is None:
+        return None
+    if name not in OF_PIXELS and built.skip is None:
+        return None
+    pixels = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(pixels)
+        features, logits = built.cut(as_given(pixels, case, built.cut.input_shape[-1]), training=False)
+        one = case.outputs.startswith("one ")
+        score = logits[:, 0] * (2 * class_index - 1) if one else logits[:, class_index]
+    values = pixels if name in OF_PIXELS else features
+    gradients = tape.gradient(score, values)
+    values, gradients = (np.asarray(tf.cast(tensor, tf.float32)) for tensor in (values, gradients))
+    if values.ndim == 3:  # tokens
+        side = int(np.sqrt(values.shape[1] - built.skip))
+        values, gradients = (x[:, built.skip :].reshape(len(x), side, side, -1) for x in (values, gradients))
+    return RULES[name](values, gradients)
+
+
+def distance(case, name, raw, right):
+    """The largest difference of two maps, relative to the largest value; of coarse arithmetic's pixels 1 - correlation.
+
+    There a unit whose sign rounding flips changes a few pixels altogether: in 32 bits as much as in 16.
+    """
+    if case.tolerance > TOLERANCE and name in OF_PIXELS:
+        return 1 - np.corrcoef(raw.ravel(), right.ravel())[0, 1]
+    return np.abs(raw - right).max() / max(np.abs(right).max(), 1e-12)
+
+
+def trace(error):
+    """An exception in words, with where it came from: the last line of this project."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}: {str(error)[:200]}"
+
+
+def ask(case, built, classifier, method, images):
+    """The mark of one cell, and what is to be said of it."""
+    explainer = method.load()
+    if method.name == "ATTENTION" and "instances" not in str([layer.name for layer in built.model.layers]):
+        return NOT_FOR_IT, ""
+    options = {option.name: OPTIONS[option.name] for option in method.options if option.name in OPTIONS}
+    maps, mark = [], SOUND
+    try:
+        for index in range(min(classifier.n_classes, 2)):
+            class_index = None if classifier.target else index
+            question = explainer(classifier, None, images, class_index, **options)
+            maps.append(question.compute_saliency_map())
+            right = reference(case, built, method.name, images, index)
+            if right is not None:
+                mark = EQUAL
+                raw = np.stack(list(question.explain_batch(question.images, question.class_indices)))
+                if raw.shape != right.shape:
+                    return FAULT, f"a map {raw.shape} of {classifier.layer_name}, not {right.shape}"
+                off = distance(case, method.name, raw, right)
+                if off > case.tolerance:
+                    return FAULT, f"{off:.1e} from the reference, class {index}, layer {classifier.layer_name}"
+    except ValueError as error:
+        return REFUSED, str(error)
+    except Exception as error:
+        return FAULT, trace(error)
+    maps = np.stack(maps)
+    if maps.shape[1:] != images.shape[:3] or maps.dtype != np.float32 or not np.isfinite(maps).all():
+        return FAULT, f"maps {maps.shape}, {maps.dtype}, not all finite or not of {images.shape[:3]}"
+    if mark == SOUND and (np.ptp(maps, axis=(2, 3)) == 0).all():
+        told_by_run = [*classifier.doubts(images), *filter(None, question.describe_maps(maps[-1]))]
+        remark = f"constant, {maps.flat[0]:g}, for every image and class"
+        return (SOUND, f"{remark}; a run says: {told_by_run[0]}") if told_by_run else (FAULT, remark)
+    two_sides = classifier.score.one_unit and not explainer.signed  # the magnitudes of both sides are the same
+    if len(maps) > 1 and not two_sides and mark == SOUND and explainer.uses_class == np.array_equal(maps[0], maps[1]):
+        return FAULT, "the class should matter" if explainer.uses_class else "the class should not matter"
+    return mark, ""
+
+
+def examine(case, methods):
+    """p of the probabilities as text, and the (mark, remark) of each method, by name."""
+    try:
+        built = case.build()
+        classifier = Classifier(built.model, **case.options)
+    except ValueError as error:
+        return "-", {method.name: (REFUSED if case.refused else FAULT, str(error)) for method in methods}
+    except Exception as error:
+        return "-", {method.name: (FAULT, trace(error)) for method in methods}
+    if case.refused:
+        return "-", {method.name: (FAULT, "the model should be refused") for method in methods}
+    images = pictures((classifier.input_height, classifier.input_width))
+    own = read_probabilities(case, built.model, images, classifier.n_channels)
+    off = np.abs(classifier.predict(images) - own).max()
+    cells = {method.name: ask(case, built, classifier, method, images) for method in methods}
+    if off > case.tolerance:
+        cells["probabilities"] = FAULT, f"{off:.1e} from those of the model's own predict"
+    return f"{off:.0e}", cells
+
+
+def main(words=None) -> int:
+    """The exit code: 1 if there is a fault."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="models whose name has this in it")
+    parser.add_argument("--methods", default="ALL", help="names by commas, or ALL")
+    args = parser.parse_args(words)
+    methods, lines, remarks = choose_methods(args.methods), [], collections.defaultdict(list)
+    counts = collections.Counter()
+    for name, case in CASES.items():
+        if args.only.lower() not in name.lower():
+            continue
+        print(name, file=sys.stderr, flush=True)
+        keras.backend.clear_session()
+        p, cells = examine(case, methods)
+        lines.append([name, p, *(cells[method.name][0] for method in methods)])
+        for method, (mark, remark) in cells.items():
+            counts[mark] += 1
+            if remark:
+                remarks[mark, remark].append(f"{name}: {method}")
+    print(align([["model", "p", *(method.name for method in methods)], *lines]))
+    for (mark, remark), cells in sorted(remarks.items()):
+        print(f"\n{MARKS[mark]}: {remark}\n    " + "; ".join(cells))
+    print(f"\n{len(lines)} models, {len(methods)} methods: " + ", ".join(f"{counts[m]} {w}" for m, w in MARKS.items()))
+    return int(counts[FAULT] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
