@@ -551,6 +551,7 @@ def ask(case, built, classifier, method, images):
 
 def examine(case, methods):
     """p of the probabilities as text, and the (mark, remark) of each method, by name."""
+    keras.utils.set_random_seed(0)
     try:
         built = case.build()
         classifier = Classifier(built.model, **case.options)
