@@ -501,6 +501,12 @@ def distance(case, name, raw, right):
     return np.abs(raw - right).max() / max(np.abs(right).max(), 1e-12)
 
 
+def is_refusal(error):
+    """Whether this project says so itself: a ValueError out of a library is a traceback."""
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    return isinstance(error, ValueError) and "site-packages" not in last
+
+
 def trace(error):
     """An exception in words, with where it came from: the last line of this project."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
@@ -528,15 +534,14 @@ def ask(case, built, classifier, method, images):
                 off = distance(case, method.name, raw, right)
                 if off > case.tolerance:
                     return FAULT, f"{off:.1e} from the reference, class {index}, layer {classifier.layer_name}"
-    except ValueError as error:
-        return REFUSED, str(error)
     except Exception as error:
-        return FAULT, trace(error)
+        return (REFUSED, str(error)) if is_refusal(error) else (FAULT, trace(error))
     maps = np.stack(maps)
     if maps.shape[1:] != images.shape[:3] or maps.dtype != np.float32 or not np.isfinite(maps).all():
         return FAULT, f"maps {maps.shape}, {maps.dtype}, not all finite or not of {images.shape[:3]}"
     if mark == SOUND and (np.ptp(maps, axis=(2, 3)) == 0).all():
-        told_by_run = [*classifier.doubts(images), *filter(None, question.describe_maps(maps[-1]))]
+        records = question.describe_maps(maps[-1])
+        told_by_run = [*classifier.doubts(images), *(r["undivided"] for r in records if "undivided" in r)]
         remark = f"constant, {maps.flat[0]:g}, for every image and class"
         return (SOUND, f"{remark}; a run says: {told_by_run[0]}") if told_by_run else (FAULT, remark)
     two_sides = classifier.score.one_unit and not explainer.signed  # the magnitudes of both sides are the same
@@ -547,13 +552,13 @@ def ask(case, built, classifier, method, images):
 
 def examine(case, methods):
     """p of the probabilities as text, and the (mark, remark) of each method, by name."""
+    keras.utils.set_random_seed(0)
     try:
         built = case.build()
         classifier = Classifier(built.model, **case.options)
-    except ValueError as error:
-        return "-", {method.name: (REFUSED if case.refused else FAULT, str(error)) for method in methods}
     except Exception as error:
-        return "-", {method.name: (FAULT, trace(error)) for method in methods}
+        cell = (REFUSED, str(error)) if case.refused and is_refusal(error) else (FAULT, trace(error))
+        return "-", dict.fromkeys([method.name for method in methods], cell)
     if case.refused:
         return "-", {method.name: (FAULT, "the model should be refused") for method in methods}
     images = pictures((classifier.input_height, classifier.input_width))
