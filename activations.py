@@ -113,13 +113,13 @@ def run(settings: ActivationSettings) -> int:
     images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
     samples = runs.label_images(images, classifier).samples
-    for view in classifier.views:
+    for view in classifier.by_layer:
         view.require_layer()
         filters.check_channels(settings.channels, top_images.count_channels(view))
     description = {"source": source, **classifier.describe()}
     runs.print_choices(description, samples, classifier.class_names)
     kept = {
-        "layers": [view.layer_name for view in classifier.views],
+        "layers": [view.layer_name for view in classifier.by_layer],
         "weights": classifier.fingerprint,
         "images": runs.tell_apart([sample.name for sample in samples]),
         "n_top_images": settings.n_top_images,
@@ -134,7 +134,7 @@ def run(settings: ActivationSettings) -> int:
     for path in activation_maps.write_filters(folder, classifier, settings.channels):
         print(printable(str(path)))
     failed, rows = {}, []
-    for view in classifier.views:
+    for view in classifier.by_layer:
         shown = samples[: settings.n_maps]
         for path in activation_maps.write_maps(folder, view, shown, settings.channels, failed):
             print(printable(str(path)), flush=True)

@@ -48,7 +48,7 @@ def stage_run(run: Run, methods: dict[Method, dict], stage: int) -> Run | None:
     if all(run.results.find(method.name, sample) is not None for sample in samples for method in staged):
         return None
     images = replace(run.images, samples=samples)
-    return replace(run, classifier=run.classifier.anew(), images=images, methods=staged, class_rule="label")
+    return replace(run, classifier=run.classifier.rebuilt(), images=images, methods=staged, class_rule="label")
 
 
 # --- tables --------------------------------------------------------------------------------------------------

@@ -77,7 +77,9 @@ class Attention(Explainer):
     def compute_attention(self, images: np.ndarray) -> np.ndarray:
         """a (n, h, w), each image's sum 1, of float32 images (n, H, W, 3), 0-255."""
         grid, classifier = find_patches(self.classifier), self.classifier
-        attend = classifier.compiled("attention", lambda images: classifier.view(ATTENTION_LAYER).forward(images)[0])
+        attend = classifier.compiled(
+            "attention", lambda images: classifier.at_layer(ATTENTION_LAYER).forward(images)[0]
+        )
         return attend(images).numpy().reshape(-1, grid.rows, grid.columns)
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:

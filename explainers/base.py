@@ -76,7 +76,7 @@ class Explainer:
     ):
         self.model, self.model_name = model, model_name
         self.classifier = as_classifier(model, model_name, target)
-        for view in self.classifier.views:
+        for view in self.classifier.by_layer:
             self.check_classifier(view)
         self.img_array = self._add_colours(np.asarray(img_array))
         self.images = self._check_images(self.img_array)
@@ -97,8 +97,8 @@ class Explainer:
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
-        if self.uses_layer and len(self.classifier.views) > 1:
-            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.views], axis=0)
+        if self.uses_layer and len(self.classifier.by_layer) > 1:
+            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.by_layer], axis=0)
         maps = []
         for start in range(0, len(self.images), self.batch_size):
             batch = slice(start, start + self.batch_size)

@@ -131,7 +131,7 @@ class Classifier:
             layers = [layer_choice.find_layer(self._layers.steps, name.strip()) for name in layer_name.split(",")]
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
-        self.views = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
+        self.by_layer = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
 
     def _number_classes(self) -> list[str]:
         if self.target is not None:
@@ -161,7 +161,7 @@ class Classifier:
         """What is done to pixels in front of the model: a mode of constants.PREPROCESSING."""
         return self.pixels.mode
 
-    def view(self, layer_name: str) -> "Classifier":
+    def at_layer(self, layer_name: str) -> "Classifier":
         """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
         maps = {id(step) for step in self._layers.steps}
         steps = [
@@ -176,7 +176,7 @@ class Classifier:
         self.reading = None if layer is None else self._read(layer)
         with tf.init_scope():  # it may be asked for while a graph is traced
             self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
-        self.views = [self]
+        self.by_layer = [self]
         return self
 
     def _choose_layer(self) -> layer_graph.Step | None:
@@ -248,12 +248,12 @@ class Classifier:
         def read(classifier: Classifier) -> Classifier:
             twin = copy.copy(classifier)
             twin.level, twin.n_classes, twin._compiled = level, len(level.class_names), {}
-            twin.class_names, twin.class_ids, twin.views = list(level.class_names), None, [twin]
+            twin.class_names, twin.class_ids, twin.by_layer = list(level.class_names), None, [twin]
             return twin
 
         twin = read(self)
-        if len(self.views) > 1:
-            twin.views = [read(view) for view in self.views]
+        if len(self.by_layer) > 1:
+            twin.by_layer = [read(view) for view in self.by_layer]
         return twin
 
     def of_target(self, target: Target) -> "Classifier":
@@ -264,12 +264,12 @@ class Classifier:
         def read(classifier: Classifier) -> Classifier:
             twin = copy.copy(classifier)
             twin.target, twin.score, twin.n_classes = target, Score(NONE, False, LOGITS, "given"), 1
-            twin.class_names, twin.class_ids, twin._compiled, twin.views = twin._number_classes(), None, {}, [twin]
+            twin.class_names, twin.class_ids, twin._compiled, twin.by_layer = twin._number_classes(), None, {}, [twin]
             return twin
 
         twin = read(self)
-        if len(self.views) > 1:
-            twin.views = [read(view) for view in self.views]
+        if len(self.by_layer) > 1:
+            twin.by_layer = [read(view) for view in self.by_layer]
         return twin
 
     # --- what it answers ---------------------------------------------------------------------------------
@@ -312,9 +312,9 @@ class Classifier:
         return features(images).numpy()
 
     def features_by_layer(self, images: np.ndarray) -> list[np.ndarray]:
-        """Features (n, h, w, K), float32, of the layer of each of `views`, for one batch, from one forward pass."""
+        """Features (n, h, w, K), float32, of the layer of each of `by_layer`, for one batch, from one forward pass."""
         self.require_layer()
-        paths = [view.layer_name for view in self.views]
+        paths = [view.layer_name for view in self.by_layer]
 
         def run(images):
             outputs, whole = {}, copy.copy(self)
@@ -326,7 +326,7 @@ class Classifier:
                 return outputs[path]
 
             whole._run(images, call)
-            return [tf.cast(view._as_map(outputs[view.layer_name]), tf.float32) for view in self.views]
+            return [tf.cast(view._as_map(outputs[view.layer_name]), tf.float32) for view in self.by_layer]
 
         features = self.compiled("features by layer", run)
         with _arithmetic(self.precision):
@@ -460,14 +460,14 @@ class Classifier:
             ) * bool(self._closed)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}{closed}")
 
-    def anew(self, model=None) -> "Classifier":
+    def rebuilt(self, model=None) -> "Classifier":
         """A classifier of the model as it is now, or of another of the same layers, asked alike."""
         fresh = Classifier(
             self.model if model is None else model,
             self.model_name,
             class_names=self.class_names,
             class_ids=self.class_ids,
-            layer_name=",".join(view.layer_name for view in self.views if view.layer_name) or None,
+            layer_name=",".join(view.layer_name for view in self.by_layer if view.layer_name) or None,
             preprocessing=self.pixels.mode,
             score=self.score.function,
             output_name=self.output_name,
@@ -476,7 +476,7 @@ class Classifier:
             precision=self.precision,
             batch_size=self.batch_size,
         )
-        for view in (fresh, *fresh.views):  # what was found of this model, not of the weights as they are now
+        for view in (fresh, *fresh.by_layer):  # what was found of this model, not of the weights as they are now
             view.pixels, view.score, view._layer_given = self.pixels, self.score, self._layer_given
         return fresh
 
@@ -526,14 +526,14 @@ class Classifier:
 
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
-        looking = [view for view in self.views if view._layer]
+        looking = [view for view in self.by_layer if view._layer]
         held = [view.reading.shape if view.reading else view._layer.output.shape[1:] for view in looking]
         shapes = [" x ".join(map(str, shape)) for shape in held]
         places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,
-            "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.views),
+            "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.by_layer),
             "layer_found": "given" if self._layer_given else self._no_layer or "last map on every path",
             "layer_shape": ", ".join(shapes),
             "geometry": "; ".join(dict.fromkeys(places)),

@@ -221,7 +221,7 @@ def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Meth
     misfits = {}
     for method in methods:
         try:
-            for view in classifier.views:
+            for view in classifier.by_layer:
                 method.load().check_classifier(view)
         except ValueError as error:
             misfits[method] = str(error)

@@ -35,10 +35,10 @@ BATCHES_PER_CHECKPOINT = 16  # of IMAGES_AT_ONCE images each
 
 def write_filters(folder: Path, classifier: Classifier, channels: Sequence[int] | None) -> Iterator[Path]:
     """The paths of the filters of the chosen layers, or of the first convolution if none of them is one."""
-    drawn = {view.layer_name: filters.draw_filters(view, channels) for view in classifier.views}
+    drawn = {view.layer_name: filters.draw_filters(view, channels) for view in classifier.by_layer}
     drawn = {name: tiles for name, tiles in drawn.items() if tiles is not None}
     if not drawn:
-        first = classifier.view(classifier.layer_names[0])
+        first = classifier.at_layer(classifier.layer_names[0])
         drawn = {first.layer_name: filters.draw_filters(first)}
     for name, tiles in drawn.items():
         figure = utils.grid_layout(tiles.pictures, tiles.titles, f"filters of {name}: {tiles.what}")

@@ -105,4 +105,4 @@ def random_twin(classifier: Classifier, seed: int = constants.SEED) -> Classifie
         twin = keras.models.clone_model(classifier.model)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ValueError(f"no random twin can be made of this model: {str(error).splitlines()[0]}") from error
-    return classifier.anew(twin)
+    return classifier.rebuilt(twin)

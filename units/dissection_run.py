@@ -95,7 +95,7 @@ def dissect_model(
     _held = open_folder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
-    store = FeatureStore(folder, [view.layer_name for view in classifier.views])
+    store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
     dissected = dissect(classifier, samples, concepts, store, share=settings.activation_share)
     rows = dissection_tables.describe_units(dissected, concepts.names)
     _write_tables(folder, rows, settings.min_iou)

@@ -52,7 +52,7 @@ class FeatureStore:
     def compute(self, classifier, samples: Sequence[Sample], progress: Progress) -> dict[str, str]:
         """Adds what is missing of the images, a batch at a time; image -> why it has no features, of those that fail.
 
-        classifier: its `views` look at the layers of this store. ValueError if the disk is too small for all.
+        classifier: its `by_layer` look at the layers of this store. ValueError if the disk is too small for all.
         """
         missing = [sample for sample in samples if not self.has(sample)]
         size, failed = (classifier.input_height, classifier.input_width), {}

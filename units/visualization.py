@@ -90,7 +90,7 @@ def choose_targets(
         classes = range(classifier.n_classes)
     targets = [Target("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
     for name in layer_name.split(",") if layer_name else ():
-        layer = classifier.view(name.strip()).layer_name
+        layer = classifier.at_layer(name.strip()).layer_name
         _check_place(classifier, layer, channels or (), position)
         if channels is None:
             targets.append(Target("layer", 0, layer, layer))
@@ -171,7 +171,7 @@ class Visualizer:
     def _maximise(self, method: str, targets: list[Target], progress: Progress) -> None:
         name = targets[0].name + (f" and {len(targets) - 1} more" if len(targets) > 1 else "")
         progress.begin(method, name)
-        looking = self.classifier if targets[0].kind == "class" else self.classifier.view(targets[0].layer)
+        looking = self.classifier if targets[0].kind == "class" else self.classifier.at_layer(targets[0].layer)
         maximiser = Maximiser(
             looking,
             targets[0].kind,

@@ -178,7 +178,7 @@ def test_a_target_has_a_name_and_is_traced_once(planted, image):
     )
     assert first.class_names == ["logit"]
     assert first.describe()["score"] == "the target logit (given)"
-    assert first.anew().target is target
+    assert first.rebuilt().target is target
     assert classifier.target is None
     assert classifier.n_classes == 3
 

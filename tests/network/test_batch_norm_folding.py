@@ -87,7 +87,7 @@ def test_low_rank_updates_are_part_of_the_weights():
     np.testing.assert_allclose(classifier.predict(images), model(images), atol=1e-6)
     logits = classifier.features(images).mean(axis=(1, 2)) @ classifier.dense_weights() + np.asarray(dense.bias)
     assert_close(logits, classifier.logits(images), relative=1e-4)
-    view = classifier.view(convolution.name)
+    view = classifier.at_layer(convolution.name)
     before = keras.Model(model.input, convolution.input)(images)
     expected = np.einsum("nhwc,ck->nhwk", before, view.kernel()[0, 0]) + np.asarray(convolution.bias)
     assert_close(view.features(images), expected, relative=1e-4)

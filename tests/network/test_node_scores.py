@@ -131,7 +131,7 @@ def test_insertion_and_deletion_go_by_the_sum(planted_classifier, view, image):
 def test_several_layers_are_averaged_on_a_level_too(planted, image):
     layered = Classifier(planted, class_names=COLOURS, layer_name="colours,colours").at_level(WARM)
     alone = Classifier(planted, class_names=COLOURS).at_level(WARM)
-    assert len(layered.views) == 2
+    assert len(layered.by_layer) == 2
     gradcam = METHODS["GRADCAM"]
     assert_close(explain(gradcam, layered, image, 0), explain(gradcam, alone, image, 0))
 

@@ -291,7 +291,7 @@ def test_a_models_own_preprocessor_is_applied():
     assert (classifier.input_height, classifier.input_width) == (16, 16)
     assert classifier.describe()["preprocessing"] == "the model's own preprocessor (it carries one: Converter)"
     np.testing.assert_allclose(classifier.predict(noise(2, 16)), model(noise(2, 16) / 127.5 - 1), atol=1e-6)
-    assert classifier.anew().preprocessing == OWN
+    assert classifier.rebuilt().preprocessing == OWN
 
 
 def test_a_models_own_preprocessor_gives_way_to_what_is_given():

@@ -78,7 +78,7 @@ def test_a_classifier_anew_sees_the_weights_as_they_are_now(classifier):
     images = noise(2)
     before = classifier.logits(images)
     randomisation.randomise(*randomisation.list_layers(classifier)[0], seed=0)
-    now = classifier.anew()
+    now = classifier.rebuilt()
     np.testing.assert_allclose(now.predict(images), classifier.model.predict(images, verbose=0), atol=1e-5)
     assert np.abs(now.logits(images) - before).max() > 0.1 * np.abs(before).max()
     assert now.describe() == classifier.describe() and now.class_names == classifier.class_names

@@ -129,7 +129,7 @@ def test_a_linear_output_is_what_is_asked_for():
         classifier = Classifier(model, score=score)
         np.testing.assert_allclose(classifier.predict(noise(3, 16)), function(by_hand(model)), atol=1e-5)
         assert classifier.describe()["score"].endswith("(given)")
-        assert classifier.anew().score.function == score
+        assert classifier.rebuilt().score.function == score
     guessed = Classifier(model)
     assert guessed.describe()["score"] == "softmax (guessed of a linear output; --score says what it is)"
 
@@ -250,7 +250,7 @@ def test_one_of_several_outputs_is_explained_by_its_name(as_dict):
     assert classifier.score.function == SOFTMAX
     number = Classifier(model, output_name="age", score="none")
     np.testing.assert_allclose(number.predict(noise(3, 16)), age, rtol=1e-5)
-    assert number.anew().output_name == "age"
+    assert number.rebuilt().output_name == "age"
     for message in ("this one has 2: .*species", "--output_name"):
         with pytest.raises(ValueError, match=message):
             Classifier(model)

@@ -34,7 +34,7 @@ def write(path, array):
 def dissect(classifier, *, concepts=None, share=SHARE, folder="out"):
     samples = load_dataset("images")
     found = concepts or from_folder(Path("concepts"), samples)
-    store = FeatureStore(folder, [view.layer_name for view in classifier.views])
+    store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
     return dissection.dissect(classifier, samples, found, store, share=share), found
 
 
@@ -110,7 +110,7 @@ def residual():
 
 def test_one_pass_gives_the_features_of_every_layer(residual):
     images = noise(3)
-    for view, features in zip(residual.views, residual.features_by_layer(images), strict=True):
+    for view, features in zip(residual.by_layer, residual.features_by_layer(images), strict=True):
         assert features.dtype == np.float32
         assert_close(features, view.features(images))
 
@@ -147,7 +147,7 @@ def test_a_run_that_is_interrupted_keeps_its_batches(work, residual, monkeypatch
 
 
 def test_blocks_hold_every_activation_once_in_bounded_size(work, residual, monkeypatch):
-    samples, store = load_dataset("images"), FeatureStore("out", [view.layer_name for view in residual.views])
+    samples, store = load_dataset("images"), FeatureStore("out", [view.layer_name for view in residual.by_layer])
     store.compute(residual, samples, Progress({"features": 2}))
     monkeypatch.setattr(feature_store, "BLOCK", 8 * 8 * 12 + 1)
     blocks = list(store.blocks("block_out", samples))
@@ -179,7 +179,7 @@ def test_a_random_twin_has_the_same_layers_other_weights_and_leaves_the_model_al
     twin, again, other = (dissection.random_twin(residual, seed) for seed in (1, 1, 2))
     for one, two in zip(before, residual.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert [view.layer_name for view in twin.views] == [view.layer_name for view in residual.views]
+    assert [view.layer_name for view in twin.by_layer] == [view.layer_name for view in residual.by_layer]
     assert twin.describe() == residual.describe()
     assert len({each.fingerprint for each in (residual, twin, again, other)}) == 3, "the same seed, the same twin"
     assert twin.fingerprint == again.fingerprint

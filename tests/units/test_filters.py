@@ -21,7 +21,7 @@ def small_classifier(small):
 
 
 def test_first_filters_are_patches_of_the_colour_they_want(planted_classifier):
-    tiles = filters.draw_filters(planted_classifier.view("colours"))
+    tiles = filters.draw_filters(planted_classifier.at_layer("colours"))
     for index, patch in enumerate(tiles.pictures):
         assert patch.shape == (CELL, CELL, 3)
         wanted = np.zeros(3)
@@ -30,7 +30,7 @@ def test_first_filters_are_patches_of_the_colour_they_want(planted_classifier):
 
 
 def test_a_network_fed_with_bgr_shows_its_true_colours(planted):
-    classifier = Classifier(planted, preprocessing="caffe").view("colours")
+    classifier = Classifier(planted, preprocessing="caffe").at_layer("colours")
     assert filters.find_colours(classifier) == [2, 1, 0]
     np.testing.assert_array_equal(filters.draw_filters(classifier).pictures[0][0, 0], [0, 0, 255])
 
@@ -39,12 +39,12 @@ def test_inputs_that_mix_the_colours_are_no_colours(planted):
     images = keras.Input((96, 96, 3))
     mixed = keras.layers.Conv2D(3, 1, kernel_initializer="ones", name="mixing")(images)
     classifier = Classifier(keras.Model(images, planted(mixed)))
-    assert filters.find_colours(classifier.view("planted/colours")) is None
-    assert filters.find_colours(classifier.view("mixing")) == [0, 1, 2]
+    assert filters.find_colours(classifier.at_layer("planted/colours")) is None
+    assert filters.find_colours(classifier.at_layer("mixing")) == [0, 1, 2]
 
 
 def test_a_deep_layer_is_summarised_over_its_inputs(small, small_classifier):
-    tiles = filters.draw_filters(small_classifier.view("block_1_conv"))
+    tiles = filters.draw_filters(small_classifier.at_layer("block_1_conv"))
     kernel = small.get_layer("block_1_conv").get_weights()[0]
     strength = np.sqrt((kernel[..., 5] ** 2).mean(axis=2))
     np.testing.assert_allclose(tiles.pictures[5][..., 0], 255 * strength / strength.max(), atol=0.51)
@@ -52,7 +52,7 @@ def test_a_deep_layer_is_summarised_over_its_inputs(small, small_classifier):
 
 
 def test_a_chosen_filter_is_shown_input_by_input(small, small_classifier):
-    tiles = filters.draw_filters(small_classifier.view("block_1_conv"), [3])
+    tiles = filters.draw_filters(small_classifier.at_layer("block_1_conv"), [3])
     kernel = small.get_layer("block_1_conv").get_weights()[0][..., 3]
     assert len(tiles.pictures) == 8 and tiles.titles[2] == "filter 3, input 2"
     largest = np.abs(kernel).max()
@@ -62,8 +62,8 @@ def test_a_chosen_filter_is_shown_input_by_input(small, small_classifier):
 def test_no_batch_norm_is_folded_into_what_is_shown(small, small_classifier):
     """Also where another layer is looked at: the stem's kernel would then be folded for the forward pass."""
     kernel = small.get_layer("stem_conv").get_weights()[0]
-    np.testing.assert_array_equal(small_classifier.view("stem_conv").kernel(), kernel)
-    assert filters.draw_filters(small_classifier.view("stem_bn")) is None
+    np.testing.assert_array_equal(small_classifier.at_layer("stem_conv").kernel(), kernel)
+    assert filters.draw_filters(small_classifier.at_layer("stem_bn")) is None
     np.testing.assert_array_equal(small.get_layer("stem_conv").get_weights()[0], kernel)
 
 
@@ -78,10 +78,10 @@ def test_one_by_one_depthwise_and_transposed_kernels():
     classifier = Classifier(model)
     shapes = {"depth": (3, 3, 1, 8), "separable": (2, 2, 1, 8), "transposed": (2, 2, 5, 6), "point_2": (1, 1, 6, 7)}
     for name, shape in shapes.items():
-        assert classifier.view(name).kernel().shape == shape
+        assert classifier.at_layer(name).kernel().shape == shape
     depth = model.get_layer("depth").get_weights()[0]
-    np.testing.assert_array_equal(classifier.view("depth").kernel()[:, :, 0, 5], depth[:, :, 2, 1])
-    matrix = filters.draw_filters(classifier.view("point_2"))
+    np.testing.assert_array_equal(classifier.at_layer("depth").kernel()[:, :, 0, 5], depth[:, :, 2, 1])
+    matrix = filters.draw_filters(classifier.at_layer("point_2"))
     assert [picture.shape for picture in matrix.pictures] == [(7, 6, 3)]
 
 
@@ -95,4 +95,4 @@ def test_zero_filters_and_many_filters():
 
 def test_a_channel_that_is_not_there_is_refused(planted_classifier):
     with pytest.raises(ValueError, match="3 channels, 0 to 2; given: 3"):
-        filters.draw_filters(planted_classifier.view("colours"), [1, 3])
+        filters.draw_filters(planted_classifier.at_layer("colours"), [1, 3])

@@ -100,13 +100,13 @@ def test_scores_are_those_of_a_plain_submodel(small, small_classifier):
         value = {"channel": plain.mean(axis=(0, 1))[5], "layer": (plain**2).mean(), "neuron": plain[1, 3, 5]}[kind]
         position = (1, 3) if kind == "neuron" else None
         index = 0 if kind == "layer" else 5
-        maximiser = Maximiser(small_classifier.view(layer), kind, [index], settings(), position)
+        maximiser = Maximiser(small_classifier.at_layer(layer), kind, [index], settings(), position)
         state = maximiser.advance(maximiser.start(), 1)
         assert state.history[0, 0, 0] == pytest.approx(value, rel=1e-4, abs=1e-5), (layer, kind)
 
 
 def test_only_the_pixels_that_a_neuron_sees_are_changed(planted_classifier):
-    _, images = climb(Maximiser(planted_classifier.view("colours"), "neuron", [1], settings(), (2, 3)), 20)
+    _, images = climb(Maximiser(planted_classifier.at_layer("colours"), "neuron", [1], settings(), (2, 3)), 20)
     changed = (images[0] != 128).any(axis=2)
     cell = np.zeros_like(changed)
     cell[2 * CELL : 3 * CELL, 3 * CELL : 4 * CELL] = True
@@ -115,7 +115,7 @@ def test_only_the_pixels_that_a_neuron_sees_are_changed(planted_classifier):
 
 
 def test_a_unit_of_a_layer_without_positions_can_be_excited(planted_classifier):
-    _, images = climb(Maximiser(planted_classifier.view("logits"), "channel", [2], settings()), 20)
+    _, images = climb(Maximiser(planted_classifier.at_layer("logits"), "channel", [2], settings()), 20)
     assert images[0].mean(axis=(0, 1)).argmax() == 2
 
 
@@ -128,7 +128,7 @@ def test_a_silent_unit_is_woken():
     at_start = 127.5 * kernel.sum(axis=(0, 1, 2)) / 100
     model.set_weights([kernel / 100, -0.5 - at_start, *others])
     free = settings(l2=0.0, learning_rate=8.0)
-    state, _ = climb(Maximiser(Classifier(model).view("conv"), "channel", [0, 3], free), 60)
+    state, _ = climb(Maximiser(Classifier(model).at_layer("conv"), "channel", [0, 3], free), 60)
     assert (state.history[0, 0] == 0).all() and (state.history[-1, 0] > 0).all()
 
 
@@ -217,7 +217,7 @@ def test_a_nested_model_is_climbed_as_it_is():
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, head()(residual_backbone()(inputs)))
     classifier = Classifier(model)
-    state, _ = climb(Maximiser(classifier.view("backbone/block_1_relu"), "channel", [1], settings("FOURIER")), 10)
+    state, _ = climb(Maximiser(classifier.at_layer("backbone/block_1_relu"), "channel", [1], settings("FOURIER")), 10)
     assert state.history[-1, 0, 0] > state.history[0, 0, 0]
 
 
