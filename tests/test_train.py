@@ -242,7 +242,6 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--fine_tune_from=nothing"], "nothing"),
         (["--epochs_head=0", "--epochs_fine_tuning=0"], "epochs"),
         (["--output_model_path=model.h5"], "model.h5"),
-        (["--val_images_folder_path="], "val_images_folder_path"),
         (["--label_level=monument", "--val_images_folder_path=nowhere"], "nowhere"),
         (["--multi_label=labels.csv", "--label_level=style"], "--label_level is for one label an image"),
         (["--weights=none", "--epochs_head=3"], "--epochs_head has no effect with --weights=none"),
@@ -273,3 +272,9 @@ def test_the_label_of_a_mexculture_name_is_its_style_or_its_monument(tmp_path):
     ):
         samples = labelled_images.list_labelled(tmp_path, level)
         assert labelled_images.list_classes(samples, samples) == wanted
+
+
+def test_an_empty_path_is_refused_with_its_flag(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--val_images_folder_path="])
+    assert "--val_images_folder_path: an empty path was given" in capsys.readouterr().err
