@@ -8,9 +8,20 @@ What is there already is not drawn again. Exit code: 0; 2 for a flag or a folder
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import constants
 from pipeline import flags
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What demo.py was asked for. limit: images of each split; None: all."""
+
+    output_folder: Path
+    limit: int | None
+    seed: int
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,22 +50,26 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def read_settings(args: argparse.Namespace) -> DemoSettings:
+    """The settings of these flags."""
+    return DemoSettings(Path(args.output_folder_path), args.limit, args.seed)
+
+
+def run(settings: DemoSettings) -> int:
     """Draws what is missing; the exit code."""
     from scenes import demo_data
 
     def progress(done: int, total: int) -> None:
         print(f"\r{done} of {total} images", end="\n" * (done == total), file=sys.stderr, flush=True)
 
-    folder = demo_data.write_demo(args.output_folder_path, limit=args.limit, seed=args.seed, progress=progress)
+    folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=progress)
     print(f"{folder}: simulated images and simulated gaze, see README.txt")
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    parser = build_parser()
-    return flags.run_script(parser.prog, run, parser.parse_args(argv))
+    return flags.run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

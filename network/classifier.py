@@ -23,8 +23,7 @@ import tensorflow as tf
 
 import constants
 from data.class_names import find_class_index
-from network import batch_norm_folding as folding
-from network import cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
+from network import batch_norm_folding, cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
 from network.preprocessing import OWN, apply_own, doubt_probabilities, find_preprocessing, own_preprocessor, prepare
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
@@ -128,7 +127,7 @@ class Classifier:
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
         layers, self._layer_given = [self._choose_layer()], bool(layer_name)
         if layer_name:
-            layers = [layer_choice.find_layer(self._layers.steps, name.strip()) for name in layer_name.split(",")]
+            layers = [self._layers.find(name.strip()) for name in layer_name.split(",")]
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.by_layer = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
@@ -175,7 +174,7 @@ class Classifier:
         self._layer, self._compiled = layer, {}
         self.reading = None if layer is None else self._read(layer)
         with tf.init_scope():  # it may be asked for while a graph is traced
-            self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+            self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.by_layer = [self]
         return self
 
@@ -319,7 +318,7 @@ class Classifier:
         def run(images):
             outputs, whole = {}, copy.copy(self)
             with tf.init_scope():  # no batch norm is folded into any of these layers
-                whole._folded = folding.fold_batch_norms(self._steps, keep=paths)
+                whole._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=paths)
 
             def call(path, layer, args, kwargs):
                 outputs[path] = whole._call_layer(path, layer, args, kwargs)
@@ -432,7 +431,7 @@ class Classifier:
     def compiled(self, key, function: Callable) -> Callable:
         """`function(images[, class_index])` as one compiled graph, traced once per `key`."""
         if self._folded.is_stale():  # trained further: what was folded is no longer the model's
-            self._folded = folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+            self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
             self._compiled.clear()
         if key not in self._compiled:
             specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
@@ -522,7 +521,7 @@ class Classifier:
     @property
     def layer_names(self) -> list[str]:
         """The paths of the layers that could be chosen, in the order they run."""
-        return [step.path for step in self._layers.steps]
+        return list(dict.fromkeys(step.path for step in self._layers.steps))
 
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""

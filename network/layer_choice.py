@@ -102,11 +102,14 @@ class Layers:
         that knows none, measured on the whole network; None where it has none.
         """
         on_every_path = self._on_every_path()
+        last_calls = {step.path: step for step in self.steps}  # what a layer is looked at for, if it runs several times
         maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
         for step in reversed(self.steps):
             hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
             had_it = any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
             if step.output not in on_every_path or (hands_on and had_it):
+                continue
+            if last_calls[step.path] is not step:
                 continue
             reading = place(step)
             if reading is None:
@@ -116,6 +119,17 @@ class Layers:
             if not reading.has_others or is_used(step):
                 return step, ""
         return None, "no feature map lies on every path from the image to the output" if self.steps else ""
+
+    def find(self, wanted: str) -> Step:
+        """The step of that name or path, as `find_layer`; ValueError for one that runs several times side by side."""
+        step = find_layer(self.steps, wanted)
+        n_calls = len({id(other.output) for other in self.steps if other.path == step.path})
+        if n_calls > 1 and step.output not in self._on_every_path():
+            raise ValueError(
+                f"the layer {wanted!r} runs {n_calls} times in this model, its map would be that of one call alone; "
+                "choose by --layer_name a layer in front of it or behind, where its calls meet"
+            )
+        return step
 
     def _mixes_behind(self, step: Step) -> bool:
         """Whether positions see each other behind the step: in attention, a convolution, a recurrent layer."""

@@ -378,16 +378,11 @@ def run_command(
 ) -> int:
     """The exit code of `run(read(flags))`; what stops it is said in one line, with code 2, or 130 when interrupted."""
     args = parser.parse_args(argv)
-    return run_script(parser.prog, lambda args: run(read(args)), args)
-
-
-def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """The exit code of `run(args)`; what stops it is said in one line, with code 2, or 130 when interrupted."""
     for stream in (sys.stdout, sys.stderr):  # the screen shows what it can of a file name that it cannot show
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return run(args)
+        return run(read(args))
     except ValueError as error:
         message = str(error)
     except OSError as error:  # a folder that may not be written to, a full disk
@@ -399,9 +394,5 @@ def run_script(name: str, run: Callable[[argparse.Namespace], int], args: argpar
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{name}: error: {printable(message)}", file=sys.stderr)
+    print(f"{parser.prog}: error: {printable(message)}", file=sys.stderr)
     return 2
-
-
-def forgive_names() -> None:
-    """Nothing: `run_script` does it."""

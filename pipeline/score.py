@@ -13,7 +13,7 @@ import constants
 import evaluate
 import utils
 from data.dataset import Sample
-from metrics import catalogue as metrics
+from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
 from network.classifier import Classifier
 from pipeline.gaze_truth import GazeTruth
@@ -41,7 +41,7 @@ class PreparedImage:
 
 
 class Scorer:
-    """Scores the maps of one run. faithfulness: keys of `metrics.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
+    """Scores the maps of one run. faithfulness: keys of `catalogue.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class Scorer:
 
     def wanted(self, sample: Sample) -> list[str]:
         """The metrics that a map of this sample is asked for."""
-        against = [metric for kind in self.gaze.kinds(sample) for metric in metrics.names_against(kind)]
-        return against + [metric for name in self.faithfulness for metric in metrics.FAITHFULNESS[name]]
+        against = [metric for kind in self.gaze.kinds(sample) for metric in catalogue.names_against(kind)]
+        return against + [metric for name in self.faithfulness for metric in catalogue.FAITHFULNESS[name]]
 
     def score(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, explain: Explain
@@ -69,7 +69,7 @@ class Scorer:
         """
         lacking = record.lacks(self.wanted(prepared.sample))
         self._score_gaze(prepared, saliency_map, record, lacking)
-        lacking = [name for name in lacking if name in metrics.names_against(NETWORK)]
+        lacking = [name for name in lacking if name in catalogue.names_against(NETWORK)]
         if lacking and record.status == "constant map":  # its order of pixels is that of their positions
             record.undefined.update(dict.fromkeys(lacking, "saliency_map is constant"))
             return None
@@ -92,7 +92,7 @@ class Scorer:
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, lacking: list[str]
     ) -> None:
         for kind, measure in ((DENSITY, self._measure_density), (POINTS, self._measure_points)):
-            names = [name for name in lacking if name in metrics.names_against(kind)]
+            names = [name for name in lacking if name in catalogue.names_against(kind)]
             if not names:
                 continue
             try:

@@ -11,7 +11,7 @@ import numpy as np
 import constants
 import representations
 from constants import CELL_SIDE, COLOUR_DELETION, COLOUR_INSERTION, COLOUR_QUIET, FONT_SIZE
-from metrics import catalogue as metrics
+from metrics import catalogue
 from output.tables import mean_and_deviation
 from plots import drawing
 from plots.drawing import GAP, LINE
@@ -35,7 +35,7 @@ def figure_boxes(report: Report) -> "Figure | None":
     margin = max(map(drawing.measure_text, map(_short, rows))) + 0.1
     height = BAR * len(rows) + 0.1
 
-    def draw(axes, metric: metrics.Metric) -> None:
+    def draw(axes, metric: catalogue.Metric) -> None:
         values = [list(report.values(row, metric.name).values()) for row in rows]
         style = {"color": "#444444", "linewidth": 0.8}
         axes.boxplot(
@@ -93,7 +93,7 @@ def figure_scatter(report: Report) -> "Figure | None":
         x, y = pairs[row]
         axes.plot(x, y, "o", markersize=3, color=COLOUR_INSERTION, alpha=0.7, markeredgecolor="none")
         axes.set_title(f"{_short(row)}: {_rank_correlation(x, y)}", size=FONT_SIZE, loc="left", parse_math=False)
-        axes.set_xlabel(metrics.METRICS[gaze].heading, size=drawing.SMALL)
+        axes.set_xlabel(catalogue.METRICS[gaze].heading, size=drawing.SMALL)
         axes.set_ylabel("insertion", size=drawing.SMALL)
 
     return _panels(list(pairs), draw, PANEL, 0.45)
@@ -110,7 +110,7 @@ def figure_extremes(report: Report) -> "Figure | None":
     if not shown:
         return None
     n_columns = 2 * max(len(best) for best, _ in shown.values())
-    heading = metrics.METRICS[report.judged_by].heading
+    heading = catalogue.METRICS[report.judged_by].heading
     cells = {}
     for line, (row, (best, worst)) in enumerate(shown.items()):
         for place, (image, value) in enumerate([*best, *[None] * (n_columns - 2 * len(best)), *worst]):
@@ -123,7 +123,7 @@ def figure_most_different(report: Report) -> "Figure | None":
     ranked = report.most_different()[:MOST_DIFFERENT]
     if not ranked:
         return None
-    heading = metrics.METRICS[report.judged_by].heading
+    heading = catalogue.METRICS[report.judged_by].heading
     methods = report.methods[:METHODS_SHOWN]
     cells, names = {}, []
     for line, (image, mean) in enumerate(ranked):

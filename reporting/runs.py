@@ -11,7 +11,7 @@ import constants
 from data import dataset
 from data.images import Reading, read_image
 from explainers.registry import BASELINES
-from metrics import catalogue as metrics
+from metrics import catalogue
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 from pipeline.results import RunFolder
@@ -80,9 +80,9 @@ class Report:
         return list_differences(self.records)
 
     @property
-    def measured(self) -> list[metrics.Metric]:
+    def measured(self) -> list[catalogue.Metric]:
         """The metrics that have a value somewhere."""
-        return [m for m in metrics.METRICS.values() if any(row[f"{m.name}_n"] for row in self.summary)]
+        return [m for m in catalogue.METRICS.values() if any(row[f"{m.name}_n"] for row in self.summary)]
 
     def values(self, row: str, metric: str) -> dict[str, float]:
         """Image -> value of a metric in a row, where it is defined."""

@@ -18,7 +18,7 @@ from test_compare import work, write_boxes  # noqa: F401 the same images and box
 
 import constants
 import hierarchy
-from comparison import levels_figures as hierarchy_figures
+from comparison import levels_figures
 from comparison import levels_tables as hierarchy_tables
 from data.taxonomy import Level
 from gradcam import GradCAM
@@ -60,7 +60,7 @@ def colours(work, model_file, monkeypatch):  # noqa: F811
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
-    monkeypatch.setattr(hierarchy_figures, "write_level_pages", lambda *args: iter(()))
+    monkeypatch.setattr(levels_figures, "write_level_pages", lambda *args: iter(()))
 
 
 def run(*flags):
@@ -342,7 +342,7 @@ def test_the_curve_has_a_point_per_level_at_its_number_of_classes():
 
     levels = [level("leaf", 1000, 0.8), level("group", 8, 0.9), level("kingdom", 2, 1.0)]
     levels.append(level("group, trained", 8, 0.7))
-    figure = hierarchy_figures.figure_granularity(levels)
+    figure = levels_figures.figure_granularity(levels)
     assert len(figure.axes) == len(hierarchy_tables.SCORES) - 1, "what has no value has no panel"
     line, ring = figure.axes[0].lines
     np.testing.assert_array_equal(line.get_xydata(), [[2, 1.0], [8, 0.9], [1000, 0.8]])

@@ -25,7 +25,7 @@ from explainers.registry import BASELINES, METHODS
 from gradcam import GradCAM
 from metrics.catalogue import DENSITY, POINTS, names_against
 from network import model_files
-from pipeline import run_figures as display
+from pipeline import run_figures
 from rise import RISE
 
 CHEAP = ("--rise_n_masks=40", "--lime_num_samples=30")
@@ -77,7 +77,7 @@ def work(tmp_path, monkeypatch, model_file):
 @pytest.fixture
 def undrawn(monkeypatch):
     """No pictures: most tests are about records."""
-    monkeypatch.setattr(display, "write_run_figures", lambda *args, **options: [])
+    monkeypatch.setattr(run_figures, "write_run_figures", lambda *args, **options: [])
 
 
 def save(path, pixels, **options):
@@ -321,7 +321,7 @@ def demonstration(work, monkeypatch, model_file):
     """The density note under which a run without images draws its figures; the planted network is the embedded one."""
     monkeypatch.setattr(model_files, "_choose_file", lambda name, path: (model_file, "the embedded network"))
     notes = []
-    monkeypatch.setattr(display, "write_run_figures", lambda *args: notes.append(args[4].density_note) or [])
+    monkeypatch.setattr(run_figures, "write_run_figures", lambda *args: notes.append(args[4].density_note) or [])
     assert main.main(["--limit=2"]) == 0
     return notes
 

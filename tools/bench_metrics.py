@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from catalogue.baselines import centre_gaussian
 from threadpoolctl import threadpool_limits
 
 import constants
 import evaluate
 import utils
 from explainers.registry import METHODS
-from metrics import catalogue as metrics
-from metrics.baselines import centre_gaussian
+from metrics import catalogue
 from pipeline.records import Record
 from pipeline.summary import list_differences, summarise
 
@@ -39,14 +39,14 @@ def draw_gaze(rng: np.random.Generator) -> dict[str, Callable]:
     def measure(name: str, truth: np.ndarray) -> Callable:
         return lambda: getattr(evaluate, f"calculate_{name}")(truth, saliency_map, *further.get(name, []))
 
-    truths = {metrics.DENSITY: density_map, metrics.POINTS: points}
-    return {name: measure(name, truth) for kind, truth in truths.items() for name in metrics.names_against(kind)}
+    truths = {catalogue.DENSITY: density_map, catalogue.POINTS: points}
+    return {name: measure(name, truth) for kind, truth in truths.items() for name in catalogue.names_against(kind)}
 
 
 def draw_records(rng: np.random.Generator) -> list[Record]:
     """The records of a large run, each with a value of every metric."""
     return [
-        Record(method, f"{image}.png", str(image), **dict(zip(metrics.METRICS, rng.random(len(metrics.METRICS)))))
+        Record(method, f"{image}.png", str(image), **dict(zip(catalogue.METRICS, rng.random(len(catalogue.METRICS)))))
         for method in list(METHODS)[:N_METHODS]
         for image in range(N_IMAGES)
     ]
@@ -72,7 +72,7 @@ def main() -> None:
     rng = np.random.default_rng(constants.SEED)
     gaze, records = draw_gaze(rng), draw_records(rng)
     for name, measure in gaze.items():
-        print(f"{metrics.METRICS[name].heading:>40}: {1000 * time_rounds(measure, rounds)[1]:.2f} ms")
+        print(f"{catalogue.METRICS[name].heading:>40}: {1000 * time_rounds(measure, rounds)[1]:.2f} ms")
     calls = [lambda: [measure() for measure in gaze.values()], lambda: [summarise(records), list_differences(records)]]
     missed = 0
     for (title, target), call, times in zip(TARGETS.items(), calls, (rounds, 3)):

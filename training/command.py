@@ -13,8 +13,7 @@ from pathlib import Path
 import keras
 
 import constants
-from data import dataset, labelled_images
-from data import multi_labels as multi_label
+from data import dataset, labelled_images, multi_labels
 from network import model_files, transfer
 from network.attention_layers import Bags
 from output.progress import printable
@@ -41,7 +40,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         labelled_images.read_labelled(part, class_names, *backbone.input_size, table and table.rows) for part in samples
     )
     if table:
-        multi_label.check_learnable(train)
+        multi_labels.check_learnable(train)
     kept = {
         "model_name": backbone.model_name,
         # One sigmoid answers for two classes, the last of which is the one it was trained on.
@@ -109,9 +108,9 @@ def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tu
     if settings.multi_label is None:
         samples = [labelled_images.list_labelled(folder, settings.label_level, settings.taxonomy) for folder in folders]
         return samples, labelled_images.list_classes(*samples), None, None
-    table = multi_label.read_labels(settings.multi_label)
+    table = multi_labels.read_labels(settings.multi_label)
     samples = [dataset.load_dataset(folder) for folder in folders]
-    rows = multi_label.match_labels(table, *samples)
+    rows = multi_labels.match_labels(table, *samples)
     return samples, table.class_names, table, f"{table.path} (checksum {table.checksum}): {rows}"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import multi_labels as multi_label
+from data import multi_labels
 from data.labelled_images import LabelledImages
 from output.files import figure_saver, write_whole
 from output.folder import OutputFolder
@@ -91,11 +91,11 @@ def measure(val: LabelledImages, probabilities: np.ndarray) -> dict:
     """
     if val.labels.ndim == 1:
         return {"val_accuracy": float((probabilities.argmax(axis=1) == val.labels).mean())}
-    values = multi_label.average_precision(val.labels, probabilities)
-    right = multi_label.predicted_labels(probabilities) == (val.labels > 0)
+    values = multi_labels.average_precision(val.labels, probabilities)
+    right = multi_labels.predicted_labels(probabilities) == (val.labels > 0)
     return {
         "val_accuracy": float(right.mean()),
-        "mean_average_precision": multi_label.mean_defined(values),
+        "mean_average_precision": multi_labels.mean_defined(values),
         "average_precision_undefined": _chosen(val.class_names, np.isnan(values)),
     }
 
@@ -145,8 +145,8 @@ def write_evaluation(folder: Path, val: LabelledImages, probabilities: np.ndarra
 
 
 def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndarray) -> list[Path]:
-    names, true, predicted = val.class_names, val.labels > 0, multi_label.predicted_labels(probabilities)
-    losses = multi_label.cross_entropy(val.labels, probabilities)
+    names, true, predicted = val.class_names, val.labels > 0, multi_labels.predicted_labels(probabilities)
+    losses = multi_labels.cross_entropy(val.labels, probabilities)
     order = np.argsort(-losses, kind="stable")
     rows = [
         {
@@ -158,7 +158,7 @@ def _write_multi_label(folder: Path, val: LabelledImages, probabilities: np.ndar
         }
         for i in order
     ]
-    values, positives = multi_label.average_precision(val.labels, probabilities), true.sum(axis=0)
+    values, positives = multi_labels.average_precision(val.labels, probabilities), true.sum(axis=0)
     per_class = [
         {"class": name, "positives": n, "average_precision": "" if np.isnan(value) else f"{value:.6f}"}
         for name, n, value in zip(names, positives, values)

@@ -11,7 +11,7 @@ from planted import BLUE, COLOURS, RED, picture, planted_model, square
 
 import main
 import train
-from data import multi_labels as multi_label
+from data import multi_labels
 from data.labelled_images import LabelledImages
 from network import model_files
 from training import command, training_files
@@ -167,16 +167,16 @@ def test_images_of_folders_are_named_with_their_folder(rows, tmp_path):
 def test_average_precision_by_hand_and_undefined_without_positive_or_negative():
     labels = np.array([[1, 1, 0], [0, 1, 0], [1, 1, 0], [0, 1, 0]], np.float32)
     probabilities = np.tile(np.array([[0.9], [0.8], [0.7], [0.1]]), 3)
-    values = multi_label.average_precision(labels, probabilities)
+    values = multi_labels.average_precision(labels, probabilities)
     assert values[0] == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)  # positives are first and third
     assert np.isnan(values[1:]).all()
-    assert multi_label.mean_defined(values) == pytest.approx(5 / 6)
-    assert multi_label.mean_defined(values[1:]) is None
+    assert multi_labels.mean_defined(values) == pytest.approx(5 / 6)
+    assert multi_labels.mean_defined(values[1:]) is None
 
 
 def test_cross_entropy_by_hand_and_finite_for_a_certain_mistake():
     labels = np.array([[1, 0], [1, 0]])
-    losses = multi_label.cross_entropy(labels, np.array([[0.8, 0.4], [0.0, 0.5]]))
+    losses = multi_labels.cross_entropy(labels, np.array([[0.8, 0.4], [0.0, 0.5]]))
     np.testing.assert_allclose(losses, [-(np.log(0.8) + np.log(0.6)) / 2, -(np.log(1e-7) + np.log(0.5)) / 2])
 
 
@@ -226,12 +226,12 @@ def test_bars_are_as_long_as_the_values_and_a_stroke_stands_at_chance():
 def test_a_slip_in_the_file_is_told_with_its_place(text, words, tmp_path):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(ValueError, match=words):
-        multi_label.read_labels(tmp_path / "labels.csv")
+        multi_labels.read_labels(tmp_path / "labels.csv")
 
 
 def test_a_file_of_a_spreadsheet_is_read_whatever_the_place_of_its_file_column(tmp_path):
     (tmp_path / "labels.csv").write_text("\ufeffred, file ,blue\r\n1, sub/a.png ,0\r\n,,\r\n", encoding="utf-8")
-    table = multi_label.read_labels(tmp_path / "labels.csv")
+    table = multi_labels.read_labels(tmp_path / "labels.csv")
     assert table.class_names == ["red", "blue"]
     assert {name: labels.tolist() for name, labels in table.rows.items()} == {"sub/a.png": [1, 0]}
 

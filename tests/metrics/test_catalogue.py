@@ -6,7 +6,7 @@ import pytest
 from planted import ROOT
 
 import evaluate
-from metrics import catalogue as metrics
+from metrics import catalogue
 from metrics.catalogue import DENSITY, METRICS, NETWORK, POINTS
 from pipeline.records import Record
 
@@ -18,13 +18,13 @@ def test_a_record_has_a_field_for_every_metric():
 
 
 def test_every_gaze_metric_has_its_judge():
-    for name in metrics.names_against(DENSITY) + metrics.names_against(POINTS):
+    for name in catalogue.names_against(DENSITY) + catalogue.names_against(POINTS):
         assert callable(getattr(evaluate, f"calculate_{name}"))
 
 
 def test_what_asks_the_network_is_asked_for_by_name():
-    assert sorted(name for names in metrics.FAITHFULNESS.values() for name in names) == sorted(
-        metrics.names_against(NETWORK)
+    assert sorted(name for names in catalogue.FAITHFULNESS.values() for name in names) == sorted(
+        catalogue.names_against(NETWORK)
     )
 
 
@@ -41,15 +41,15 @@ def test_the_page_of_metrics_explains_every_metric(name):
         ("curves", ("curves",)),
         ("drop,CURVES", ("curves", "drop")),
         ("none", ()),
-        ("all", tuple(metrics.FAITHFULNESS)),
-        ("ALL", tuple(metrics.FAITHFULNESS)),
+        ("all", tuple(catalogue.FAITHFULNESS)),
+        ("ALL", tuple(catalogue.FAITHFULNESS)),
     ],
 )
 def test_judges_are_named(text, names):
-    assert metrics.read_faithfulness(text) == names
+    assert catalogue.read_faithfulness(text) == names
 
 
 @pytest.mark.parametrize("text", ["", "curve", "none,drop", "insertion"])
 def test_other_names_are_refused(text):
     with pytest.raises(ValueError, match="curves, drop, road"):
-        metrics.read_faithfulness(text)
+        catalogue.read_faithfulness(text)

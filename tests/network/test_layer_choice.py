@@ -184,3 +184,18 @@ def test_what_was_chosen_is_said():
     assert cropped.describe()["layer"] == "last"
     assert cropped.describe()["layer_found"] == "last map on every path"
     assert Classifier(cropped.model, layer_name="last").describe()["layer_found"] == "given"
+
+
+def test_a_layer_that_runs_twice_side_by_side_is_refused_and_one_after_the_other_is_the_last():
+    images = keras.Input((32, 32, 3))
+    shared = layers.Conv2D(3, 3, padding="same", name="shared")
+    mean = layers.GlobalAveragePooling2D()
+    beside = layers.Add()([mean(shared(images)), mean(shared(layers.Resizing(32, 32)(images[:, :16, :16])))])
+    side_by_side = keras.Model(images, layers.Dense(2, activation="softmax")(beside))
+    with pytest.raises(ValueError, match="'shared' runs 2 times .* that of one call alone"):
+        Classifier(side_by_side, layer_name="shared")
+    in_turn = keras.Model(images, layers.Dense(2, activation="softmax")(mean(shared(shared(images)))))
+    classifier = Classifier(in_turn)
+    assert classifier.layer_name == Classifier(in_turn, layer_name="shared").layer_name == "shared"
+    x = noise(1)
+    assert_close(classifier.features(x), np.asarray(shared(shared(x))))

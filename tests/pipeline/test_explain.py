@@ -15,7 +15,7 @@ from data import dataset
 from data.dataset import Sample
 from explainers.base import Explainer
 from explainers.registry import METHODS
-from metrics import catalogue as metrics
+from metrics import catalogue
 from network.classifier import Classifier
 from output.progress import Progress
 from pipeline.explain import Runner, check_options, choose_class, find_misfits, needs_attention
@@ -148,7 +148,7 @@ def test_likeness_is_measured_at_the_images_own_size(examine, samples):
         height, width = sample.read().shape[:2]
         density_map = dataset.load_density_map(sample, height, width)
         own_size = utils.resize_map(results.read_map(record), height, width)
-        for metric in metrics.names_against(metrics.DENSITY):
+        for metric in catalogue.names_against(catalogue.DENSITY):
             assert getattr(record, metric) == getattr(evaluate, f"calculate_{metric}")(density_map, own_size)
 
 
@@ -161,7 +161,7 @@ def test_an_undefined_metric_says_why(examine, samples, tmp_path):
     Image.new("L", (120, 60), 7).save(tmp_path / "flat.png")
     [record] = examine([replace(samples[-2], density_map_path=tmp_path / "flat.png")], Stub()).records.values()
     assert record.pcc is None and record.undefined["pcc"] == "ground_truth is constant"
-    assert set(record.undefined) == set(metrics.names_against(metrics.DENSITY)) and record.insertion_auc is not None
+    assert set(record.undefined) == set(catalogue.names_against(catalogue.DENSITY)) and record.insertion_auc is not None
 
 
 def test_a_constant_map_is_called_so(examine, samples, tmp_path):

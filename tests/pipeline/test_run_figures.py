@@ -10,7 +10,7 @@ from planted import RED, picture
 import constants
 from data.dataset import Sample
 from explainers.registry import METHODS
-from pipeline import run_figures as display
+from pipeline import run_figures
 from pipeline.records import Record
 from pipeline.results import Results
 from plots import panels
@@ -62,13 +62,13 @@ def rows(monkeypatch):
         drawn.append((title, explained))
         return type("Figure", (), {"savefig": lambda self, path, format: path.write_bytes(b"page")})()
 
-    monkeypatch.setattr(display, "figure_grid", figure_grid)
+    monkeypatch.setattr(run_figures, "figure_grid", figure_grid)
     return drawn
 
 
-def draw(results, samples, display_type="grid", style=display.Style(), methods=("GRADCAM",)):  # noqa: B008
+def draw(results, samples, display_type="grid", style=run_figures.Style(), methods=("GRADCAM",)):  # noqa: B008
     chosen = [METHODS[name] for name in methods]
-    return display.write_run_figures(results, samples, chosen, display_type, style, MODEL)
+    return run_figures.write_run_figures(results, samples, chosen, display_type, style, MODEL)
 
 
 def test_a_page_is_a_picture(explained):
@@ -101,7 +101,7 @@ def test_a_page_says_method_model_and_layer_where_the_method_looks_at_one(explai
 
 def test_a_row_shows_what_was_recorded(explained, rows):
     results, samples = explained(2, pcc=0.25, status="constant map", undefined={"sim": "a reason"})
-    draw(results, samples, style=display.Style("turbo", 0.25, "simulated gaze"))
+    draw(results, samples, style=run_figures.Style("turbo", 0.25, "simulated gaze"))
     [(_, [first, second])] = rows
     assert (first.label, first.target, first.top_classes[0]) == ("red", "red", ["red", 0.9])
     assert (first.colormap, first.alpha, first.density_note, first.signed) == ("turbo", 0.25, "simulated gaze", False)
@@ -183,5 +183,5 @@ def test_every_panel_of_a_single_is_one_of_the_pages(explained):
     # The headings are names of columns; one that is not there would be told only at the end of a long run.
     results, [sample] = explained(1)
     look = {"signed": False}
-    row = display.explained_image(results, sample, results.records["GRADCAM", "0.png"], look)
-    assert isinstance(row, panels.ExplainedImage) and set(display._single_pictures(row)) == LAB_3 | PANELS
+    row = run_figures.explained_image(results, sample, results.records["GRADCAM", "0.png"], look)
+    assert isinstance(row, panels.ExplainedImage) and set(run_figures._single_pictures(row)) == LAB_3 | PANELS

@@ -8,7 +8,7 @@ from planted import RED, SIDE, picture, square
 import evaluate
 from data.dataset import Sample
 from data.fixations import Fixations
-from metrics import catalogue as metrics
+from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -61,8 +61,8 @@ def test_a_map_is_asked_for_what_its_image_and_the_run_allow(planted_classifier,
     judge = judge_of(planted_classifier, [plain, with_map, with_points], faithfulness=("drop",))
     drop = ["average_drop", "increase"]
     assert judge.wanted(plain.sample) == drop
-    assert judge.wanted(with_map.sample) == metrics.names_against(DENSITY) + drop
-    assert judge.wanted(with_points.sample) == metrics.names_against(DENSITY) + metrics.names_against(POINTS) + drop
+    assert judge.wanted(with_map.sample) == catalogue.names_against(DENSITY) + drop
+    assert judge.wanted(with_points.sample) == catalogue.names_against(DENSITY) + catalogue.names_against(POINTS) + drop
 
 
 def test_density_metrics_take_the_map_and_point_metrics_the_fixations(planted_classifier, subject, density_map_path):
@@ -79,10 +79,10 @@ def test_density_metrics_take_the_map_and_point_metrics_the_fixations(planted_cl
 
 def test_the_perfect_map_passes_every_judge_and_noise_none(planted_classifier, subject):
     one, other = (subject(name, fixations=fixations_on(AROUND_RED)) for name in "ab")
-    judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(metrics.FAITHFULNESS))
+    judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(catalogue.FAITHFULNESS))
     curves = judge.score(one, RED_MAP, one.record, lambda images: np.repeat(RED_MAP[None], len(images), axis=0))
     assert curves.shape[1] == 3 and one.record.undefined == {}
-    assert all(getattr(one.record, name) is not None for name in metrics.METRICS)
+    assert all(getattr(one.record, name) is not None for name in catalogue.METRICS)
     noise = np.random.default_rng(0).random((SIDE, SIDE)).astype(np.float32)
     drawn = np.random.default_rng(1)
     judge.score(other, noise, other.record, lambda images: drawn.random((len(images), SIDE, SIDE)))
@@ -104,10 +104,10 @@ def test_what_is_settled_is_not_measured_again(planted_classifier, subject):
 def test_a_constant_map_has_no_value_and_every_reason(planted_classifier, subject):
     one, other = (subject(name, fixations=fixations_on(AROUND_RED)) for name in "ab")
     one.record.status = "constant map"
-    judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(metrics.FAITHFULNESS))
+    judge = judge_of(planted_classifier, [one, other], faithfulness=tuple(catalogue.FAITHFULNESS))
     assert judge.score(one, np.ones((SIDE, SIDE), np.float32), one.record, never) is None
-    assert set(one.record.undefined) == set(metrics.METRICS)
-    assert set(metrics.names_against(NETWORK)) <= one.record.undefined.keys()
+    assert set(one.record.undefined) == set(catalogue.METRICS)
+    assert set(catalogue.names_against(NETWORK)) <= one.record.undefined.keys()
 
 
 def test_without_fixations_inside_the_image_points_have_no_value(planted_classifier, subject, density_map_path):
@@ -115,7 +115,7 @@ def test_without_fixations_inside_the_image_points_have_no_value(planted_classif
     other = subject("b", fixations=fixations_on(AROUND_RED))
     judge_of(planted_classifier, [outside, other]).score(outside, RED_MAP, outside.record, never)
     assert outside.record.pcc is not None
-    assert set(metrics.names_against(POINTS)) <= outside.record.undefined.keys()
+    assert set(catalogue.names_against(POINTS)) <= outside.record.undefined.keys()
 
 
 def test_people_are_judged_by_people(planted_classifier, subject):
