@@ -19,7 +19,8 @@ class Record:
 
     checksum: of the image file.
     status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
-    seconds, passes: of computing the map; a pass is one image sent forward through the network.
+    seconds, passes: of computing the map, without start-up; a pass is one image sent forward through the network.
+        Images that are explained at once share them: each has the mean.
     undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
     top_classes: (name, probability) pairs.
     """
