@@ -58,7 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
     for name, (kind, default, meaning) in GEOMETRY.items():
-        screen.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: {default:g})")
+        number = flags.in_range(kind, 0, above=True)
+        screen.add_argument(f"--{name}", type=number, metavar="N", help=f"{meaning} (default: {default:g})")
     output = flags.add_output_flags(parser, constants.GAZE_FOLDER)
     output.add_argument(
         "--colormap",
@@ -103,8 +104,8 @@ def run(settings: GazeSettings) -> int:
         progress.end("density map", sample.name, time.monotonic() - begun)
     print(f"\n{gaze_maps.write_tables(folder, rows)}\n")
     if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:
-        print(write_whole(folder / "gaze_grid.png", figure_saver(figure)))
-    print(folder / "density_maps")
+        print(printable(str(write_whole(folder / "gaze_grid.png", figure_saver(figure)))))
+    print(printable(str(folder / "density_maps")))
     opened.close()
     return 1 if any(row["status"].startswith("failed") for row in rows) else 0
 

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and figures of many items on pages."""
 
+import contextlib
 import glob
 import itertools
 import os
@@ -10,16 +11,31 @@ import numpy as np
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """The path, once `write(partial path)` has succeeded: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The path, once `write(partial path)` has succeeded: a reader sees the old file or the new one.
+
+    Raises OSError as `name_unwritten` words it.
+    """
     partial = path.with_name(f".partial_{path.name}")
     try:
-        write(partial)
-        os.replace(partial, path)
+        with name_unwritten(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(partial)
+            os.replace(partial, path)
     except BaseException:  # Ctrl-C and a full disk too
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise
     return path
+
+
+@contextlib.contextmanager
+def name_unwritten(path: Path) -> Iterator[None]:
+    """Has an OSError that comes from within name `path`: that of a full disk names no file, others a partial one."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error).strip() or type(error).__name__
+        raise OSError(error.errno, f"cannot write ({reason})", str(path)) from error
 
 
 def picture_saver(picture: np.ndarray) -> Callable[[Path], None]:

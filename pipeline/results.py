@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from explainers.registry import GAZE_ROWS
-from output.files import open_text, picture_saver, save_array, write_whole
+from output.files import name_unwritten, open_text, picture_saver, save_array, write_whole
 from output.folder import OutputFolder, read_description
 from output.tables import write_table
 from pipeline.records import Record, read_records, to_row
@@ -201,7 +201,8 @@ class Results(RunFolder):
         write_table(self.folder / "records.csv", rows, names)
 
     def _append_record(self, record: Record) -> None:
-        with open_text(self.folder / "records.csv", "a") as file:
+        path = self.folder / "records.csv"
+        with name_unwritten(path), open_text(path, "a") as file:
             csv.writer(file).writerow(to_row(record).values())
             file.flush()
             os.fsync(file.fileno())

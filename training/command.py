@@ -77,7 +77,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     opened.update(**measured, left_out=left_out)
     for stage in settings.stages:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
-    print(*training_files.describe(measured, len(val)), model_path, *paths, sep="\n")
+    lines = [*training_files.describe(measured, len(val)), model_path, *paths]
+    print(*(printable(str(line)) for line in lines), sep="\n")
     return model_path
 
 

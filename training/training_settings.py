@@ -136,7 +136,7 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     output.add_argument(
         "--output_model_path",
         "--model_path",
-        type=flags.path,
+        type=flags.output_file,
         metavar="PATH",
         help=f"the .keras file to write (default: {default_path})",
     )
