@@ -56,6 +56,34 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
+def read_array(path: Path, n_dimensions: int) -> np.ndarray:
+    """The numbers of a .npy file of a run; ValueError for one that is damaged, or holds anything else."""
+    with _refuse_damaged(path):
+        array = np.load(path)
+        if not isinstance(array, np.ndarray) or array.ndim != n_dimensions or not array.size:
+            raise ValueError("it holds something else")
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError("not all that it holds are numbers")
+    return array
+
+
+def read_arrays(path: Path, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file of a run; ValueError for one that is damaged, or lacks one of these names."""
+    with _refuse_damaged(path), np.load(path) as arrays:
+        if missing := sorted({*names} - {*arrays.files}):
+            raise ValueError(f"it has no {missing[0]}")
+        return {name: arrays[name] for name in arrays.files}
+
+
+@contextlib.contextmanager
+def _refuse_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # numpy raises whatever it stumbles on, MemoryError for a size that is made up
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"cannot read '{path}' ({reason}); remove it, and the same command makes it again") from None
+
+
 def open_text(path: Path, mode: str = "r"):
     """A csv file; names that are no UTF-8, and a letter torn in the middle, come through as they are."""
     return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")

@@ -19,7 +19,7 @@ import utils
 from constants import CELL_SIDE, FONT_SIZE
 from explainers.registry import Method
 from network.classifier import Classifier
-from output.files import figure_saver, save_array, write_whole
+from output.files import figure_saver, read_array, save_array, write_whole
 from pipeline.run import Run
 from pipeline.run_figures import Style
 from plots import drawing
@@ -79,7 +79,7 @@ def explain_classes(
         explainer = method.load()(run.classifier, None, copies, [index for _, index in missing], **options)
         for (path, _), saliency_map in zip(missing, explainer.compute_saliency_map()):
             write_whole(path, lambda partial, saliency_map=saliency_map: save_array(partial, saliency_map))
-    return np.stack([np.load(path) for path in paths])
+    return np.stack([read_array(path, 2) for path in paths])
 
 
 def figure_top_classes(
