@@ -58,8 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
     for name, (kind, default, meaning) in GEOMETRY.items():
-        number = flags.in_range(kind, 0, above=True)
-        screen.add_argument(f"--{name}", type=number, metavar="N", help=f"{meaning} (default: {default:g})")
+        screen.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: {default:g})")
     output = flags.add_output_flags(parser, constants.GAZE_FOLDER)
     output.add_argument(
         "--colormap",

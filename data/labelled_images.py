@@ -14,6 +14,7 @@ import utils
 from data import dataset, taxonomy_files
 from data.dataset import Sample
 from data.taxonomy import Taxonomy
+from output import memory
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ def read_labelled(
     rows: of several classes an image, the labels (C,) of each name; None: the samples' own labels. Only the classes
     that the samples are of are asked for: validation may lack some.
     """
-    images, kept, left_out = [], [], []
+    images, kept, left_out = _reserve(len(samples), height, width), [], []
     for sample in samples:
         try:
-            images.append(utils.resize_image(sample.read(), height, width))
+            images[len(kept)] = utils.resize_image(sample.read(), height, width)
             kept.append(sample)
         except ValueError as error:
             left_out.append(str(error))
@@ -95,7 +96,14 @@ def read_labelled(
         labels = _class_index(samples, kept, class_names, left_out)
     else:
         labels = np.stack([rows[sample.name] for sample in kept])
-    return LabelledImages([sample.name for sample in kept], np.stack(images), labels, list(class_names), left_out)
+    return LabelledImages([sample.name for sample in kept], images[: len(kept)], labels, list(class_names), left_out)
+
+
+def _reserve(n: int, height: int, width: int) -> np.ndarray:
+    """Room for n images, so that they are in memory once; ValueError where there is not enough of it."""
+    images = f"{n} images of {height} x {width} pixels"
+    memory.check_room(n * height * width * 3, images, "fewer images, or a network with a smaller input, need less")
+    return np.empty((n, height, width, 3), np.uint8)
 
 
 def _class_index(

@@ -25,6 +25,7 @@ from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
 from network.model_config_check import OF_APPLICATIONS, check_config
 from network.saved_models import load_saved_model
+from output import memory
 from output.files import write_whole
 from utils import find_model_name
 
@@ -100,6 +101,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
     kind = file_kinds.tell_kind(path)
     if kind == file_kinds.SAVED_MODEL:
         return load_saved_model(path, trust_model)
+    memory.check_room(2 * path.stat().st_size, f"the model {str(path)!r} and its file", "a smaller model needs less")
     if kind == file_kinds.WEIGHTS:
         raise ValueError(
             f"{str(path)!r} holds weights alone, no layers; --model_name tells the network of keras.applications that "
