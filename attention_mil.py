@@ -86,7 +86,8 @@ def run(settings: AttentionSettings) -> int:
 
     bags = Bags(settings.patch_size, settings.patch_stride, settings.gated, settings.units)
     model_path = command.train_model(settings.training, bags)
-    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings.training)[1])
+    images = command.find_folders(settings.training)[1]
+    paths, measured = attention_report.report_attention(model_path, images, settings.training.reading)
     print(*(printable(str(line)) for line in [measured, *paths] if line), sep="\n")
     return 0
 

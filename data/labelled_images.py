@@ -13,6 +13,7 @@ import numpy as np
 import utils
 from data import dataset, taxonomy_files
 from data.dataset import Sample
+from data.images import UPRIGHT, Reading
 from data.taxonomy import Taxonomy
 from output import memory
 
@@ -31,16 +32,18 @@ class LabelledImages:
         return len(self.names)
 
 
-def list_labelled(folder: str | Path, label_level: str, taxonomy: Taxonomy | None = None) -> list[Sample]:
+def list_labelled(
+    folder: str | Path, label_level: str, taxonomy: Taxonomy | None = None, reading: Reading = UPRIGHT
+) -> list[Sample]:
     """The samples of a folder, by their labels on that level of the taxonomy, or of MexCulture142's names.
 
-    ValueError if one has no label, or a class folder holds no image.
+    reading: how they are read. ValueError if one has no label, or a class folder holds no image.
     """
     if taxonomy is None:
-        samples = dataset.load_dataset(folder, label_level=label_level)
+        samples = dataset.load_dataset(folder, label_level=label_level, reading=reading)
         wanted = "class folders, or names <style>_<monument>_<state>_N_<view>.png,"
     else:
-        samples = taxonomy_files.list_labelled(folder, taxonomy, label_level)
+        samples = taxonomy_files.list_labelled(folder, taxonomy, label_level, reading=reading)
         wanted = f"class folders called as one leaf of {taxonomy.source}"
     unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:

@@ -164,6 +164,12 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         help="so many images, taken in turn from each class (default: "
         f"{limit or f'all; {constants.DEMO_LIMIT} of the embedded data'})",
     )
+    add_reading_flags(data)
+    return data
+
+
+def add_reading_flags(data: argparse._ArgumentGroup) -> None:
+    """Adds the flags of how photographs are read, to those of the images."""
     data.add_argument(
         "--exif",
         choices=("turn", "keep"),
@@ -177,7 +183,6 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         metavar="N",
         help="of the largest photograph that is read (default: %(default)s)",
     )
-    return data
 
 
 def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
