@@ -167,6 +167,8 @@ COLOUR_DELETION = "#D55E00"
 COLOUR_QUIET = "#8c8c8c"  # spines, ticks, notes
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 ROWS_PER_PAGE = 6  # images on a page of the grid display
+N_FIGURES = 12  # images of a method that are drawn unless --figures asks for others: two pages
+N_EXTREMES = 3  # of those that are not among them, so many of the best and so many of the worst
 
 # --- training ---------------------------------------------------------------------------------------------------------
 DROPOUT = 0.3  # share of the pooled features that are left out in training

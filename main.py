@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
+    flags.add_figure_flags(further)
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
@@ -125,11 +126,12 @@ def run(settings: MainSettings) -> int:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
+    wanted = settings.run.figures
     paths = run_figures.write_run_figures(
-        opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description
+        opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
     )
     if rule:
-        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed)
+        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted)
     if settings.writes_report:
         from reporting.document import write_report
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
+from output.files import FIGURE_FORMATS
 from output.progress import printable
 from pipeline.settings import LIME_PRESETS
 
@@ -317,6 +318,48 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
     parser.set_defaults(limit=limit)
     return parser
+
+
+def add_figure_flags(group: argparse._ArgumentGroup) -> None:
+    """Adds the flags that say which figures are drawn, and how, which `settings.read_figure_settings` reads."""
+    group.add_argument(
+        "--figures",
+        type=reader(read_n_figures),
+        default=constants.N_FIGURES,
+        metavar="N",
+        help=f"draw the first N images of each method, and of the others the {constants.N_EXTREMES} best and the "
+        f"{constants.N_EXTREMES} worst; or all, or none (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure_format",
+        type=reader(read_figure_formats),
+        metavar="NAMES",
+        help=f"by commas, of {', '.join(FIGURE_FORMATS)} (default: png)",
+    )
+    group.add_argument(
+        "--dpi",
+        type=in_range(int, 30, 1200),
+        metavar="N",
+        help=f"pixels per inch of figures (default: {constants.FIGURE_DPI})",
+    )
+
+
+def read_n_figures(text: str) -> int | None:
+    """How many images are drawn: None of 'all', 0 of 'none'."""
+    words = {"all": None, "none": 0}
+    if text.lower() in words:
+        return words[text.lower()]
+    if not text.isdecimal() or not int(text):
+        raise ValueError(f"a number of images from 1 on, all or none was wanted; got {text}")
+    return int(text)
+
+
+def read_figure_formats(text: str) -> tuple[str, ...]:
+    """The formats of 'png,pdf', each once."""
+    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    if unknown := [one for one in formats if one not in FIGURE_FORMATS]:
+        raise ValueError(f"formats by commas, of {', '.join(FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}")
+    return formats
 
 
 def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

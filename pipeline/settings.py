@@ -75,6 +75,19 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
+class FigureSettings:
+    """Which figures are drawn, and as what files.
+
+    n_images: so many images of each method, and of the rest the best and the worst; None: all. formats: of
+    `output.files.FIGURE_FORMATS`. dpi: pixels per inch.
+    """
+
+    n_images: int | None = constants.N_FIGURES
+    formats: tuple[str, ...] = ("png",)
+    dpi: int = constants.FIGURE_DPI
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """What main.py, and the commands that explain as it does, were asked for.
 
@@ -98,6 +111,7 @@ class RunSettings:
     alpha: float = constants.ALPHA
     show: bool = False
     boxes: str | None = None
+    figures: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
 
     @cached_property
     def names(self) -> list[str]:
@@ -157,7 +171,19 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         alpha=args.alpha,
         show=args.show,
         boxes=getattr(args, "boxes", None),
+        figures=read_figure_settings(args),
     )
+
+
+def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
+    """Of the flags of `flags.add_figure_flags`, where the command has them; ValueError for one without effect."""
+    usual = FigureSettings()
+    given = {name: getattr(args, name, None) for name in ("figure_format", "dpi")}
+    n_images = getattr(args, "figures", usual.n_images)
+    for name, value in {**given, "show": args.show or None}.items():
+        if n_images == 0 and value is not None:
+            raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
+    return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
 
 
 def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
