@@ -159,6 +159,7 @@ SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 # --- pictures ---------------------------------------------------------------------------------------------------------
 COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
 ALPHA = 0.5  # share of the heat map laid over an image, 0-1
+FIGURE_FORMATS = ("png", "pdf", "svg")
 FIGURE_DPI = 120  # pixels per inch
 CELL_SIDE = 1.75  # inches: the square that a picture is centred in
 FONT_SIZE = 7.5  # points; notes and ticks are 0.85 times, headings 1.3 times as large

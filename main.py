@@ -136,6 +136,8 @@ def run(settings: MainSettings) -> int:
         from reporting.document import write_report
 
         runs.print_paths(write_report([opened.results.folder], opened.results.folder), show=False)
+    if note := run_figures.describe_wanted(wanted, len(images.samples)):
+        print(note)
     runs.print_paths(paths, settings.run.show)
     return 1 if failed else 0
 

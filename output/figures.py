@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from output.files import FIGURE_FORMATS, save_figure, write_whole
+import constants
+from output.files import save_figure, write_whole
 
 Draw = Callable[[], object]  # -> a matplotlib figure
 
@@ -15,8 +16,8 @@ Draw = Callable[[], object]  # -> a matplotlib figure
 class FigureFiles:
     """Writes figures in these formats, the best for a screen first, and knows what they were drawn from.
 
-    formats: of `FIGURE_FORMATS`. known: the file in which the states of the figures beside and below it are kept; None:
-    every figure is drawn. To be closed, or used by `with`: then that file is written.
+    formats: of `constants.FIGURE_FORMATS`. known: the file in which the states of the figures beside and below it are
+    kept; None: every figure is drawn. To be closed, or used by `with`: then that file is written.
     """
 
     def __init__(self, formats: Sequence[str] = ("png",), known: Path | None = None):
@@ -107,5 +108,5 @@ def write_pages(
         yield files.write(name, lambda page=page: draw(page), state(page))
     for found in path.parent.glob(f"{glob.escape(path.name)}*"):
         counted = found.stem.removeprefix(path.name).removeprefix("_") or "1"
-        if found.suffix[1:] in FIGURE_FORMATS and counted.isdecimal() and int(counted) > number:
+        if found.suffix[1:] in constants.FIGURE_FORMATS and counted.isdecimal() and int(counted) > number:
             found.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-FIGURE_FORMATS = ("png", "pdf", "svg")
 PICTURE_DPI = 100  # of a picture in a PDF or SVG file, whose pixels are kept
 NO_DATE = {"pdf": "CreationDate", "svg": "Date"}  # format -> the entry of its metadata that is left out
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
-from output.files import FIGURE_FORMATS
 from output.progress import printable
 from pipeline.settings import LIME_PRESETS
 
@@ -334,7 +333,7 @@ def add_figure_flags(group: argparse._ArgumentGroup) -> None:
         "--figure_format",
         type=reader(read_figure_formats),
         metavar="NAMES",
-        help=f"by commas, of {', '.join(FIGURE_FORMATS)} (default: png)",
+        help=f"by commas, of {', '.join(constants.FIGURE_FORMATS)} (default: png)",
     )
     group.add_argument(
         "--dpi",
@@ -357,8 +356,10 @@ def read_n_figures(text: str) -> int | None:
 def read_figure_formats(text: str) -> tuple[str, ...]:
     """The formats of 'png,pdf', each once."""
     formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    if unknown := [one for one in formats if one not in FIGURE_FORMATS]:
-        raise ValueError(f"formats by commas, of {', '.join(FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}")
+    if unknown := [one for one in formats if one not in constants.FIGURE_FORMATS]:
+        raise ValueError(
+            f"formats by commas, of {', '.join(constants.FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}"
+        )
     return formats
 
 

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+import constants
 from explainers.registry import GAZE_ROWS
-from output.files import FIGURE_FORMATS, open_text, picture_saver, save_array, write_whole
+from output.files import open_text, picture_saver, save_array, write_whole
 from output.folder import OutputFolder, read_description
 from output.tables import write_table
 from pipeline.records import Record, read_records, to_row
@@ -196,7 +197,7 @@ class Results(RunFolder):
             method, stem = record.method, glob.escape(record.stem)
             yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
             yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.*")
-            yield from (f"figures/top_classes/{stem}.{one}" for one in FIGURE_FORMATS)
+            yield from (f"figures/top_classes/{stem}.{one}" for one in constants.FIGURE_FORMATS)
         yield from ("figures/drawn.json", "records.csv")
 
     def rewrite_records(self) -> None:

@@ -76,6 +76,16 @@ def write_run_figures(
     return paths
 
 
+def describe_wanted(wanted: FigureSettings, n_images: int) -> str:
+    """In words, which figures of a run of so many images are not drawn; '' if all are."""
+    if wanted.n_images is None or wanted.n_images >= n_images:
+        return ""
+    if wanted.n_images == 0:
+        return "no figure is drawn (--figures=none)"
+    extremes = f"the {constants.N_EXTREMES} best and the {constants.N_EXTREMES} worst"
+    return f"drawn of each method: the first {wanted.n_images} of {n_images} images, and {extremes}; --figures=all draws all"
+
+
 def choose_extremes(known: Shown, n: int = constants.N_EXTREMES) -> tuple[Shown, str]:
     """The n best of them, the best first, and the n worst, the worst last; and in words what they are.
 

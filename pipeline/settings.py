@@ -79,7 +79,7 @@ class FigureSettings:
     """Which figures are drawn, and as what files.
 
     n_images: so many images of each method, and of the rest the best and the worst; None: all. formats: of
-    `output.files.FIGURE_FORMATS`. dpi: pixels per inch.
+    `constants.FIGURE_FORMATS`. dpi: pixels per inch.
     """
 
     n_images: int | None = constants.N_FIGURES

@@ -127,6 +127,14 @@ def test_all_draws_all_and_leaves_no_page_of_extremes(explained, rows):
     assert files_in(results) == ["GRADCAM_grid.png", "GRADCAM_grid_2.png"]
 
 
+def test_what_is_not_drawn_is_said():
+    assert (
+        run_figures.describe_wanted(FigureSettings(), 12) == run_figures.describe_wanted(FigureSettings(None), 99) == ""
+    )
+    assert "first 12 of 13 images" in run_figures.describe_wanted(FigureSettings(), 13)
+    assert "no figure" in run_figures.describe_wanted(FigureSettings(0), 1)
+
+
 def test_none_draws_none(explained, rows):
     assert draw(*explained(2), n_images=0) == [] and not rows
 
