@@ -82,8 +82,8 @@ def describe_wanted(wanted: FigureSettings, n_images: int) -> str:
         return ""
     if wanted.n_images == 0:
         return "no figure is drawn (--figures=none)"
-    extremes = f"the {constants.N_EXTREMES} best and the {constants.N_EXTREMES} worst"
-    return f"drawn of each method: the first {wanted.n_images} of {n_images} images, and {extremes}; --figures=all draws all"
+    drawn = f"the first {wanted.n_images} of {n_images} images, the {constants.N_EXTREMES} best and worst of all"
+    return f"drawn of each method: {drawn}; --figures=all draws every one"
 
 
 def choose_extremes(known: Shown, n: int = constants.N_EXTREMES) -> tuple[Shown, str]:

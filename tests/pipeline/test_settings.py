@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import main
 from explainers.registry import METHODS
 from pipeline import flags
-from pipeline.settings import read_run_settings
+from pipeline.settings import FigureSettings, read_figure_settings, read_run_settings
 
 
 @pytest.fixture
@@ -62,3 +63,29 @@ def test_settings_cannot_be_changed():
 def test_a_path_that_is_none_is_told_with_its_flag():
     with pytest.raises(ValueError, match="--test_images_folder_path: there is no file or folder"):
         read("--test_images_folder_path=nowhere")
+
+
+# --- figures -------------------------------------------------------------------------------------------------
+def read_figures(*argv):
+    return read_figure_settings(main.build_parser().parse_args(argv))
+
+
+def test_figures_are_a_number_of_images_all_or_none():
+    assert read_figures() == FigureSettings(12, ("png",), 120)
+    assert read_figures("--figures=5", "--figure_format=pdf, SVG", "--dpi=300") == FigureSettings(
+        5, ("pdf", "svg"), 300
+    )
+    assert [read_figures(f"--figures={word}").n_images for word in ("all", "none")] == [None, 0]
+
+
+@pytest.mark.parametrize("flag", ["--figures=0", "--figures=-3", "--figures=some", "--figure_format=gif", "--dpi=5"])
+def test_what_is_no_number_and_no_format_is_refused(flag, capsys):
+    with pytest.raises(SystemExit):
+        read_figures(flag)
+    assert flag.split("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--dpi=300", "--figure_format=pdf", "--show"])
+def test_a_flag_of_figures_without_figures_is_refused(flag):
+    with pytest.raises(ValueError, match=f"{flag.split('=')[0]} has no effect"):
+        read_figures("--figures=none", flag)
