@@ -75,7 +75,7 @@ def test_two_models_are_compared_by_their_shared_and_exclusive_concepts():
 
 def test_the_table_unit_by_layer_by_model_has_a_row_for_every_unit_of_either():
     other = [row("conv2", 1, "arch", 0.5), row("conv2", 3, "dome", 0.1), row("new", 0, "slab", 0.2)]
-    table = tables.tabulate_models({"one": ROWS, "two": other})
+    table = dissection_tables.tabulate_models({"one": ROWS, "two": other})
     assert [(each["layer"], each["unit"]) for each in table] == [
         *((layer, unit) for layer in ("conv1",) for unit in range(3)),
         *(("conv2", unit) for unit in range(4)),
@@ -88,7 +88,7 @@ def test_the_table_unit_by_layer_by_model_has_a_row_for_every_unit_of_either():
 
 
 def test_models_are_tabulated_layer_by_layer():
-    table = tables.tabulate_models_by_layer({"one": ROWS, "two": [row("conv2", 0, "dome", 0.5)]}, 0.04)
+    table = dissection_tables.tabulate_models_by_layer({"one": ROWS, "two": [row("conv2", 0, "dome", 0.5)]}, 0.04)
     assert [(each["layer"], each["model"], each["units"], each["detectors"]) for each in table] == [
         ("conv1", "one", 3, 1),
         ("conv2", "one", 3, 3),
