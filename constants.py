@@ -17,6 +17,7 @@ PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 # 'torch' = (x / 255 - mean) / std, 'none' = the network does it itself.
 ZOO = {
     "ResNet": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet18": ("resnet18.ResNet18", "torch", 224, "conv5_block2_out", "conv5_block1_1_conv"),  # network/resnet18.py
     "ResNet50": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet101": ("resnet.ResNet101", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet152": ("resnet.ResNet152", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),

@@ -46,6 +46,7 @@ class MainSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
     parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
+    flags.add_protocol_flag(parser)
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
         "--baselines",

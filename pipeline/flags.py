@@ -10,7 +10,7 @@ import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
 from output.progress import printable
-from pipeline.settings import LIME_PRESETS
+from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 HELP_WIDTH = 120  # letters of a line of help
 
@@ -87,6 +87,15 @@ def reader(read: Callable) -> Callable:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read if read in (int, float, str) else checked
+
+
+def refuse(reason: str) -> Callable:
+    """What reads a flag that is none here, whatever its value: the user is told what to give instead."""
+
+    def read(text: str):
+        raise argparse.ArgumentTypeError(f"no option here: {reason}")
+
+    return read
 
 
 def path(text: str) -> str:
@@ -376,10 +385,19 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
     metrics.add_argument(
         "--fidelity_protocol",
         choices=constants.FIDELITY_PROTOCOLS,
-        default="rise",
-        help="steps and blur of insertion and deletion (default: %(default)s)",
+        help="steps and blur of insertion and deletion (default: rise; lab with --protocol=lab)",
     )
     return metrics
+
+
+def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds --protocol."""
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        default="paper",
+        help="lab: all of the lab's choices at once, see docs/lab.md; single flags still win (default: %(default)s)",
+    )
 
 
 def add_fraction_flag(parser, default: float) -> None:
@@ -407,12 +425,18 @@ def add_method_flags(parser, method: Method, hidden: bool = False) -> None:
     """Adds the flags of a method's options, None unless given; hidden: from the general help."""
     for option in method.options:
         default = option.shown_default or option.default
+        other = [f"--{method.name.lower()}_{option.spelling}"] if option.spelling else []
         parser.add_argument(
             f"--{method.flag(option)}",
+            *other,
             type=reader(option.read),
             choices=option.choices,
             metavar=None if option.choices else "VALUE",
             help=argparse.SUPPRESS if hidden else f"{option.help} (default: {default})",
+        )
+    for name, instead in method.elsewhere:
+        parser.add_argument(
+            f"--{method.name.lower()}_{name}", type=refuse(instead), default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
 

@@ -29,6 +29,8 @@ from pipeline.records import Record, read_records, to_row
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv",
+    "lab_table.md",
+    "lab_table.tex",
     "differences.csv",
     "muted.csv",
     "sanity*.csv",

@@ -4,7 +4,7 @@ Whether the embedded data and the embedded network are meant is decided here: wh
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,25 @@ import constants
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
-    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
+    "assignment": {
+        "top_labels": 1,
+        "hide_color": 0.0,
+        "num_lime_features": 100_000,
+        "num_samples": 1000,
+        "distance_metric": "cosine",
+    }
+}
+PROTOCOLS = {  # name -> options by method, protocol of insertion and deletion, images
+    "paper": ({}, "rise", None),
+    "lab": (
+        {
+            "GRADCAM": {"variant": "lab"},
+            "RISE": {"n_masks": 200, "threshold": 0.4, "variant": "lab", "border": "reflect"},
+            "LIME": {"variant": "mask"},
+        },
+        "lab",
+        10,
+    ),
 }
 
 
@@ -155,9 +173,11 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
     """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
     baselines = BASELINES.values() if getattr(args, "baselines", False) else ()
+    _, fidelity_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
+    data = read_data_settings(args)
     return RunSettings(
         model=read_model_settings(args),
-        data=read_data_settings(args),
+        data=data if data.limit else replace(data, limit=limit),
         methods={**read_methods(args), **{method: {} for method in baselines}},
         class_rule=args.class_index,
         seed=args.seed,
@@ -166,7 +186,7 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         leaves_out=means_all(args.explanation_method),
         flags=vars(args),
         faithfulness=tuple(getattr(args, "faithfulness", ())),
-        fidelity_protocol=getattr(args, "fidelity_protocol", "rise"),
+        fidelity_protocol=getattr(args, "fidelity_protocol", None) or fidelity_protocol,
         colormap=args.colormap,
         alpha=args.alpha,
         show=args.show,
@@ -190,7 +210,9 @@ def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
     """The chosen methods with their options; ValueError for a flag of a method that is not chosen."""
     chosen = choose_methods(args.explanation_method)
     names = ", ".join(method.name for method in chosen)
-    preset = LIME_PRESETS[args.lime_preset] if args.lime_preset else {}
+    presets, *_ = PROTOCOLS[getattr(args, "protocol", "paper")]
+    if args.lime_preset:
+        presets = {**presets, "LIME": {**presets.get("LIME", {}), **LIME_PRESETS[args.lime_preset]}}
     if args.lime_preset and METHODS["LIME"] not in chosen:
         raise ValueError(f"--lime_preset belongs to LIME, which is not among the chosen: {names}")
     options = {}
@@ -201,5 +223,5 @@ def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
             flag = f"--{method.name.lower()}_{next(iter(given))}"
             raise ValueError(f"{flag} belongs to {method.name}, which is not among the chosen: {names}")
         usual = {option.name: option.default for option in method.options}
-        options[method] = {**usual, **(preset if method.name == "LIME" else {}), **given}
+        options[method] = {**usual, **presets.get(method.name, {}), **given}
     return {method: options[method] for method in chosen}
