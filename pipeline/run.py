@@ -27,6 +27,7 @@ from network.classifier import Classifier
 from network.device import prepare_device
 from output import memory
 from output.progress import printable
+from pipeline import lab_table
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -164,7 +165,9 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
 def write_tables(results: Results) -> None:
     """Writes the means per method, per class and per group of images, and the tests of their differences."""
     records = list(results.records.values())
-    results.write_table("summary.csv", summarise(records))
+    rows = summarise(records)
+    results.write_table("summary.csv", rows)
+    lab_table.write(results.folder, rows)
     for name, key in divisions(records).items():
         results.write_table(f"summary_by_{name}.csv", summarise(records, key))
     results.write_table("differences.csv", list_differences(records))
