@@ -10,7 +10,8 @@ import time
 import urllib.parse
 
 import pytest
-from page_server import Server
+
+from tools.page_server import Server
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")
 
