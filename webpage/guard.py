@@ -5,7 +5,7 @@ sessions. The guard stands before it, and refuses
 
     403  a request from a page of another origin, or one that names a file not uploaded here
     404  a route that the page does not need
-    400  a request that the page does not make
+    400  a request that the page does not make, an upload that cannot be read
     401  a visitor without the password, where there is one
     411  a request whose length is not said
     413  a request that is longer than the page needs
@@ -19,6 +19,7 @@ to this server alone.
 import asyncio
 import base64
 import binascii
+import errno
 import hmac
 import json
 import re
@@ -39,6 +40,7 @@ ROUTES = re.compile(
     re.DOTALL,
 )
 STARTUP = "/gradio_api/startup-events"  # by which Gradio asks itself, without a password, whether it is there
+UPLOAD = "/gradio_api/upload"
 HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
     "referrer-policy": "no-referrer",
@@ -145,7 +147,31 @@ class Guard:
         scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_of_proxy(pair[0])]}
         session = _find_session(path, scope.get("query_string", b""))
         with nullcontext() if session is None else self.visitors.connected(session):
-            return await self.app(scope, receive, answer)
+            pass_on = self._pass_upload if path == UPLOAD else self.app
+            return await pass_on(scope, receive, answer)
+
+    async def _pass_upload(self, scope, receive, send):
+        """Refuses an upload that Gradio stumbles over, and forgets one whose sender has gone: it would log both as
+        faults of its own."""
+        has_gone = False
+
+        async def listen():
+            nonlocal has_gone
+            message = await receive()
+            has_gone = has_gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self.app(scope, listen, send)
+        except (KeyError, TypeError, ValueError):  # among which are those of its parser of forms
+            await _refuse(send, 400)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            await _refuse(send, 400)
+        except Exception:
+            if not has_gone:
+                raise
 
     def _check(self, path: str, headers: dict[bytes, bytes]) -> int | None:
         """The status that refuses a request by its path and headers; None for one that may pass."""
@@ -210,8 +236,7 @@ def _check_length(path: str, headers: dict[bytes, bytes]) -> int | None:
     length = headers.get(b"content-length", b"0")
     if b"transfer-encoding" in headers or not length.isdigit():
         return 411
-    is_upload = path == "/gradio_api/upload"
-    longest = constants.PAGE_MAX_UPLOAD + FORM if is_upload else MAX_REQUEST
+    longest = constants.PAGE_MAX_UPLOAD + FORM if path == UPLOAD else MAX_REQUEST
     return 413 if int(length) > longest else None
 
 

@@ -14,6 +14,10 @@ from tools.faults.mangle import spoil_bytes, spoil_json
 from tools.faults.trials import Kind, Place, Trial
 
 SIDE = 32  # pixels of the sound models
+WAYS = (  # to spoil what a HDF5 file holds
+    "link", "soft link", "ring", "missing", "shape", "texts", "compound", "complex", "NaN", "huge", "scalar", "attribute",
+    "empty", "half",
+)  # fmt: skip
 
 
 def list_code(place: Place) -> list:
@@ -279,23 +283,7 @@ def spoil_weights(rng: np.random.Generator, path: Path, place: Place) -> str:
         datasets = [name for name in names if isinstance(file[name], h5py.Dataset)]
         name = str(rng.choice(datasets if rng.random() < 0.8 else names))
         shape = getattr(file[name], "shape", None)
-        ways = [
-            "link",
-            "soft link",
-            "ring",
-            "missing",
-            "shape",
-            "texts",
-            "compound",
-            "complex",
-            "NaN",
-            "huge",
-            "scalar",
-            "attribute",
-            "empty",
-            "half",
-        ]
-        ways += ["outside", "virtual"] if shape else []
+        ways = [*WAYS, "outside", "virtual"] if shape else WAYS
         way = str(rng.choice(ways))
         if way == "attribute":
             item = file[name]

@@ -29,34 +29,13 @@ PATIENCE = 3.0  # seconds after which a sender gives up
 REST = 0.3  # seconds between two parts of an answer, which may never end
 LOGGED = 0.02  # seconds that the log may be behind the answer
 SESSION = "faults"
-ROUTES = [
-    "/",
-    "/config",
-    "/theme.css",
-    "/favicon.ico",
-    "/manifest.json",
-    "/robots.txt",
-    "/assets/",
-    "/static/",
-    "/svelte/",
-    "/file=",
-    "/proxy=",
-    "/login",
-    "/monitoring",
-    "/gradio_api/file=",
-    "/gradio_api/upload",
-    "/gradio_api/upload_progress?upload_id=",
-    "/gradio_api/cancel",
-    "/gradio_api/reset",
-    "/gradio_api/queue/join",
-    "/gradio_api/queue/data?session_hash=",
-    "/gradio_api/heartbeat/",
-    "/gradio_api/startup-events",
-    "/gradio_api/run/predict",
-    "/gradio_api/call/",
-    "/gradio_api/info",
-    "/gradio_api/component_server",
-]
+ROUTES = (
+    "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt", "/assets/", "/static/", "/svelte/",
+    "/file=", "/proxy=", "/login", "/monitoring", "/gradio_api/file=", "/gradio_api/upload", "/gradio_api/cancel",
+    "/gradio_api/upload_progress?upload_id=", "/gradio_api/reset", "/gradio_api/queue/join", "/gradio_api/call/",
+    "/gradio_api/queue/data?session_hash=", "/gradio_api/heartbeat/", "/gradio_api/startup-events", "/gradio_api/info",
+    "/gradio_api/run/predict", "/gradio_api/component_server",
+)  # fmt: skip
 HEADERS = {
     "Host": ("evil.example", "127.0.0.1", "localhost:1", "", "[::1]", "a" * 9000, "\x7f"),
     "Origin": ("https://evil.example", "null", "http://127.0.0.1", "", "http://[", "\xff"),
