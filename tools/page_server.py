@@ -50,6 +50,11 @@ class Server:
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.1)
 
+    def end(self):
+        """Kills it."""
+        self.process.kill()
+        self.process.wait()
+
     def files(self):
         """The files of the page that are not the embedded data, by name."""
         return sorted(path.name for path in self.folder.glob("where_it_looks_*/served/**/*") if path.is_file())

@@ -40,7 +40,8 @@ ROUTES = re.compile(
     re.DOTALL,
 )
 STARTUP = "/gradio_api/startup-events"  # by which Gradio asks itself, without a password, whether it is there
-UPLOAD = "/gradio_api/upload"
+UPLOAD, JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
+ENDS = ("/gradio_api/cancel", "/gradio_api/reset")  # of a question that is under way
 HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
     "referrer-policy": "no-referrer",
@@ -70,12 +71,7 @@ class Requests:
 
         ValueError for one that the page does not make, PermissionError for one that names a file not uploaded here.
         """
-        try:
-            asked = json.loads(body)
-        except RecursionError:
-            raise ValueError("no request of the page is so deep") from None
-        if not isinstance(asked, dict):
-            raise ValueError("not a request of the page")
+        asked = _read_object(body)
         index, session, trigger = (asked.get(name) for name in ("fn_index", "session_hash", "trigger_id"))
         if type(index) is not int or index not in self.fields:
             raise ValueError("no function of the page")
@@ -99,6 +95,22 @@ class Requests:
         if not self.is_upload(path):
             raise PermissionError("no file that was uploaded here")
         return {"path": path, "meta": MARK}
+
+
+def read_end(body: bytes) -> bytes:
+    """The end of a question as Gradio is to see it: plain values alone. ValueError for anything else."""
+    asked = _read_object(body)
+    return json.dumps({name: _plain(value) for name, value in asked.items()}).encode()
+
+
+def _read_object(body: bytes) -> dict:
+    try:
+        asked = json.loads(body)
+    except RecursionError:
+        raise ValueError("no request of the page is so deep") from None
+    if not isinstance(asked, dict):
+        raise ValueError("not a request of the page")
+    return asked
 
 
 def _plain(value: object):
@@ -130,9 +142,10 @@ class Guard:
             if refusal == 401 and b"authorization" in headers:
                 await asyncio.sleep(WRONG_PASSWORD)
             return await _refuse(send, refusal)
-        if path.rstrip("/") == "/gradio_api/queue/join":
+        if path.rstrip("/") in (JOIN, *ENDS):
+            read = self.requests.read if path.rstrip("/") == JOIN else read_end
             try:
-                receive = _replay(self.requests.read(await _read(receive)), receive)
+                receive = _replay(read(await _read(receive)), receive)
             except PermissionError:
                 return await _refuse(send, 403)
             except ValueError:

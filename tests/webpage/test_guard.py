@@ -295,3 +295,14 @@ def test_an_upload_whose_sender_has_gone_is_forgotten_and_a_full_disk_is_not():
     for application in (fill, wait):
         with pytest.raises((OSError, RuntimeError)):
             upload_to(application, [{"type": "http.request"}])
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/cancel", "/gradio_api/reset"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe{", b"[]", b"[" * 60_000, b'{"session_hash": {}}', b'{"event_id": NaN']
+)
+def test_the_end_of_a_question_is_plain_values_or_refused(path, body):
+    assert answer_of(path, body)[0] == 400
+    sent = {"session_hash": "a", "fn_index": 2, "event_id": "b"}
+    status, _, passed = answer_of(path, json.dumps(sent).encode())
+    assert status == 200 and [json.loads(body) for body in passed] == [sent]

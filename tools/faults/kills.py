@@ -16,6 +16,7 @@ import sys
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ COMMANDS = {  # {folder}: where the files of the command go; {runs}: a finished 
     "sanity": "sanity.py --explanation_method=GRADCAM,FEM --limit=2 --n_stages=2",
     "hierarchy": "hierarchy.py --limit=2 --taxonomy={taxonomy}",
     "report": "report.py {runs}",
-    "demo": "demo.py --limit=6",
+    "demo": "demo.py --limit=3",
     "activations": "activations.py --limit=6 --layer_name=post_relu,stage2_preact_relu",
     "feature_visualization": "feature_visualization.py --class_index=0,1 --n_steps=6 "
     "--visualization_method=FOURIER,CLASS_MODEL",
@@ -82,15 +83,20 @@ class Killed:
 
 
 class Bench:
-    """A folder in which the commands run, with the embedded data in it and what some of them need."""
+    """A folder in which the commands run, with what some of them need."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.taxonomy = folder / "taxonomy.csv"
         self.taxonomy.write_text(TAXONOMY)
         self.runs = folder / "a_run"
-        self._call(["demo.py"])
-        self._call(["main.py", "--limit=3", f"--output_folder_path={self.runs}"])
+
+    def prepare(self, commands: Sequence[str]) -> None:
+        """Draws the embedded data, and makes a run for report.py, where these commands need them."""
+        if set(commands) - {"demo"}:
+            self._call(["demo.py"])
+        if "report" in commands:
+            self._call(["main.py", "--limit=3", f"--output_folder_path={self.runs}"])
 
     def _call(self, words: list[str]) -> None:
         done = subprocess.run([sys.executable, str(ROOT / words[0]), *words[1:]], cwd=self.folder, capture_output=True)
@@ -175,8 +181,9 @@ class Bench:
         return (self.folder / f"{command}.txt").read_text(errors="replace")[-300:]
 
 
-def try_kills(bench: Bench, commands: list[str], n: int, seed: int, n_at_once: int = 2):
-    """What came of each command, as they end; several run at once."""
+def try_kills(bench: Bench, commands: Sequence[str], n: int, seed: int, n_at_once: int = 2) -> Iterator[Killed]:
+    """What came of n kills of each command, as they end; several run at once."""
+    bench.prepare(commands)
     with ThreadPoolExecutor(n_at_once) as executor:
         yield from executor.map(lambda command: bench.try_command(command, n, seed), commands)
 

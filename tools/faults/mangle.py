@@ -6,19 +6,18 @@ import json
 import numpy as np
 
 EXTREMES = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\x80\0\0\0")
-NUMBERS = ["nan", "inf", "-inf", "1e999", "-1", "1e-400", "0x10", "1_000", "١٢", "1,5", "--1", "True"] + [
-    "",
-    " ",
-    "9" * 400,
-]
+NUMBERS = (
+    "nan", "inf", "-inf", "1e999", "-1", "1e-400", "0x10", "1_000", "\u0661\u0662", "1,5", "--1", "True", "",
+    " ", "9" * 400,
+)  # fmt: skip
 PIECES = (
-    '"', '""', "'", ",", ";", "\t", "\n", "\r", "\r\n", "\0", "\ufeff", "\x1b[31m", "\x1b]0;owned\x07",
-    "\u202e", "\u2028", "=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", "../../../etc/passwd", "/etc/passwd", "~root/x", "C:\\x\\y",
-    "$(touch canary.txt)", "{}", "[]", "%s%s%n", "\ud800", "\udcff", "sep=;", "sep=\x1b", "#", "a" * 5000,
+    '"', '""', "'", ",", ";", "\t", "\n", "\r", "\r\n", "\0", "\ufeff", "\x1b[31m", "\x1b]0;owned\x07", "\u202e",
+    "\u2028", "=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", "../../../etc/passwd", "/etc/passwd", "~root/x",
+    "C:\\x\\y", "$(touch canary.txt)", "{}", "[]", "%s%s%n", "\ud800", "\udcff", "sep=;", "sep=\x1b", "#", "a" * 5000,
 )  # fmt: skip
 NAMES = (
-    "x", "x", "x", "x", "-rf", "a\nb", "\x1b[31mred", "<img src=x onerror=alert(1)>", "$(touch canary)", "a" * 200, "%s%n",
-    "\u00fc", "..x", "a b",
+    "x", "x", "x", "x", "-rf", "a\nb", "\x1b[31mred", "<img src=x onerror=alert(1)>", "$(touch canary)", "a" * 200,
+    "%s%n", "\u00fc", "..x", "a b",
 )  # fmt: skip
 VALUES = (
     None, True, -1, 0, 1, 2**31, 2**63, 2**70, 1e308, float("nan"), float("inf"), 0.5, "", "x", "\0", "\x1b[31m",
@@ -134,7 +133,7 @@ def spoil_json(rng: np.random.Generator, value, further=()) -> tuple[str, str]:
                 words.append(f"{other[2]} in place of {path}")
                 holder[key] = copy.deepcopy(other[0][other[1]]) if other[1] in _keys(other[0]) else None
             case _:
-                new = pool[rng.integers(len(pool))]
+                new = copy.deepcopy(pool[rng.integers(len(pool))])
                 words.append(f"{path} is {str(new)[:60]}")
                 holder[key] = new
     return ", ".join(words), json.dumps(value)

@@ -15,8 +15,8 @@ from tools.faults.trials import Kind, Place, Trial
 
 SIDE = 32  # pixels of the sound models
 WAYS = (  # to spoil what a HDF5 file holds
-    "link", "soft link", "ring", "missing", "shape", "texts", "compound", "complex", "NaN", "huge", "scalar", "attribute",
-    "empty", "half",
+    "link", "soft link", "ring", "missing", "shape", "texts", "compound", "complex", "NaN", "huge", "scalar",
+    "attribute", "empty", "half",
 )  # fmt: skip
 
 

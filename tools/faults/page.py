@@ -8,6 +8,7 @@ server. In the end the page must answer a visitor's question as it did in the be
 
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -62,20 +63,16 @@ HEADERS = {
 
 
 class Page:
-    """A page in a process of its own, its network loaded, and what it answers to an ordinary question.
+    """A page in a process of its own, asked as no browser does; beside its files lies one that nobody may read."""
 
-    folder: of its files; beside them lies the file that nobody may read.
-    """
-
-    def __init__(self, folder: Path):
-        self.server, self.folder = Server(folder), folder
-        self.secret = folder / "secret.txt"
+    def __init__(self, server: Server):
+        self.server, self.folder = server, server.folder
+        self.secret = self.folder / "secret.txt"
         self.secret.write_text(SECRET)
-        self.server.wait_loaded()
         self.config = json.loads(self.server.ask("GET", "/config")[2])
         self.names = {part["id"]: part["props"].get("elem_id") for part in self.config["components"]}
         self.files = {part["id"] for part in self.config["components"] if part["type"] == "image"}
-        self.served = str(next(folder.glob("where_it_looks_*/served")))
+        self.served = str(max(self.folder.glob("where_it_looks_*/served"), key=os.path.getmtime))
         self.outside, self.seen = self._list_outside(), len(self.server.log.read_text())
 
     def question(self, session: str = SESSION) -> dict:
@@ -88,6 +85,7 @@ class Page:
 
     def answer(self, session: str) -> list:
         """What the page shows in the end when the first example is picked; RuntimeError if there is no end."""
+        self.server.wait_loaded()
         headers = {"Content_Type": "application/json"}
         status = self.server.ask("POST", "/gradio_api/queue/join", json.dumps(self.question(session)), **headers)[0]
         if status != 200:
@@ -97,8 +95,10 @@ class Page:
         answer = json.loads(last.removeprefix("data:"))
         if not answer["success"]:
             raise RuntimeError(f"a visitor's question failed: {answer}")
-        # Paths of files hold the name of a folder that is drawn anew at each start.
-        return [json.dumps(value) for value in answer["output"]["data"] if "/served/" not in json.dumps(value)]
+        texts = [
+            re.sub(r"\d+\.\d+ s\b", "", json.dumps(value)) for value in answer["output"]["data"]
+        ]  # its times aside
+        return [text for text in texts if "/served/" not in text]  # a folder whose name is drawn anew at each start
 
     def _stream(self, path: str, until: bytes, limit: float) -> bytes:
         raw = f"GET {path} HTTP/1.1\r\nHost: {self._host()}\r\n\r\n".encode()
@@ -178,11 +178,6 @@ class Page:
         if wrong:
             return ESCAPED, printable("; ".join(wrong))
         return (EXPLAINED if status is not None and status < 400 else REFUSED), f"status {status}"
-
-    def close(self) -> None:
-        """Ends the server."""
-        self.server.process.kill()
-        self.server.process.wait()
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
@@ -302,32 +297,26 @@ def _tell_odd_body(rng, page):
 # --- what is tried ----------------------------------------------------------------------------------------------------
 def try_requests(n: int, seed: int, folder: Path) -> Iterator[Outcome]:
     """What comes of n requests; the last outcome is that of a visitor's question, asked before and after them."""
-    page = Page(folder)
+    page = Page(Server(folder))
     try:
         before = page.answer("before")
         for number in range(n):
             words, raw = make_request(np.random.default_rng([seed, number]), page)
             yield Outcome("page", number, printable(words), *page.judge(raw))
         after = page.answer("after")
-        is_same = before == after
-        yield Outcome(
-            "page",
-            n,
-            "a visitor's question after all",
-            EXPLAINED if is_same else ESCAPED,
-            "" if is_same else "another answer",
-        )
+        differ = [f"{old[:300]}, now {new[:300]}" for old, new in zip(before, after, strict=True) if old != new]
+        yield Outcome("page", n, "a visitor's question", ESCAPED if differ else EXPLAINED, printable("; ".join(differ)))
     finally:
-        page.close()
+        page.server.end()
 
 
 def try_page_kills(n: int, seed: int, folder: Path) -> Killed:
     """n kills of app.py while it starts, loads or answers; each time it is started again."""
     rng, faults = np.random.default_rng([seed, 1]), []
     (folder / "calm").mkdir()
-    page = Page(folder / "calm")
+    page = Page(Server(folder / "calm"))
     wanted = page.answer("calm")
-    page.close()
+    page.server.end()
     place = folder / "killed"
     place.mkdir()
     for _ in range(n):
@@ -339,12 +328,11 @@ def try_page_kills(n: int, seed: int, folder: Path) -> Killed:
             page_part = json.dumps({"fn_index": 1, "session_hash": "k", "data": []})
             server.ask("POST", "/gradio_api/queue/join", page_part)
             server.upload("x.png", rng.bytes(1000))
-        server.process.kill()
-        server.process.wait()
+        server.end()
         if "Traceback" in server.log.read_text():
             faults.append(f"a traceback: {server.log.read_text()[-300:]}")
-    page = Page(place)
+    page = Page(Server(place))
     if page.answer("again") != wanted:
         faults.append("another answer than that of a calm page")
-    page.close()
+    page.server.end()
     return Killed("app", n, 1, len(wanted), faults)

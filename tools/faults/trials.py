@@ -16,6 +16,7 @@ import contextlib
 import io
 import multiprocessing
 import os
+import platform
 import sys
 import tempfile
 import traceback
@@ -31,6 +32,7 @@ from output.progress import printable
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 90.0  # seconds for one input
+START = 300.0  # seconds until a process is ready
 MAX_MEMORY = 12 * 2**30  # bytes a process may ask for, where the system can hold it to that
 REFUSED, EXPLAINED, ESCAPED = "refused", "explained", "escaped"
 SECRET = "secret-4711"  # what the file outside holds
@@ -219,6 +221,7 @@ def _work(connection, kind: Kind, seed: int, folder: Path) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)  # what libraries print in C
     os.dup2(null, 2)
+    platform.platform()  # which asks another program, once
     kind.prepare(place)
     watch = Watch(place)
     connection.send("ready")
@@ -250,7 +253,7 @@ def try_inputs(kind: Kind, numbers: Iterable[int], seed: int, limit: float = LIM
                 process = context.Process(target=_work, args=(other, kind, seed, Path(folder)), daemon=True)
                 process.start()
                 other.close()
-                if _receive(connection, 3 * limit) != "ready":
+                if _receive(connection, START) != "ready":
                     raise RuntimeError(f"the process that tries {name} did not start")
             connection.send(number)
             what = "an input that was not made"
