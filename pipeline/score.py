@@ -1,6 +1,7 @@
 """Scores one map: sets the metrics of its record, or why they have no value.
 
-Gaze is compared at the image's own size, the network asked at its input size. A metric that is settled, by a value or
+Gaze is compared at the image's own size, of a large one at `GazeTruth.judged_size`; the network is asked at its input
+size. A metric that is settled, by a value or
 by a reason, is not measured again: a run that asks for more metrics adds them to maps that are there.
 """
 
@@ -33,6 +34,7 @@ class PreparedImage:
     pixels: np.ndarray  # float32 (H, W, 3) at the input size
     class_index: int
     record: Record  # what the records of all methods have in common
+    density_map: np.ndarray | None = None  # once a metric has asked for it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,8 +97,11 @@ class Scorer:
             names = [name for name in lacking if name in catalogue.names_against(kind)]
             if not names:
                 continue
+            size = self.gaze.judged_size(*prepared.size)
+            if size != prepared.size:
+                record.remarks["judged_at"] = f"{size[1]} x {size[0]}"
             try:
-                measure(prepared, utils.resize_map(saliency_map, *prepared.size), record, names)
+                measure(prepared, utils.resize_map(saliency_map, *size), record, names)
             except ValueError as error:  # of another shape, damaged: no use for any metric
                 record.undefined[kind.replace(" ", "_")] = str(error)
                 record.undefined.update(dict.fromkeys(names, str(error)))
@@ -107,10 +112,16 @@ class Scorer:
         if record.method == "PEOPLE":
             pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
-            pairs = [(self.gaze.density_map(prepared.sample, *prepared.size), saliency_map)]
+            pairs = [(self._density_map(prepared), saliency_map)]
+        judges = [evaluate.DensityMetrics(*pair) for pair in pairs]
         for name in names:
-            calculate = getattr(evaluate, f"calculate_{name}")
-            _set(record, [name], lambda calculate=calculate: [np.mean([calculate(*pair) for pair in pairs])])
+            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges])])
+
+    def _density_map(self, prepared: PreparedImage) -> np.ndarray:
+        """The density map of an image, read once for the maps of all methods."""
+        if prepared.density_map is None:
+            prepared.density_map = self.gaze.density_map(prepared.sample, *prepared.size)
+        return prepared.density_map
 
     def _measure_points(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, names: list[str]
@@ -125,12 +136,12 @@ class Scorer:
             "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
             "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
         }
+        judges = [evaluate.FixationMetrics(*pair) for pair in pairs]
         for name in names:
-            calculate = getattr(evaluate, f"calculate_{name}")
 
-            def measure(name=name, calculate=calculate):
+            def measure(name=name):
                 options = further.get(name, dict)()
-                return [np.mean([calculate(*pair, **options) for pair in pairs])]
+                return [np.mean([getattr(judge, name)(**options) for judge in judges])]
 
             _set(record, [name], measure)
 
