@@ -484,7 +484,8 @@ def test_a_run_by_the_labs_protocol_prints_and_writes_the_labs_table(work, undra
     flags = ("--explanation_method=GRADCAM,RISE,LIME", "--test_gdfm_folder_path=gaze", *CHEAP, "--lime_hide_color=100")
     assert run("--protocol=lab", *flags) == 0
     assert all(set(np.unique(saliency_map)) <= {0, 1} for name, saliency_map in maps_of().items() if "LIME" in name)
-    assert len(next(Path("results/curves/GRADCAM").rglob("*.csv")).read_text().splitlines()) == 1 + 1 + -(-96 * 96 // 500)
+    curves = next(Path("results/curves/GRADCAM").rglob("*.csv")).read_text().splitlines()
+    assert len(curves) == 1 + 1 + -(-96 * 96 // 500), "a heading, the whole image, and steps of 500 pixels"
     settings = json.loads(Path("results/run.json").read_text())["settings"]
     assert settings["fidelity_protocol"] == "lab"
     assert (settings["methods"]["RISE"]["n_masks"], settings["methods"]["RISE"]["threshold"]) == (40, 0.4)
