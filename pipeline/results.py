@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+import constants
 from explainers.registry import GAZE_ROWS
 from output.files import open_text, picture_saver, save_array, write_whole
 from output.folder import OutputFolder, read_description
@@ -28,6 +29,8 @@ from pipeline.records import Record, read_records, to_row
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv",
+    "lab_table.md",
+    "lab_table.tex",
     "differences.csv",
     "muted.csv",
     "sanity*.csv",
@@ -81,6 +84,11 @@ class RunFolder:
     def picture_path(self, record: Record, what: str) -> Path:
         """Where one picture of an image is kept."""
         return self.folder / "figures" / record.method / f"{record.stem}_{what}.png"
+
+    @property
+    def figures_path(self) -> Path:
+        """Where it is kept what the figures were drawn from."""
+        return self.folder / "figures" / "drawn.json"
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
@@ -185,14 +193,14 @@ class Results(RunFolder):
         for one, other in itertools.permutations(methods, 2):
             yield f"agreement/{one}_{other}/ranking*.png"
         for method in methods:
-            yield from (f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png")
+            yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
             yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
         for record in self.read_records().values():
             method, stem = record.method, glob.escape(record.stem)
             yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
-            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png")
-            yield f"figures/top_classes/{stem}.png"
-        yield "records.csv"
+            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.*")
+            yield from (f"figures/top_classes/{stem}.{one}" for one in constants.FIGURE_FORMATS)
+        yield from ("figures/drawn.json", "records.csv")
 
     def rewrite_records(self) -> None:
         """Writes records.csv anew: one row per method and image, as they are now."""

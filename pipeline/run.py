@@ -25,6 +25,7 @@ from network import model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output.progress import printable
+from pipeline import lab_table
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -109,6 +110,9 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
+    if settings.model.layer_name and not any(method.load().uses_layer for method in methods):
+        names = ", ".join(method.name for method in methods)
+        raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
     check_options(classifier, methods)
     description = {**describe_model(classifier, source), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
@@ -153,7 +157,9 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
 def write_tables(results: Results) -> None:
     """Writes the means per method, per class and per group of images, and the tests of their differences."""
     records = list(results.records.values())
-    results.write_table("summary.csv", summarise(records))
+    rows = summarise(records)
+    results.write_table("summary.csv", rows)
+    lab_table.write(results.folder, rows)
     for name, key in divisions(records).items():
         results.write_table(f"summary_by_{name}.csv", summarise(records, key))
     results.write_table("differences.csv", list_differences(records))

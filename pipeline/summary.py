@@ -19,6 +19,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from output.progress import printable
 from output.tables import align, list_means
+from pipeline import lab_table
 from pipeline.records import Record
 
 SUMMARY_COLUMNS = (*METRICS, "seconds", "passes")
@@ -97,7 +98,8 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
 
 def describe_records(records: Sequence[Record], n_images: int) -> str:
     """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
-    parts = [format_table(summarise(records))]
+    rows = summarise(records)
+    parts = [format_table(rows), lab_table.describe(rows)]
     if (n_known := len({record.image for record in records})) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
     parts += [describe_undefined(records), describe_differences(list_differences(records))]

@@ -91,7 +91,7 @@ class Case:
     refused: bool = False
 
 
-# --- bodies: images (n, h, w, C) -> the last feature map (or that, and what the head goes on from) ----------------------------------------------------------
+# --- bodies: images (n, h, w, C) -> the last feature map, or that and what the head goes on from -------------------
 def conv(x, n=8, side=3, activation="relu", **options):
     return layers.Conv2D(n, side, padding="same", activation=activation, **options)(x)
 
