@@ -316,12 +316,13 @@ class Classifier:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities (n, C), float32, of RGB images 0-255 (n, H, W, 3) at the model's input size."""
         predict = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
-        images = np.asarray(images, dtype=np.float32)
+        images = np.asarray(images)
         if images.shape[1:] != tuple(self.image_spec.shape[1:]) or not len(images):
             raise ValueError(f"images (n, H, W, 3) = {self.image_spec.shape} are wanted, not {images.shape}")
         with _arithmetic(self.precision):
             batches = range(0, len(images), self.batch_size)
-            return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
+            parts = (images[i : i + self.batch_size].astype(np.float32, copy=False) for i in batches)
+            return np.concatenate([predict(part).numpy() for part in parts])
 
     def doubts(self, images: np.ndarray) -> list[str]:
         """In words, what speaks against how pixels and outputs are read, with the flags that would say otherwise.

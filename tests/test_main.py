@@ -26,6 +26,7 @@ from gradcam import GradCAM
 from metrics.catalogue import DENSITY, POINTS, names_against
 from network import model_files
 from pipeline import run_figures
+from pipeline.explain import Runner
 from rise import RISE
 
 CHEAP = ("--rise_n_masks=40", "--lime_num_samples=30")
@@ -616,6 +617,7 @@ def counted(monkeypatch):
             return original(self)
 
         monkeypatch.setattr(explainer, "compute_saliency_map", compute)
+    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)  # a map that is thrown away
     return explained
 
 

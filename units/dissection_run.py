@@ -160,14 +160,14 @@ def _write_figures(
     counts = dissection_tables.count_detectors(rows, settings.min_iou)
     title = f"detectors of {name}: IoU over {settings.min_iou:.3g}, {len(dissected.samples)} images"
     figure = dissection_figures.figure_histogram(counts, title)
-    print(write_whole(folder / "histogram.png", figure_saver(figure)))
+    print(printable(str(write_whole(folder / "histogram.png", figure_saver(figure)))))
     best = dissection_tables.find_detectors(rows, settings.min_iou)[: settings.n_figures]
     for rank, row in enumerate(best, start=1):
         layer = row["layer"].replace("/", ".")
         path = folder / "units" / f"{rank:02d}_{layer}_{row['unit']}.png"
         write_whole(path, figure_saver(draw_unit(row, dissected, concepts, store)))
     if best:
-        print(f"{len(best)} units in {folder / 'units'}", flush=True)
+        print(printable(f"{len(best)} units in {folder / 'units'}"), flush=True)
 
 
 def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: FeatureStore):

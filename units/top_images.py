@@ -10,7 +10,7 @@ Cost per image: one forward pass as far as the layer.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import utils
 from data.dataset import Sample
 from network.classifier import Classifier
 from network.tokens import Reading
+from output.files import read_arrays
 
 REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
 
@@ -46,9 +47,8 @@ class TopImages:
 
     @classmethod
     def load(cls, path: Path) -> "TopImages":
-        """What `save` wrote."""
-        with np.load(path) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
+        """What `save` wrote; ValueError for a damaged file."""
+        values = read_arrays(path, [entry.name for entry in fields(cls)])
         return cls(**{name: value if value.ndim else int(value) for name, value in values.items()})
 
     def save(self, path: Path) -> None:
