@@ -102,14 +102,27 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     return rows
 
 
-def describe_records(records: Sequence[Record], n_images: int) -> str:
-    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
-    rows = summarise(records)
+def describe_records(
+    records: Sequence[Record], n_images: int, rows: Sequence[dict], differences: Sequence[dict]
+) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run.
+
+    rows, differences: what `summarise` and `list_differences` made of the records.
+    """
     parts = [format_table(rows), lab_table.describe(rows)]
     if (n_known := len({record.image for record in records})) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
-    parts += [describe_undefined(records), describe_differences(list_differences(records))]
+    parts += [describe_undefined(records), describe_judged(records), describe_differences(differences)]
     return "\n\n".join(filter(None, parts))
+
+
+def describe_judged(records: Iterable[Record]) -> str:
+    """How many images were so large that their maps were compared with gaze at a smaller size; '' if none."""
+    images = {record.image for record in records if "judged_at" in record.remarks}
+    if not images:
+        return ""
+    size = f"{constants.JUDGED_PIXELS / 10**6:g} megapixels"
+    return f"gaze metrics: the maps of {len(images)} images of more than {size} are compared at that size"
 
 
 def describe_differences(rows: Sequence[dict]) -> str:
