@@ -159,7 +159,6 @@ FIDELITY_PROTOCOLS = {
 }
 CONSTANT_MAP_TOLERANCE = 1e-6  # range over largest magnitude; below it a float32 map varies by rounding alone
 POINTING_TOLERANCE = 15  # pixels from a box, nearer than which a maximum still points at it
-JUDGED_PIXELS = 1_000_000  # of an image; maps of larger ones are compared with gaze at so many
 SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

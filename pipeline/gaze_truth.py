@@ -11,10 +11,8 @@ Two rows of a table come from the gaze itself:
 """
 
 import functools
-import math
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +21,6 @@ import utils
 from data import dataset, density_maps
 from data.dataset import Sample
 from data.density_maps import DensityMean
-from data.fixations import Fixations
 from metrics import baselines
 from metrics.catalogue import DENSITY, POINTS
 
@@ -34,8 +31,6 @@ PEOPLE_SPLITS = 10  # random halves of the observers that are compared with each
 
 class GazeTruth:
     """The gaze of the samples of a data set, of which a run may explain but a few.
-
-    All is asked with the (height, width) of an image, and given at its `judged_size`, here called (h, w).
 
     sigma_px: width of a fixation's Gaussian in image pixels; None: that of MexCulture142's screen (gaze.py).
     """
@@ -61,40 +56,24 @@ class GazeTruth:
         has_points = sample.fixations is not None
         return [DENSITY] * (has_points or sample.density_map_path is not None) + [POINTS] * has_points
 
-    @staticmethod
-    def judged_size(height: int, width: int) -> tuple[int, int]:
-        """(h, w) at which maps of an image of that size are judged: its own up to `constants.JUDGED_PIXELS`."""
-        share = min(1.0, math.sqrt(constants.JUDGED_PIXELS / (height * width)))
-        return max(1, round(share * height)), max(1, round(share * width))
-
     def sigma(self, height: int, width: int) -> float:
-        """The width of a fixation's Gaussian, in pixels of the judged size of an image of that size."""
-        share = self.judged_size(height, width)[0] / height
-        return share * (self.sigma_px or density_maps.compute_sigma(height, width))
+        """The width of a fixation's Gaussian, in pixels of an image of that size."""
+        return self.sigma_px or density_maps.compute_sigma(height, width)
 
     def density_map(self, sample: Sample, height: int, width: int) -> np.ndarray:
-        """The density map (h, w) of the image; ValueError for one that cannot be used."""
-        size = self.judged_size(height, width)
+        """The density map (height, width) of the image; ValueError for one that cannot be used."""
         if sample.density_map_path is not None:
-            return dataset.load_density_map(sample, *size)
-        observers = self._judged(sample, height, width).by_observer()
-        return density_maps.compute_density_map(observers, *size, sigma=self.sigma(height, width))
+            return dataset.load_density_map(sample, height, width)
+        observers = sample.fixations.by_observer()
+        return density_maps.compute_density_map(observers, height, width, sigma=self.sigma(height, width))
 
     def points(self, sample: Sample, height: int, width: int) -> np.ndarray:
         """The fixations (M, 2) as (x, y) inside the image."""
-        return self._judged(sample, height, width).points
-
-    def _judged(self, sample: Sample, height: int, width: int) -> Fixations:
-        """The fixations inside an image of that size, in pixels of its judged size."""
-        size = self.judged_size(height, width)
-        inside = sample.fixations.inside(height, width)
-        return (
-            inside if size == (height, width) else replace(inside, points=inside.points * size[::-1] / (width, height))
-        )
+        return sample.fixations.inside(height, width).points
 
     def centre_prior(self, height: int, width: int) -> np.ndarray:
-        """The map (h, w) over which information is gained: a Gaussian in the middle."""
-        return baselines.centre_gaussian(*self.judged_size(height, width))
+        """The map (height, width) over which information is gained: a Gaussian in the middle."""
+        return baselines.centre_gaussian(height, width)
 
     def other_points(self, sample: Sample, height: int, width: int) -> np.ndarray:
         """The fixations (M, 2) of up to `SAUC_IMAGES` other images, drawn by the seed, at their places in
@@ -103,10 +82,10 @@ class GazeTruth:
         rng = np.random.default_rng([self.seed, zlib.crc32(sample.name.encode(errors="surrogateescape"))])
         drawn = rng.permutation(len(others))[:SAUC_IMAGES]
         found = [self._relative_points(others[index]) for index in drawn]
-        return np.concatenate([np.empty((0, 2)), *found]) * self.judged_size(height, width)[::-1]
+        return np.concatenate([np.empty((0, 2)), *found]) * (width, height)
 
     def other_density(self, sample: Sample, height: int, width: int) -> np.ndarray:
-        """The mean density map (h, w) of the other images, each stretched to this one's size."""
+        """The mean density map (height, width) of the other images, each stretched to this one's size."""
         mean, known = self._mean_density
         if sample.name in known:
             others = mean.without(self._own_density(sample))
@@ -114,7 +93,7 @@ class GazeTruth:
             others = mean.total / mean.n
         else:
             raise ValueError("no image has a density map or fixations")
-        return utils.resize_map(others, *self.judged_size(height, width))
+        return utils.resize_map(others, height, width)
 
     def covers(self, row: str, sample: Sample) -> bool:
         """Whether the row 'OTHERS' or 'PEOPLE' has anything to say of that sample."""
@@ -131,23 +110,23 @@ class GazeTruth:
         """Density maps of two halves of the observers, `PEOPLE_SPLITS` times; ValueError for fewer."""
         observers = self._observers(sample, height, width)
         rng = np.random.default_rng([self.seed, len(observers)])
-        sigma, size = self.sigma(height, width), self.judged_size(height, width)
+        sigma = self.sigma(height, width)
         for _ in range(PEOPLE_SPLITS):
             order = rng.permutation(len(observers))
             parts = order[: len(order) // 2], order[len(order) // 2 :]
             yield tuple(
-                density_maps.compute_density_map([observers[i] for i in part], *size, sigma=sigma) for part in parts
+                density_maps.compute_density_map([observers[i] for i in part], height, width, sigma=sigma)
+                for part in parts
             )
 
     def leave_one_out(self, sample: Sample, height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each observer, the density map (h, w) of all others and its own fixations (m, 2)."""
+        """For each observer, the density map (height, width) of all others and its own fixations (m, 2)."""
         self._observers(sample, height, width)
-        size, sigma = self.judged_size(height, width), self.sigma(height, width)
-        return density_maps.leave_one_out(self._judged(sample, height, width), *size, sigma=sigma)
+        return density_maps.leave_one_out(sample.fixations, height, width, sigma=self.sigma(height, width))
 
     def _observers(self, sample: Sample, height: int, width: int) -> list[np.ndarray]:
         """The fixations of each observer who looked into the image; ValueError for fewer than two."""
-        known = [] if sample.fixations is None else self._judged(sample, height, width).by_observer()
+        known = [] if sample.fixations is None else sample.fixations.inside(height, width).by_observer()
         observers = [points for points in known if len(points)]
         if len(observers) < 2:
             raise ValueError(f"people against people needs two observers or more; '{sample.name}' has {len(observers)}")
@@ -156,7 +135,7 @@ class GazeTruth:
     def _relative_points(self, sample: Sample) -> np.ndarray:
         """The fixations (M, 2) inside the image, from 0 to 1 along each side."""
         height, width = sample.read_size()
-        return self.points(sample, height, width) / self.judged_size(height, width)[::-1]
+        return self.points(sample, height, width) / (width, height)
 
     def _own_density(self, sample: Sample) -> np.ndarray:
         """The density map at the size of its image."""

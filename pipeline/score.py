@@ -1,7 +1,6 @@
 """Scores one map: sets the metrics of its record, or why they have no value.
 
-Gaze is compared at the image's own size, of a large one at `GazeTruth.judged_size`; the network is asked at its input
-size. A metric that is settled, by a value or
+Gaze is compared at the image's own size, the network asked at its input size. A metric that is settled, by a value or
 by a reason, is not measured again: a run that asks for more metrics adds them to maps that are there.
 """
 
@@ -21,6 +20,8 @@ from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
 
 MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
+
+KEPT_PIXELS = 2_000_000  # of a density map that is kept beside its image: eight are prepared together
 
 Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
 
@@ -97,11 +98,8 @@ class Scorer:
             names = [name for name in lacking if name in catalogue.names_against(kind)]
             if not names:
                 continue
-            size = self.gaze.judged_size(*prepared.size)
-            if size != prepared.size:
-                record.remarks["judged_at"] = f"{size[1]} x {size[0]}"
             try:
-                measure(prepared, utils.resize_map(saliency_map, *size), record, names)
+                measure(prepared, utils.resize_map(saliency_map, *prepared.size), record, names)
             except ValueError as error:  # of another shape, damaged: no use for any metric
                 record.undefined[kind.replace(" ", "_")] = str(error)
                 record.undefined.update(dict.fromkeys(names, str(error)))
@@ -118,10 +116,13 @@ class Scorer:
             _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges])])
 
     def _density_map(self, prepared: PreparedImage) -> np.ndarray:
-        """The density map of an image, read once for the maps of all methods."""
-        if prepared.density_map is None:
-            prepared.density_map = self.gaze.density_map(prepared.sample, *prepared.size)
-        return prepared.density_map
+        """The density map of an image, read once for the maps of all methods unless it is large."""
+        if prepared.density_map is not None:
+            return prepared.density_map
+        density_map = self.gaze.density_map(prepared.sample, *prepared.size)
+        if density_map.size <= KEPT_PIXELS:
+            prepared.density_map = density_map
+        return density_map
 
     def _measure_points(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, names: list[str]

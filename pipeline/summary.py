@@ -112,17 +112,8 @@ def describe_records(
     parts = [format_table(rows), lab_table.describe(rows)]
     if (n_known := len({record.image for record in records})) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
-    parts += [describe_undefined(records), describe_judged(records), describe_differences(differences)]
+    parts += [describe_undefined(records), describe_differences(differences)]
     return "\n\n".join(filter(None, parts))
-
-
-def describe_judged(records: Iterable[Record]) -> str:
-    """How many images were so large that their maps were compared with gaze at a smaller size; '' if none."""
-    images = {record.image for record in records if "judged_at" in record.remarks}
-    if not images:
-        return ""
-    size = f"{constants.JUDGED_PIXELS / 10**6:g} megapixels"
-    return f"gaze metrics: the maps of {len(images)} images of more than {size} are compared at that size"
 
 
 def describe_differences(rows: Sequence[dict]) -> str:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import constants
 from data import density_maps
 from data.dataset import Sample
 from data.fixations import Fixations
@@ -127,33 +126,3 @@ def test_one_observer_is_no_people(sample):
     truth = GazeTruth([sample("a", fixations=fixations([(1, 1)], []))])
     with pytest.raises(ValueError, match="two observers or more; 'a.png' has 1"):
         list(truth.halves(truth.samples[0], SIDE, 2 * SIDE))
-
-
-# --- large images --------------------------------------------------------------------------------------------
-def test_an_image_up_to_so_many_pixels_is_judged_at_its_own_size_and_a_larger_one_at_so_many():
-    assert GazeTruth.judged_size(800, 1250) == (800, 1250)
-    height, width = GazeTruth.judged_size(3000, 4000)
-    assert height * width == pytest.approx(constants.JUDGED_PIXELS, rel=0.01) and width / height == pytest.approx(
-        4 / 3, rel=0.01
-    )
-    assert GazeTruth.judged_size(1, 10**8)[0] == 1
-
-
-def test_of_a_large_image_all_that_is_known_of_gaze_comes_at_that_size(sample, density_map_path, monkeypatch):
-    points = fixations([(10, 10), (70, 30)], [(20, 30)])
-    both, other = sample("a", fixations=points), sample("b", fixations=points, density_map_path=density_map_path)
-    whole, half = (GazeTruth([both, other], sigma_px=6) for _ in range(2))
-    expected = whole.density_map(both, SIDE, 2 * SIDE)
-    monkeypatch.setattr(constants, "JUDGED_PIXELS", SIDE * SIDE // 2)
-    small = SIDE // 2, SIDE
-    assert half.judged_size(SIDE, 2 * SIDE) == small and half.sigma(SIDE, 2 * SIDE) == 3
-    # Every second pixel of a map of twice the size, half a pixel off.
-    assert np.abs(half.density_map(both, SIDE, 2 * SIDE) - expected[::2, ::2]).max() < 0.08
-    np.testing.assert_array_equal(half.points(both, SIDE, 2 * SIDE), [[5, 5], [35, 15], [10, 15]])
-    np.testing.assert_array_equal(half.other_points(both, SIDE, 2 * SIDE), [[5, 5], [35, 15], [10, 15]])
-    maps = [half.density_map(other, SIDE, 2 * SIDE), half.centre_prior(SIDE, 2 * SIDE)]
-    maps += [half.other_density(both, SIDE, 2 * SIDE), *next(half.halves(both, SIDE, 2 * SIDE))]
-    maps += [density for density, _ in half.leave_one_out(both, SIDE, 2 * SIDE)]
-    assert {one.shape for one in maps} == {small}
-    density, own = next(half.leave_one_out(both, SIDE, 2 * SIDE))
-    assert np.unravel_index(density.argmax(), small) == (15, 10) and own.tolist() == [[5, 5], [35, 15]]

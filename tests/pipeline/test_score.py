@@ -5,9 +5,7 @@ import pytest
 from PIL import Image
 from planted import RED, SIDE, picture, square
 
-import constants
 import evaluate
-from data import density_maps
 from data.dataset import Sample
 from data.fixations import Fixations
 from metrics import catalogue
@@ -137,24 +135,6 @@ def test_people_are_judged_by_people(planted_classifier, subject):
     assert people.record.nss == pytest.approx(expected) and people.record.nss > 2
     halves = list(judge.gaze.halves(people.sample, SIDE, SIDE))
     assert people.record.pcc == pytest.approx(np.mean([evaluate.calculate_pcc(*pair) for pair in halves]))
-
-
-def test_the_map_of_a_large_image_is_judged_at_fewer_pixels_with_the_same_numbers(
-    planted_classifier, subject, monkeypatch
-):
-    found = []
-    for pixels in (constants.JUDGED_PIXELS, SIDE * SIDE // 4):
-        monkeypatch.setattr(constants, "JUDGED_PIXELS", pixels)
-        one = subject("a", fixations=fixations_on(AROUND_RED))
-        record = one.record
-        saliency_map = density_maps.compute_density_map([np.array([CENTRE_OF_RED])], SIDE, SIDE, sigma=SIDE / 3)
-        judge_of(planted_classifier, [one]).score(one, saliency_map, record, never)
-        found.append(record)
-    whole, half = found
-    assert whole.remarks == {} and half.remarks == {"judged_at": f"{SIDE // 2} x {SIDE // 2}"}
-    for name in ("pcc", "sim", "mae", "mse"):
-        assert getattr(half, name) == pytest.approx(getattr(whole, name), abs=0.01), name
-    assert half.nss == pytest.approx(whole.nss, abs=0.1)
 
 
 def test_the_gaze_of_an_image_is_read_once_for_all_its_maps(planted_classifier, subject, density_map_path, monkeypatch):

@@ -12,7 +12,6 @@ from pipeline.summary import (
     COSTS,
     SUMMARY_COLUMNS,
     describe_differences,
-    describe_judged,
     describe_undefined,
     divisions,
     format_cell,
@@ -168,9 +167,3 @@ def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once
         "passes_n": 2,
     }
     assert format_cell(row, "seconds") == "0.5"
-
-
-def test_images_judged_at_a_smaller_size_are_counted_and_others_not_mentioned():
-    large = [record(image=name, remarks={"judged_at": "1155 x 866"}) for name in ("a.png", "b.png", "b.png")]
-    assert "2 images of more than 1 megapixels" in describe_judged([*large, record(image="c.png")])
-    assert describe_judged([record()]) == ""
