@@ -32,6 +32,7 @@ TABLES = (  # and figures that are no method's own
     "muted.csv",
     "sanity*.csv",
     "sanity_*.png",
+    "attacked/*/*.png",
     "report.html",
     "report.tex",
     "report_differences.csv",
