@@ -20,7 +20,7 @@ from data.dataset import Sample
 from explainers.registry import Method
 from metrics import agreement, significance
 from network.classifier import Classifier
-from output.files import figure_saver, write_pages, write_whole
+from output.figures import FigureFiles, write_pages
 from output.tables import align
 from pipeline.run import Run
 from plots import drawing
@@ -240,7 +240,7 @@ def write_sanity_pages(
     """The paths of the curves and the strips, as they are written."""
     folder, names = run.results.folder, [method.name for method in methods]
     labels = [condition.label for condition in conditions]
-    yield write_whole(folder / "sanity_curves.png", figure_saver(figure_curves(names, labels, scores)))
+    yield FigureFiles().write(folder / "sanity_curves", lambda: figure_curves(names, labels, scores))
     yield from write_strips(run, methods, conditions, colormap, alpha)
 
 
@@ -258,8 +258,8 @@ def write_condition_pages(
     """The paths of the points, of all conditions but the first, and of the strips, as they are written."""
     names, labels = [method.name for method in methods], [condition.label for condition in conditions[1:]]
     others = {name: table[..., 1:] for name, table in scores.items()}
-    figure = figure_points(names, labels, others, headings, title)
-    yield write_whole(run.results.folder / "sanity_points.png", figure_saver(figure))
+    path = run.results.folder / "sanity_points"
+    yield FigureFiles().write(path, lambda: figure_points(names, labels, others, headings, title))
     yield from write_strips(run, methods, conditions, colormap, alpha, show or _show_nothing)
 
 
@@ -274,7 +274,7 @@ def write_strips(
     """The paths of the strips of the first images; show: pictures above a map, of one size for all."""
     explained = [s for s in run.samples if any(run.results.find(method.name, s) for method in methods)]
     strip = partial(figure_strip, run, methods, conditions, colormap=colormap, alpha=alpha, show=show)
-    yield from write_pages(run.results.folder / "sanity_strip.png", explained[:STRIPS], 1, lambda page: strip(page[0]))
+    yield from write_pages(run.results.folder / "sanity_strip", explained[:STRIPS], 1, lambda page: strip(page[0]))
 
 
 def figure_curves(methods: Sequence[str], stages: Sequence[str], scores: dict[str, np.ndarray]):
