@@ -275,6 +275,8 @@ def _imagenet_classifier(model_name: str, names, ids, options: dict) -> Classifi
         model = zoo.build(model_name, weights="imagenet")
         if names is None:
             names, ids = zoo.imagenet_class_index()
+    except zoo.NoWeights:
+        raise
     except Exception as error:  # no network, a proxy, a full disk: the download says what it says
         raise ValueError(
             f"cannot get the ImageNet weights of {model_name}: {error}. They are downloaded once; without a network "

@@ -180,7 +180,7 @@ def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: Featu
         sample = dissected.samples[number]
         image = drawing.shrink(sample.read())
         maps = store.read(layer, sample)[None, ..., unit]
-        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2])[0]
+        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2], tally.reading)[0]
         masks, _ = concepts.read(sample, *image.shape[:2])
         pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
         titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")
