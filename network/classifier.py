@@ -296,7 +296,7 @@ class Classifier:
 
         images: a few different ones, RGB 0-255 (n, H, W, 3).
         """
-        found = [self.pixels.doubt] if self.pixels.doubt else []
+        found = [doubt for doubt in (self.pixels.doubt, self.score.doubt) if doubt]
         doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
         if doubt:
             others = "|".join(mode for mode in constants.PREPROCESSING if mode != self.pixels.mode)

@@ -231,7 +231,7 @@ def _read(values: np.ndarray, channels: int) -> Seen:
     low, high = known.min(axis=0), known.max(axis=0)
     moves = np.ptp(even, axis=0) > 0  # a channel of coordinates does not
     moves = moves if moves.any() else np.full(len(low), True)
-    return Seen(even, values[-1].reshape(-1), low[moves], high[moves])
+    return Seen(even[:, moves], values[-1].reshape(-1), low[moves], high[moves])
 
 
 def find_preprocessing(
@@ -308,17 +308,15 @@ def _fit_scale(
         ):
             return Preprocessing(zoo_mode, f"of {model_name}; {in_model}", in_model=True)
         raise ValueError(
-            f"0-255 reaches the first weights as {what}: whether what {model_name} wants, {constants.PREPROCESSING[zoo_mode]}, goes "
-            f"before it cannot be known; {SAY_WHAT}"
+            f"0-255 reaches the first weights as {what}: whether what {model_name} wants, "
+            f"{constants.PREPROCESSING[zoo_mode]}, goes before it cannot be known; {SAY_WHAT}"
         )
     named = [mode for mode, branches in views.items() if all(branch.name for branch in branches)]
     usual = [mode for mode, branches in views.items() if all(branch.name or branch.is_usual for branch in branches)]
     if not usual:
         doubt = f"the model itself turns pixels of 0-255 into {what}, which is no usual scale: {ASK}"
         return replace(itself, doubt=doubt)
-    if named[:1] == ["none"]:
-        mode = "none"
-    elif "none" in usual and not by_statistics:
+    if "none" in (usual if not by_statistics else named):
         mode = "none"
     elif named and not by_statistics:
         mode = named[0]

@@ -98,7 +98,7 @@ class Reading:
         if self.is_whole:
             return "on the whole image" + " (channels first)" * self.channels_first
         top, bottom, left, right = (
-            f"{share * side:.4g}" for share, side in zip(self.box, (height,) * 2 + (width,) * 2)
+            f"{abs(round(share * side, 2)):g}" for share, side in zip(self.box, (height,) * 2 + (width,) * 2)
         )
         return (
             f"rows {top} to {bottom} of {height}, columns {left} to {right} of {width} "
