@@ -10,10 +10,18 @@
 | points of fixation (M, 2) | `fixation` | NSS, AUC-Judd, AUC-Borji, shuffled AUC, information gain |
 
 `common` holds what they share. Each module says what it computes, from which paper, and at what cost. This is the door
-for all others: no module of metrics/ imports it.
+for all others: no module of metrics/ imports it. Deletion, insertion and `predict_scores` stand here once more, as they
+also take what the lab gives them: a Keras model with its name, and the lab's order of arguments (docs/lab.md).
 """
 
-from metrics.common import Predict, Undefined, predict_scores, rank_pixels, scale_map
+from collections.abc import Iterable
+
+import numpy as np
+
+import constants
+import utils
+from metrics import common, insertion_deletion
+from metrics.common import Predict, Undefined, rank_pixels, scale_map
 from metrics.density import calculate_kl, calculate_mae, calculate_mse, calculate_pcc, calculate_sim, calculate_ssim
 from metrics.faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity
 from metrics.fixation import (
@@ -26,9 +34,7 @@ from metrics.fixation import (
 from metrics.insertion_deletion import (
     blur_image,
     calculate_auc,
-    deletion,
     generate_batches,
-    insertion,
     set_n_pixels_deletion,
     set_n_pixels_insertion,
 )
@@ -37,6 +43,7 @@ from metrics.road import calculate_road
 __all__ = [
     "Predict",
     "Undefined",
+    "as_predict",
     "blur_image",
     "calculate_auc",
     "calculate_auc_borji",
@@ -63,3 +70,87 @@ __all__ = [
     "set_n_pixels_deletion",
     "set_n_pixels_insertion",
 ]
+
+
+def as_predict(model, model_name: str | None = None) -> Predict:
+    """What gives the probabilities of images for a model: a Keras model with its name, a Classifier, or a `Predict`.
+
+    model_name: of constants.ZOO; tells the preprocessing of a Keras model, and is refused for anything else. Without
+    it ValueError for a Keras model, or its own `predict`, unless it holds its preprocessing itself: raw pixels would be
+    scored without a word.
+    """
+    owner = getattr(model, "__self__", model)
+    if not common.is_keras_model(owner):
+        if model_name is not None:
+            raise ValueError(f"model_name {model_name!r} belongs to a Keras model; got {model!r}")
+        return common.check_predict(model)
+    from explainers.base import as_classifier
+
+    classifier = as_classifier(owner, model_name)
+    if model_name is None and not classifier.pixels.in_model:
+        raise ValueError(common.describe_refusal(owner))
+    return classifier.predict
+
+
+def deletion(
+    predict,
+    img_array: np.ndarray,
+    saliency_map: np.ndarray,
+    class_index: int,
+    *lab,
+    model_name: str | None = None,
+    **options,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """`insertion_deletion.deletion`: (auc, scores, fractions), whose options this has too.
+
+    predict: as `as_predict` takes it, with model_name. As the lab calls it: `deletion(model, image, map, n_pixels,
+    class_index)`.
+    """
+    class_index, options = _read_order(class_index, lab, options)
+    return insertion_deletion.deletion(as_predict(predict, model_name), img_array, saliency_map, class_index, **options)
+
+
+def insertion(
+    predict,
+    img_array: np.ndarray,
+    saliency_map: np.ndarray,
+    class_index: int,
+    *lab,
+    model_name: str | None = None,
+    **options,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """`insertion_deletion.insertion`, as `deletion` here is that one; in the lab's order also with the lab's blur."""
+    blur = {name: value for name, value in constants.FIDELITY_PROTOCOLS["lab"].items() if name != "n_pixels"}
+    class_index, options = _read_order(class_index, lab, {**(blur if lab else {}), **options})
+    return insertion_deletion.insertion(
+        as_predict(predict, model_name), img_array, saliency_map, class_index, **options
+    )
+
+
+def _read_order(class_index: int, lab: tuple, options: dict) -> tuple[int, dict]:
+    """The class index and the options, of `class_index` or of the lab's `n_pixels, class_index`."""
+    if len(lab) > 1 or (lab and "n_pixels" in options):
+        raise ValueError(
+            f"class_index, or n_pixels and class_index, were wanted behind the map; got {(class_index, *lab)}"
+        )
+    return (lab[0], {**options, "n_pixels": class_index}) if lab else (class_index, options)
+
+
+def predict_scores(
+    predict, batches: Iterable[np.ndarray], class_index: int | None = None, *, model_name: str | None = None
+):
+    """The probabilities of one class, float64 (n,), for all images of the batches (float32 (b, H, W, 3)).
+
+    As the lab calls it, `predict_scores(image, model)`: those of all classes, (C,) of an image (H, W, 3) or (n, C) of
+    (n, H, W, 3); with class_index, in either order, that class's. predict, model: as `as_predict` takes it.
+    """
+    arrays = [np.asarray(given, np.float32) for given in (predict, batches) if hasattr(given, "shape")]
+    if not arrays:
+        if class_index is None:
+            raise ValueError("predict_scores(predict, batches, class_index) or predict_scores(image, model) was wanted")
+        return common.predict_scores(as_predict(predict, model_name), batches, class_index)
+    model = batches if hasattr(predict, "shape") else predict
+    image = utils.check_rank("image", arrays[0], "(H, W, 3)", "(n, H, W, 3)")
+    scores = as_predict(model, model_name)(image.reshape(-1, *image.shape[-3:]))
+    scores = scores if class_index is None else scores[:, class_index]
+    return scores[0] if image.ndim == 3 else scores

@@ -12,7 +12,10 @@ Cost per image: the forward pass up to the chosen layer.
 import numpy as np
 
 import constants
+import utils
 from explainers.base import Explainer
+
+LAYER, LAYERS = "(h, w, K)", "(n, h, w, K)"  # the features of one image, or of several
 
 
 class FEM(Explainer):
@@ -31,20 +34,31 @@ class FEM(Explainer):
         self.k = k
 
     def expand_flat_values_to_activation_shape(self, values: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Channel values (n, K) at every position: (n, height, width, K)."""
-        return np.broadcast_to(values[:, None, None, :], (len(values), height, width, values.shape[-1]))
+        """Channel values (n, K) or (K,) at every position: (n, height, width, K) or (height, width, K)."""
+        values = utils.check_rank("values", values, "(K,)", "(n, K)")
+        return np.broadcast_to(values[..., None, None, :], (*values.shape[:-1], height, width, values.shape[-1]))
 
-    def compute_binary_maps(self, features: np.ndarray) -> np.ndarray:
-        """Where each channel of features (n, h, w, K) lies above mu_k + k sigma_k: bool, same shape."""
-        threshold = features.mean(axis=(1, 2)) + self.k * features.std(axis=(1, 2))
+    def compute_binary_maps(self, features: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Where each channel of features (n, h, w, K) or (h, w, K) lies above mu_k + k sigma_k: bool, same shape.
+
+        sigma: the lab's name of k, for this call; None: the explainer's.
+        """
+        features = utils.check_rank("features", features, LAYER, LAYERS)
+        k = self.k if sigma is None else sigma
+        threshold = features.mean(axis=(-3, -2)) + k * features.std(axis=(-3, -2))
         # With float32 the mean of equal values may fall just below them; such a channel marks no position.
-        varies = features.max(axis=(1, 2)) > features.min(axis=(1, 2))
+        varies = features.max(axis=(-3, -2)) > features.min(axis=(-3, -2))
         threshold = np.where(varies, threshold, np.inf)
-        return features > self.expand_flat_values_to_activation_shape(threshold, *features.shape[1:3])
+        return features > self.expand_flat_values_to_activation_shape(threshold, *features.shape[-3:-1])
 
     def aggregate_binary_maps(self, binary_maps: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """The binary maps (n, h, w, K) summed with the channels' means as weights: (n, h, w)."""
-        return np.einsum("nhwk,nk->nhw", binary_maps, features.mean(axis=(1, 2)))
+        """The binary maps (n, h, w, K) summed with the channels' means as weights: (n, h, w); (h, w) of (h, w, K)."""
+        features = utils.check_rank("features", features, LAYER, LAYERS)
+        if np.shape(binary_maps) != features.shape:
+            raise ValueError(
+                f"binary_maps should be of the features' shape {features.shape}, not {np.shape(binary_maps)}"
+            )
+        return np.einsum("...hwk,...k->...hw", binary_maps, features.mean(axis=(-3, -2)))
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""

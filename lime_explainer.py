@@ -8,6 +8,9 @@ Classifier", KDD 2016, equations 1 and 2, as the `lime` package has it: its segm
 kernel, its regression. Only the composing of the perturbed images is ours, in whole batches instead of one
 by one; the package's own loop takes several times as long as the network.
 
+The map is that of the coefficients, or, variant `mask`, the mask of the best superpixels, which the lab judges. Beside
+the class stand the lab's two functions, `get_lime_explanation` and `explain_with_lime`, which ask it.
+
 Cost per image: num_samples forward passes, besides one segmentation and one regression.
 """
 
@@ -19,6 +22,7 @@ from lime import lime_image
 from skimage.segmentation import mark_boundaries
 
 import constants
+import utils
 from explainers import superpixels
 from explainers.base import Explainer
 
@@ -41,10 +45,12 @@ class BatchedLimeImageExplainer(lime_image.LimeImageExplainer):
 class LimeExplainer(Explainer):
     """LIME on superpixels; the map of a pixel is the coefficient of its superpixel.
 
+    variant: of the map, 'coefficients', or 'mask': what `explain_with_lime` marks, 1, and -1 where it speaks against.
     num_samples: images scored per explanation, >= 1. num_lime_features: superpixels kept in the linear model.
     top_labels: how many of the most probable classes the linear models are fitted for, besides `class_index`.
     hide_color: what a hidden superpixel shows: None its mean colour, or a grey value or RGB colour, 0-255.
     positive_only, negative_only, num_superpixels, hide_rest: of `explain_with_lime`, the mask of the best.
+    distance_metric: d, of constants.LIME_DISTANCE_METRICS.
     """
 
     signed = True
@@ -65,6 +71,8 @@ class LimeExplainer(Explainer):
         negative_only: bool = constants.LIME_NEGATIVE_ONLY,
         num_superpixels: int = constants.LIME_NUM_SUPERPIXELS,
         hide_rest: bool = constants.LIME_HIDE_REST,
+        distance_metric: str = constants.LIME_DISTANCE_METRIC,
+        variant: str = constants.LIME_VARIANT,
         **options,
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
@@ -77,6 +85,13 @@ class LimeExplainer(Explainer):
             raise ValueError("positive_only and negative_only exclude each other")
         if hide_color is not None and np.size(hide_color) not in (1, 3):
             raise ValueError(f"hide_color should be None, a grey value or an RGB colour, not {hide_color!r}")
+        if distance_metric not in constants.LIME_DISTANCE_METRICS:
+            raise ValueError(
+                f"distance_metric should be one of {constants.LIME_DISTANCE_METRICS}, not {distance_metric!r}"
+            )
+        if variant not in constants.LIME_VARIANTS:
+            raise ValueError(f"variant should be one of {constants.LIME_VARIANTS}, not {variant!r}")
+        self.distance_metric, self.variant = distance_metric, variant
         self.top_labels, self.hide_color, self.num_samples = top_labels, hide_color, num_samples
         self.num_lime_features, self.num_superpixels = num_lime_features, num_superpixels
         self.positive_only, self.negative_only, self.hide_rest = positive_only, negative_only, hide_rest
@@ -108,6 +123,7 @@ class LimeExplainer(Explainer):
             hide_color=self.hide_color,
             num_features=self.num_lime_features,
             num_samples=self.num_samples,
+            distance_metric=self.distance_metric,
             segmentation_fn=self.segment,
         )
         explanation.top_labels = top
@@ -141,11 +157,105 @@ class LimeExplainer(Explainer):
         return [superpixels.describe(explanation.segments) for explanation in self.explanations]
 
     def compute_saliency_map(self) -> np.ndarray:
-        """The map (H, W) of one image or (N, H, W) of a batch: the coefficient of each pixel's superpixel."""
-        maps = []
-        for explanation, class_index in zip(self.explanations, self.class_indices):
-            coefficients = np.zeros(explanation.segments.max() + 1, dtype=np.float32)
-            for segment, coefficient in explanation.local_exp[int(class_index)]:
-                coefficients[segment] = coefficient
-            maps.append(coefficients[explanation.segments])
-        return self.finish_maps(maps)
+        """The map (H, W) of one image or (N, H, W) of a batch: each pixel's coefficient, or the mask."""
+        if self.variant == "mask":
+            return self.finish_maps([mask.astype(np.float32) for _, mask in self.explain_with_lime()])
+        pairs = zip(self.explanations, self.class_indices)
+        return self.finish_maps([map_coefficients(explanation, class_index) for explanation, class_index in pairs])
+
+
+def map_coefficients(explanation: lime_image.ImageExplanation, class_index: int) -> np.ndarray:
+    """The coefficient of each pixel's superpixel for the class, float32 (H, W); 0 where it is not in the model."""
+    coefficients = np.zeros(explanation.segments.max() + 1, dtype=np.float32)
+    for segment, coefficient in explanation.local_exp[int(class_index)]:
+        coefficients[segment] = coefficient
+    return coefficients[explanation.segments]
+
+
+# --- the lab's functions ------------------------------------------------------------------------------------------
+HIDDEN_COLOURS = {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}  # by the lab's rand_index; 0: as hide_color says
+
+
+def get_lime_explanation(
+    model,
+    img_array: np.ndarray,
+    pred_index: int,
+    top_labels: int = constants.LIME_TOP_LABELS,
+    hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,
+    num_lime_features: int = constants.LIME_NUM_FEATURES,
+    num_samples: int = constants.LIME_NUM_SAMPLES,
+    *,
+    model_name: str | None = None,
+    **options,
+) -> lime_image.ImageExplanation:
+    """The package's explanation of class `pred_index` for one image, (H, W, 3) or (1, H, W, 3), RGB 0-255.
+
+    model: a Keras model, whose preprocessing `model_name` tells, or a Classifier. options: others of LimeExplainer.
+    """
+    explainer = LimeExplainer(
+        model,
+        model_name,
+        _one_image(img_array),
+        pred_index,
+        top_labels=top_labels,
+        hide_color=hide_color,
+        num_lime_features=num_lime_features,
+        num_samples=num_samples,
+        **options,
+    )
+    return explainer.explanations[0]
+
+
+def explain_with_lime(
+    model,
+    img_array: np.ndarray,
+    top_labels: int = constants.LIME_TOP_LABELS,
+    hide_color: float | Sequence[float] | None = constants.LIME_HIDE_COLOR,
+    num_lime_features: int = constants.LIME_NUM_FEATURES,
+    num_samples: int = constants.LIME_NUM_SAMPLES,
+    positive_only: bool = constants.LIME_POSITIVE_ONLY,
+    negative_only: bool = constants.LIME_NEGATIVE_ONLY,
+    num_superpixels: int = constants.LIME_NUM_SUPERPIXELS,
+    hide_rest: bool = constants.LIME_HIDE_REST,
+    rand_index: int = 0,
+    *,
+    model_name: str | None = None,
+    class_index: int | None = None,
+    **options,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mask of the best superpixels (H, W), integers, and the map of the coefficients (H, W), float32, of one image.
+
+    rand_index: 1, 2 or 3 hides superpixels in red, green or blue; 0: as hide_color says. class_index: None, as in the
+    lab: the most probable class. Others as in `get_lime_explanation` and `LimeExplainer`.
+    """
+    if rand_index not in (0, *HIDDEN_COLOURS):
+        raise ValueError(f"rand_index should be 0, or 1, 2, 3 for red, green, blue; got {rand_index!r}")
+    image = _one_image(img_array)
+    if class_index is None:
+        asked = LimeExplainer(model, model_name, image, 0)
+        class_index = int(asked.classifier.predict(asked.images)[0].argmax())
+    explainer = LimeExplainer(
+        model,
+        model_name,
+        image,
+        class_index,
+        top_labels=top_labels,
+        hide_color=HIDDEN_COLOURS.get(rand_index, hide_color),
+        num_lime_features=num_lime_features,
+        num_samples=num_samples,
+        positive_only=positive_only,
+        negative_only=negative_only,
+        num_superpixels=num_superpixels,
+        hide_rest=hide_rest,
+        **options,
+    )
+    ((_, mask),) = explainer.explain_with_lime()
+    return mask, map_coefficients(explainer.explanations[0], class_index)
+
+
+def _one_image(img_array: np.ndarray) -> np.ndarray:
+    """One image (H, W, 3), which the lab gives as a batch of one."""
+    img_array = utils.check_rank("img_array", img_array, "(H, W, 3)", "(1, H, W, 3)")
+    if img_array.ndim == 4 and len(img_array) != 1:
+        raise ValueError(f"img_array should be one image, (H, W, 3) or (1, H, W, 3), not {img_array.shape}")
+    return img_array.reshape(img_array.shape[-3:])

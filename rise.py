@@ -14,11 +14,12 @@ Cost per image: N forward passes. Masks are made, used and forgotten a batch at 
 (N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the batch size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 import constants
+import utils
 from explainers.base import Explainer
 
 
@@ -35,9 +36,26 @@ def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_B
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
 
 
+class Masks(Iterator):
+    """Masks (n, H, W), float32, batch by batch; `np.asarray(masks)` is all of them, (N, H, W).
+
+    generate: what starts the stream of batches anew.
+    """
+
+    def __init__(self, generate: Callable[[], Iterator[np.ndarray]]):
+        self._generate, self._stream = generate, generate()
+
+    def __next__(self) -> np.ndarray:
+        return next(self._stream)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.concatenate(list(self._generate()), dtype=dtype)
+
+
 class RISE(Explainer):
     """Randomised input sampling; the map's scale is the class probability.
 
+    `RISE(model, img_array, class_index, n_masks, mask_size, threshold)`, as the lab calls it, leaves out model_name.
     n_masks: number of masks N. mask_size: cells s along a side. threshold: probability p that a cell is kept.
     variant: 'paper' or 'lab'. border: 'clamp' or 'reflect', of the masks. ValueError for n_masks or mask_size below 1,
     threshold outside (0, 1], another variant or border.
@@ -48,10 +66,10 @@ class RISE(Explainer):
     def __init__(
         self,
         model,
-        model_name,
-        img_array,
+        model_name=None,
+        img_array=None,
         class_index=None,
-        *,
+        *lab,
         n_masks: int = constants.RISE_N_MASKS,
         mask_size: int = constants.RISE_MASK_SIZE,
         threshold: float = constants.RISE_THRESHOLD,
@@ -59,6 +77,13 @@ class RISE(Explainer):
         border: str = constants.RISE_BORDER,
         **options,
     ):
+        if not (model_name is None or isinstance(model_name, str)):  # an image: every argument stands a place earlier
+            if img_array is not None:
+                class_index, lab = img_array, (class_index, *lab) if class_index is not None else lab
+            model_name, img_array = None, model_name
+            n_masks, mask_size, threshold = (*lab, *(n_masks, mask_size, threshold)[len(lab) :])
+        elif lab:
+            raise ValueError(f"n_masks, mask_size and threshold are given by name beside a model_name; got {lab}")
         super().__init__(model, model_name, img_array, class_index, **options)
         if n_masks < 1 or mask_size < 1:
             raise ValueError(f"n_masks and mask_size should be 1 or more, not {n_masks} and {mask_size}")
@@ -71,8 +96,11 @@ class RISE(Explainer):
         self.n_masks, self.mask_size, self.threshold = n_masks, mask_size, threshold
         self.variant, self.border = variant, border
 
-    def generate_masks(self) -> Iterator[np.ndarray]:
-        """Masks (n, H, W), float32 in [0, 1], 1 = keep, in batches; the same for the same seed."""
+    def generate_masks(self) -> Masks:
+        """Masks (n, H, W), float32 in [0, 1], 1 = keep, in batches, or as an array; the same for the same seed."""
+        return Masks(self._stream_masks)
+
+    def _stream_masks(self) -> Iterator[np.ndarray]:
         height, width = self.images.shape[1:3]
         generator = np.random.default_rng(self.seed)
         cell_height, cell_width = -(-height // self.mask_size), -(-width // self.mask_size)
@@ -88,9 +116,18 @@ class RISE(Explainer):
             right = columns[lefts[batch, None] + np.arange(width)]
             yield left @ grids[batch].astype(np.float32) @ right.transpose(0, 2, 1)
 
-    def obtain_prediction_scores(self, image: np.ndarray, class_index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Masks (n, H, W) and the probabilities (n,) of the class for the image (H, W, 3) under them, by batches."""
+    def obtain_prediction_scores(self, image: np.ndarray, class_index: int):
+        """Masks (n, H, W) and the probabilities (n,) of the class for the image (H, W, 3) under them, by batches.
 
+        As the lab calls it, with perturbed images (N, H, W, 3): their probabilities (N,) of the class.
+        """
+        image = utils.check_rank("image", image, "(H, W, 3)", "(N, H, W, 3)")
+        (class_index,) = self._check_class_index(class_index, 1)
+        if image.ndim == 4:
+            return self.classifier.predict(image)[:, class_index]
+        return self._score_masks(image, class_index)
+
+    def _score_masks(self, image: np.ndarray, class_index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         def perturb(masks):
             return image * masks[..., None]
 
@@ -99,6 +136,7 @@ class RISE(Explainer):
 
     def weight_saliency_maps(self, masks: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """The masks (n, H, W) summed with their scores (n,) as weights: (H, W)."""
+        masks, scores = utils.check_rank("masks", masks, "(n, H, W)"), utils.check_rank("scores", scores, "(n,)")
         return np.tensordot(scores, masks, axes=1)
 
     def calculate_saliency_map(self, weighted_sum: np.ndarray, sum_of_scores: float) -> np.ndarray:

@@ -20,13 +20,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def normalise(array: np.ndarray) -> np.ndarray:
-    """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array becomes zeros."""
+def normalise(array: np.ndarray, by: str = "range") -> np.ndarray:
+    """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array becomes zeros.
+
+    by: 'range', or 'maximum': divided by its maximum, as in the lab; the same where the minimum is 0. ValueError for
+    another, and for a maximum below 0.
+    """
     array = np.asarray(array, dtype=np.float32)
     low, high = array.min(), array.max()
+    if by == "maximum" and high >= 0:
+        return array / high if high > 0 else array
+    if by != "range":
+        raise ValueError(
+            f"by should be 'range', or 'maximum' of an array that has one of 0 or more; got {by!r}, {high:g}"
+        )
     if high <= low:
         return np.zeros_like(array)
     return (array - low) / (high - low)
+
+
+def check_rank(name: str, array: np.ndarray, *shapes: str) -> np.ndarray:
+    """The array, if it has the rank of one of the shapes, written as '(h, w, K)'; ValueError for another rank."""
+    array = np.asarray(array)
+    if array.ndim not in [len(shape.strip("(), ").split(",")) for shape in shapes]:
+        raise ValueError(f"{name} should be {' or '.join(shapes)}, not {array.shape}")
+    return array
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -103,9 +121,10 @@ def fold_name(name: str) -> str:
     return composed.casefold().strip().replace(" ", "_")
 
 
-def get_image_index(file_name: str, class_names: Sequence[str]) -> int | None:
+def get_image_index(file_name: str, class_names: Sequence[str] = constants.STYLES) -> int | None:
     """The class index that a MexCulture142 file name carries: its style's, else its monument's, else None.
 
+    class_names: as a model has them; without them those of the lab, the three styles.
     A monument's class is called `<style>_<monument>_<state>`. Letter case does not count.
     """
     parts = parse_mexculture_name(file_name)
@@ -138,11 +157,20 @@ def get_last_layer_name(model_name: str) -> str:
 
 
 # --- pictures --------------------------------------------------------------------------------------------
-def grid_layout(images: Sequence[np.ndarray], titles: Sequence[str], supertitle: str = "") -> "Figure":
-    """Pictures under their titles on a grid, as a matplotlib figure: nothing is shown or written.
+def grid_layout(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    supertitle: str = "",
+    *,
+    path: str | Path | None = None,
+    show: bool = False,
+) -> "Figure":
+    """Pictures under their titles on a grid, as a matplotlib figure.
 
     images: uint8 images (H, W, 3) or maps (H, W), drawn in grey, of any sizes: each is centred in a square cell.
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
+    path: a file that it is also saved as, .png, .pdf or another of matplotlib's. show: whether it is opened in the
+    machine's viewer of pictures; a notebook shows the figure that is returned.
     Up to four stand in one row, more on a nearly square grid. ValueError if the numbers differ or are 0.
     """
     from plots import drawing
@@ -162,4 +190,11 @@ def grid_layout(images: Sequence[np.ndarray], titles: Sequence[str], supertitle:
         axes = drawing.add_axes(figure, gap + column * (cell + gap), top, cell, cell)
         drawing.show_image(axes, np.asarray(image))
         drawing.write_title(axes, title.split("\n"))
+    if path is not None:
+        figure.savefig(path)
+    if show:
+        from PIL import Image
+
+        figure.canvas.draw()
+        Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).show()
     return figure

@@ -42,6 +42,11 @@ def is_constant(saliency_map: np.ndarray) -> bool:
     return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
+def is_mask(saliency_map: np.ndarray) -> bool:
+    """Whether a map is a mask: 0 and 1 alone, and both of them."""
+    return set(np.unique(saliency_map)) == {0, 1}
+
+
 def rank_pixels(saliency_map: np.ndarray) -> np.ndarray:
     """The flat indices (HW,) of all pixels by decreasing saliency, ties by position."""
     return np.argsort(-np.asarray(saliency_map, np.float64).ravel(), kind="stable")
@@ -66,9 +71,37 @@ def check_image(img_array: np.ndarray) -> np.ndarray:
     return img_array
 
 
+def is_keras_model(model) -> bool:
+    """Whether this is a Keras model, told without Keras."""
+    return callable(getattr(model, "get_weights", None)) and callable(getattr(model, "predict", None))
+
+
+def describe_refusal(model) -> str:
+    """Why a Keras model is no `Predict`, and what to give instead."""
+    return (
+        f"a Keras model takes pixels prepared its own way; nothing tells that of {getattr(model, 'name', model)!r}: "
+        "give a Classifier, or to evaluate.deletion, insertion and predict_scores model_name='ResNet' or another name"
+    )
+
+
+def check_predict(predict) -> Predict:
+    """The callable from images to probabilities; of a `Classifier` its own. ValueError for a Keras model, or for what
+    cannot be called."""
+    owner = getattr(predict, "__self__", predict)
+    if is_keras_model(owner):
+        raise ValueError(describe_refusal(owner))
+    if not callable(predict):
+        predict = getattr(predict, "predict", None)
+    if not callable(predict):
+        raise ValueError(
+            "predict should be a Classifier, or a function from images (n, H, W, 3) to probabilities (n, C)"
+        )
+    return predict
+
+
 def predict_scores(predict: Predict, batches: Iterable[np.ndarray], class_index: int) -> np.ndarray:
     """The probabilities of one class, float64 (n,), for all images of the batches (float32 (b, H, W, 3))."""
-    scores = []
+    predict, scores = check_predict(predict), []
     for batch in batches:
         probabilities = np.asarray(predict(batch), dtype=np.float64)
         if probabilities.ndim != 2 or len(probabilities) != len(batch):

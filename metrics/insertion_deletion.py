@@ -82,22 +82,34 @@ def calculate_auc(fractions: np.ndarray, scores: np.ndarray) -> float:
     return float(np.sum(np.diff(fractions) * (scores[1:] + scores[:-1]) / 2))
 
 
-def set_n_pixels_deletion(img_array: np.ndarray, order: np.ndarray, n_pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """One step, as in the lab: a copy of the image with the next n_pixels black, and the order that remains.
+def set_n_pixels_deletion(
+    img_array: np.ndarray, saliency_map: np.ndarray, n_pixels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step, as in the lab: a copy of the image with the next n_pixels black, and what tells those that remain.
 
-    img_array: (H, W, 3). order: flat indices of the pixels still to change, as `rank_pixels` gives them. The
-    metrics build all steps of a batch at once; this is the same thing one step at a time.
+    img_array: (H, W, 3), or (1, H, W, 3). saliency_map: the map (H, W), returned with -inf where pixels are done, so
+    that each is taken once, whatever its sign; or flat indices of the pixels still to change, as `rank_pixels` gives
+    them, returned without the first n_pixels. The metrics build all steps of a batch at once; this is one step.
     """
-    return set_n_pixels_insertion(img_array, np.zeros_like(img_array), order, n_pixels)
+    return set_n_pixels_insertion(np.zeros_like(img_array), img_array, saliency_map, n_pixels)
 
 
 def set_n_pixels_insertion(
-    img_array: np.ndarray, original: np.ndarray, order: np.ndarray, n_pixels: int
+    img_array: np.ndarray, blurred: np.ndarray, saliency_map: np.ndarray, n_pixels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `set_n_pixels_deletion`, with the pixels taken from the `original` image (H, W, 3)."""
-    image = img_array.copy()
-    image.reshape(-1, 3)[order[:n_pixels]] = original.reshape(-1, 3)[order[:n_pixels]]
-    return image, order[n_pixels:]
+    """As `set_n_pixels_deletion`: a copy of the blurred image with the next n_pixels taken from img_array."""
+    image, saliency_map = blurred.copy(), np.asarray(saliency_map)
+    if saliency_map.ndim not in (1, 2) or (saliency_map.ndim == 2 and saliency_map.shape != image.shape[-3:-1]):
+        raise ValueError(
+            f"saliency_map should be a map {image.shape[-3:-1]}, or an order (n,) of pixels, not {saliency_map.shape}"
+        )
+    order = saliency_map if saliency_map.ndim == 1 else rank_pixels(saliency_map)
+    image.reshape(-1, 3)[order[:n_pixels]] = img_array.reshape(-1, 3)[order[:n_pixels]]
+    if saliency_map.ndim == 1:
+        return image, order[n_pixels:]
+    left = saliency_map.astype(np.float64)
+    left.flat[order[:n_pixels]] = -np.inf
+    return image, left
 
 
 def blur_image(

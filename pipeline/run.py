@@ -7,6 +7,7 @@ examine(run, settings)     -> every sample explained by every method, and scored
 """
 
 import contextlib
+import math
 import os
 import sys
 import zlib
@@ -24,7 +25,9 @@ from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
 from network.device import prepare_device
+from output import memory
 from output.progress import printable
+from pipeline import lab_table
 from pipeline.explain import Runner, check_options, find_misfits, needs_attention
 from pipeline.gaze_truth import GazeTruth
 from pipeline.records import Record
@@ -73,8 +76,14 @@ class Run:
 
 
 def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
-    """The classifier of these settings, and in words where it came from."""
-    return model_files.load_classifier(**vars(settings))
+    """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
+    than there is."""
+    classifier, source = model_files.load_classifier(**vars(settings))
+    sizes = [math.prod(step.output.shape[1:]) for step in classifier.steps if None not in (step.output.shape or [None])]
+    largest = max(sizes, default=0) + math.prod(classifier.image_spec.shape[1:])
+    images = f"{settings.batch_size} images inside the network"
+    memory.check_room(4 * settings.batch_size * largest, images, "--batch_size says how many at once")
+    return classifier, source
 
 
 def load_dataset(settings: DataSettings) -> Images:
@@ -109,6 +118,9 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
+    if settings.model.layer_name and not any(method.load().uses_layer for method in methods):
+        names = ", ".join(method.name for method in methods)
+        raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
     check_options(classifier, methods)
     description = {**describe_model(classifier, source), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
@@ -153,7 +165,9 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
 def write_tables(results: Results) -> None:
     """Writes the means per method, per class and per group of images, and the tests of their differences."""
     records = list(results.records.values())
-    results.write_table("summary.csv", summarise(records))
+    rows = summarise(records)
+    results.write_table("summary.csv", rows)
+    lab_table.write(results.folder, rows)
     for name, key in divisions(records).items():
         results.write_table(f"summary_by_{name}.csv", summarise(records, key))
     results.write_table("differences.csv", list_differences(records))

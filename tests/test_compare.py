@@ -24,6 +24,7 @@ from gradcam import GradCAM
 from lime_explainer import LimeExplainer
 from metrics import agreement
 from network import model_files
+from pipeline.explain import Runner
 
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
 NAMES = ["red/0.png", "green/1.png", "blue/2.png"]
@@ -71,6 +72,7 @@ def counted(monkeypatch):
             return original(self)
 
         monkeypatch.setattr(explainer, "compute_saliency_map", compute)
+    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)  # a map that is thrown away
     return explained
 
 
@@ -186,6 +188,7 @@ def test_a_method_that_finds_the_square_wins_the_score_board(work, undrawn, caps
     assert (grad_cam["images"], grad_cam["undefined"], grad_cam["iou_n"]) == ("3", "0", "3")
     assert float(grad_cam["iou_mean"]) > 0.8 and float(grad_cam["pointing_game_mean"]) == 1
     assert float(grad_cam["energy_pointing_game_mean"]) > 0.5 and float(grad_cam["seconds_mean"]) > 0
+    assert "seconds_std" not in grad_cam, "images that are explained at once share their time"
     printed = capsys.readouterr().out
     assert "which cover 6.25 % of an image, so that 1.00 would be the best" in printed
     assert f"{float(grad_cam['iou_mean']):.3f}" in printed
@@ -201,11 +204,27 @@ def test_a_board_against_boxes_with_exchanged_axes_is_lost(work, undrawn):
     assert grad_cam["images"] == "1" and float(grad_cam["pointing_game_mean"]) == 0 == float(grad_cam["iou_mean"])
 
 
+def test_limes_masks_are_kept_as_they_are_and_scored_as_the_assignment_calls_it(work, undrawn, capsys):
+    assert run(*CHEAP, "--lime_variant=mask", "--boxes=boxes.csv") == 0
+    mask = map_of("LIME", "blue/2.png")
+    assert set(np.unique(mask)) == {0, 1}
+    rows = [row for row in rows_of("localisation") if row["method"] == "LIME"]
+    wide = mask.repeat(2, axis=1).astype(bool)  # the blue image is twice as wide as high
+    iou = agreement.calculate_iou(wide, square(BLUE).repeat(2, axis=1))
+    assert float({row["image"]: row["iou"] for row in rows}["blue/2.png"]) == pytest.approx(iou, abs=0.03)
+    board = {row["method"]: row for row in rows_of("score_board")}
+    assert float(board["LIME"]["avg_iou"]) == pytest.approx(np.mean([float(row["iou"]) for row in rows]))
+    assert float(board["LIME"]["avg_time"]) == pytest.approx(np.mean([float(row["seconds"]) for row in rows]))
+    assert board["GRADCAM"]["avg_iou"] == board["GRADCAM"]["avg_time"] == ""
+    printed = capsys.readouterr().out
+    assert "LIME's masks: avg_iou 0." in printed and "largest, LIME's masks as they are, with the boxes" in printed
+
+
 def test_images_without_boxes_are_left_out_and_counted(work, undrawn, capsys):
     write_boxes([["red/0.png", 0, 0, 20, 20], ["red/0.png", 50, 10, 70, 40], ["elsewhere.png", 0, 0, 9, 9]])
     assert run(*CHEAP, "--boxes=boxes.csv") == 0
     printed = capsys.readouterr().out
-    assert "of 1 images; 2 have none" in printed and "1 files with boxes are not among the images" in printed
+    assert "of 1 image; without any, left out: 2; named, but not among the images: 1" in printed
     assert {row["image"] for row in rows_of("localisation")} == {"red/0.png"}
 
 
@@ -229,7 +248,7 @@ def test_a_constant_map_is_undefined_counted_and_named(work, undrawn, monkeypatc
 
     def compute(self):
         maps = original(self)
-        maps[1] = 0.5
+        maps[1:2] = 0.5
         return maps
 
     monkeypatch.setattr(GradCAM, "compute_saliency_map", compute)

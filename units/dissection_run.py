@@ -29,6 +29,10 @@ FILES = (
     "units/*.png",
     "comparison.*",
     "features/*/*.npy",
+    "clip/*.csv",
+    "clip/similarities.npy",
+    "clip/images.txt",
+    "clip/units/*.png",
 )
 
 
@@ -84,15 +88,9 @@ def dissect_model(
 
     Raises ValueError if the folder holds the features of another model, or of other images.
     """
-    model = classifier.describe()
     levels = {key: getattr(settings, key) for key in ("activation_share", "min_iou", "limit")}
-    about = {"name": name, "flags": settings.flags, "levels": levels, "model": model, "concepts": concepts.names}
-    of_features = {  # all that changes them; whatever else is asked, they stay as they are
-        "images": settings.images,
-        "weights": classifier.fingerprint,
-        **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
-    }
-    _held = open_folder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
+    about = {"name": name, "levels": levels, "concepts": concepts.names}
+    _held, about = open_features(settings, folder, classifier, about)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
@@ -105,7 +103,22 @@ def dissect_model(
     for reason in dissected.failed.values():
         print(printable(reason))
     _write_figures(folder, settings, name, rows, dissected, concepts, store)
-    return Described(name, rows, {**about, "settings": of_features}, dissected.failed)
+    return Described(name, rows, about, dissected.failed)
+
+
+def open_features(settings: DissectionSettings, folder: Path, classifier: Classifier, about: dict) -> tuple:
+    """The folder of a model's features, opened and locked, and what its run.json tells: `about` and what all tell.
+
+    Raises ValueError if it holds the features of another model, or of other images.
+    """
+    model = classifier.describe()
+    of_features = {  # all that changes them; whatever else is asked, they stay as they are
+        "images": settings.images,
+        "weights": classifier.fingerprint,
+        **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
+    }
+    about = {**about, "flags": settings.flags, "model": model}
+    return open_folder(folder, of_features, about, FILES, settings.overwrite), {**about, "settings": of_features}
 
 
 def _read_about(folder: Path) -> dict:
@@ -147,14 +160,14 @@ def _write_figures(
     counts = dissection_tables.count_detectors(rows, settings.min_iou)
     title = f"detectors of {name}: IoU over {settings.min_iou:.3g}, {len(dissected.samples)} images"
     figure = dissection_figures.figure_histogram(counts, title)
-    print(write_whole(folder / "histogram.png", figure_saver(figure)))
+    print(printable(str(write_whole(folder / "histogram.png", figure_saver(figure)))))
     best = dissection_tables.find_detectors(rows, settings.min_iou)[: settings.n_figures]
     for rank, row in enumerate(best, start=1):
         layer = row["layer"].replace("/", ".")
         path = folder / "units" / f"{rank:02d}_{layer}_{row['unit']}.png"
         write_whole(path, figure_saver(draw_unit(row, dissected, concepts, store)))
     if best:
-        print(f"{len(best)} units in {folder / 'units'}", flush=True)
+        print(printable(f"{len(best)} units in {folder / 'units'}"), flush=True)
 
 
 def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: FeatureStore):
@@ -167,7 +180,7 @@ def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: Featu
         sample = dissected.samples[number]
         image = drawing.shrink(sample.read())
         maps = store.read(layer, sample)[None, ..., unit]
-        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2])[0]
+        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2], tally.reading)[0]
         masks, _ = concepts.read(sample, *image.shape[:2])
         pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
         titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")
@@ -191,7 +204,10 @@ def write_comparison(folder: Path, first: Described, other: Described, min_iou: 
     notes = [
         f"the second run had another {what}: the two are not quite comparable" for what in _differences(first, other)
     ]
-    return "\n".join([align(lines), *notes, str(path)])
+    runs = dict(zip(names, (first.rows, other.rows)))
+    units = write_table(folder / "units_by_model.csv", dissection_tables.tabulate_models(runs))
+    by_layer = dissection_tables.format_rows(dissection_tables.tabulate_models_by_layer(runs, min_iou))
+    return "\n".join([align(lines), "", by_layer, *notes, str(path), str(units)])
 
 
 def _differences(first: Described, other: Described) -> list[str]:

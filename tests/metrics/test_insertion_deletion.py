@@ -126,7 +126,7 @@ def test_the_batched_images_are_those_of_the_step_by_step_loop(image, saliency_m
     order = rank_pixels(saliency_map)
     naive = [blur_image(start, 5, 2.0)]
     while order.size:
-        step, order = set_n_pixels_insertion(naive[-1], start, order, 10)
+        step, order = set_n_pixels_insertion(start, naive[-1], order, 10)
         naive.append(step)
     shown = Recorder()
     insertion(shown, image, saliency_map, 1, n_pixels=10, batch_size=batch_size, kernel_size=5, sigma=2.0)
