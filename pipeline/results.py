@@ -36,6 +36,7 @@ TABLES = (  # and figures that are no method's own
     "muted.csv",
     "sanity*.csv",
     "sanity_*.png",
+    "attacked/*/*.png",
     "report.html",
     "report.tex",
     "report_differences.csv",
