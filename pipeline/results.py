@@ -122,6 +122,8 @@ class Results(RunFolder):
 
     def __init__(self, folder: str | Path, settings: dict, description: dict, overwrite: bool = False):
         super().__init__(folder)
+        self.tables: dict[str, list[dict]] = {}  # file -> its rows, of those that were written by this object
+        self._is_synced = True
         self._opened = OutputFolder(self.folder)
         if self._opened.description is not None:
             self._check(self._opened.description)
@@ -179,8 +181,16 @@ class Results(RunFolder):
         self.records[record.method, record.image] = record
         self._append_record(record)  # of two rows of one image the later counts, until they are written anew
 
+    def sync(self) -> None:
+        """Has the records that were added reach the disk: a process that is killed loses none, a machine no others."""
+        if not self._is_synced:
+            with open_text(self.folder / "records.csv", "a") as file:
+                os.fsync(file.fileno())
+            self._is_synced = True
+
     def write_table(self, name: str, rows: list[dict]) -> Path | None:
         """The path of a csv file of the run, written from rows that have the same keys; without rows, no file."""
+        self.tables[name] = rows
         if not rows:
             return None
         return write_table(self.folder / name, rows)
@@ -214,5 +224,4 @@ class Results(RunFolder):
         path = self.folder / "records.csv"
         with name_unwritten(path), open_text(path, "a") as file:
             csv.writer(file).writerow(to_row(record).values())
-            file.flush()
-            os.fsync(file.fileno())
+        self._is_synced = False

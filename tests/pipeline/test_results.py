@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -345,3 +346,15 @@ def test_the_folder_of_a_run_is_read_while_another_process_writes_into_it(tmp_pa
         assert list(reader.read_records().values()) == [PLAIN] and reader.read_description()["settings"] == SETTINGS
         other.kill()
     open_run(tmp_path)  # what is killed lets go
+
+
+def test_records_reach_the_disk_a_group_at_a_time(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((tmp_path / "records.csv").read_text().count("\n")))
+    results = open_run(tmp_path)
+    for number in range(3):
+        results.add(Record("GRADCAM", f"{number}.png", str(number)))
+    assert synced == []
+    results.sync()
+    results.sync()
+    assert synced == [4], "the head and three rows"
