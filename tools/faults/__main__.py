@@ -76,6 +76,13 @@ def count(name: str, outcomes: Iterable[Outcome], verbose: bool) -> Counter:
     return found
 
 
+def say_killed(killed: kills.Killed) -> None:
+    """A line for the kills of a command, and one for whatever went wrong."""
+    print(f"{killed.command}: {killed.kills} kills, {killed.ends} ends compared, {killed.files} files", flush=True)
+    for fault in killed.faults:
+        print(printable(f"{killed.command}: {fault}"), flush=True)
+
+
 def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     """What came of the kills of each command, the page's server among them."""
     chosen = args.commands.split(",") if args.commands else [*kills.COMMANDS, "app"]
@@ -83,16 +90,13 @@ def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     with tempfile.TemporaryDirectory(prefix="faults_", ignore_cleanup_errors=True) as folder:
         others = [name for name in chosen if name != "app"]
         if others:
-            found += kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed)
+            for killed in kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed):
+                say_killed(killed)
+                found.append(killed)
         if "app" in chosen:
             (Path(folder) / "app").mkdir()
             found.append(page.try_page_kills(args.kills, args.seed, Path(folder) / "app"))
-    for killed in found:
-        print(
-            *(printable(f"{killed.command}: {fault}") for fault in killed.faults),
-            sep="\n",
-            end="\n" * bool(killed.faults),
-        )
+            say_killed(found[-1])
     print(f"kills: {sum(killed.kills for killed in found)} in {time.monotonic() - begun:.0f} s", flush=True)
     return found
 
