@@ -9,6 +9,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from pipeline.records import Record
 from pipeline.summary import (
+    COSTS,
     SUMMARY_COLUMNS,
     describe_differences,
     describe_undefined,
@@ -38,6 +39,8 @@ def test_the_summary_is_what_numpy_says():
     assert (row["method"], row["images"], row["failed"]) == ("GRADCAM", 5, 0)
     for column, values in zip(SUMMARY_COLUMNS, table.T):
         assert row[f"{column}_mean"] == pytest.approx(np.mean(values), rel=1e-15)
+        if column in COSTS:
+            continue
         assert row[f"{column}_std"] == pytest.approx(statistics.stdev(values), rel=1e-14)
         interval = row[f"{column}_low"], row[f"{column}_high"]
         assert interval == pytest.approx(significance.bootstrap_interval(values), rel=1e-12)
@@ -153,3 +156,14 @@ def test_values_are_a_table_with_nan_for_what_is_not_there():
     assert values.shape == (1, len(SUMMARY_COLUMNS))
     assert {column for column, value in zip(SUMMARY_COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
     assert read_values([]).shape == (0, len(SUMMARY_COLUMNS))
+
+
+def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once_share_it():
+    [row] = summarise([record(seconds=0.5, passes=1.0), record(image="b", seconds=0.5, passes=1.0)])
+    assert {name: value for name, value in row.items() if name.startswith(("seconds", "passes"))} == {
+        "seconds_mean": 0.5,
+        "seconds_n": 2,
+        "passes_mean": 1.0,
+        "passes_n": 2,
+    }
+    assert format_cell(row, "seconds") == "0.5"
