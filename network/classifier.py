@@ -90,6 +90,7 @@ class Classifier:
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
         self.model, self.model_name = model, model_name
+        self.shift = 0.0  # grey levels by which all pixels are larger than the model was made for; see `shifted`
         self.precision, self.batch_size, self.output_name = precision, batch_size, output_name
         self.target = target
         model_reading.check_weights(model)
@@ -151,7 +152,8 @@ class Classifier:
         return np.asarray(self._pick(output), dtype=np.float32).reshape(len(images), self._n_outputs)
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
-        """RGB 0-255 (n, H, W, 3) as the model takes it."""
+        """RGB 0-255 (n, H, W, 3), all larger by `shift`, as the model takes it."""
+        images = images - self.shift if self.shift else images
         if self.pixels.mode == OWN:
             return apply_own(self.model, images, (self.input_height, self.input_width, self.n_channels))
         return prepare(images, self.pixels.mode, self.n_channels)
@@ -304,6 +306,24 @@ class Classifier:
             twin = copy.copy(classifier)
             twin.target, twin.score, twin.n_classes = target, Score(NONE, False, LOGITS, "given"), 1
             twin.class_names, twin.class_ids, twin._compiled, twin.by_layer = twin._number_classes(), None, {}, [twin]
+            return twin
+
+        twin = read(self)
+        if len(self.by_layer) > 1:
+            twin.by_layer = [read(view) for view in self.by_layer]
+        return twin
+
+    def shifted(self, shift: float) -> "Classifier":
+        """This network for pixels all `shift` grey levels larger: it gives to x + shift what this one gives to x.
+
+        A bias in front of the first weights undoes the shift (Kindermans et al. 2018); a bias of the first convolution
+        would do the same but at the border, where zeros are padded.
+        """
+
+        def read(classifier: Classifier) -> Classifier:
+            twin = copy.copy(classifier)
+            twin.shift, twin._compiled, twin.by_layer = classifier.shift + shift, {}, [twin]
+            twin.__dict__.pop("mean_colour", None)
             return twin
 
         twin = read(self)

@@ -111,6 +111,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "comparison/methods_figures": "test_compare.py",
     "comparison/methods_tables": "test_compare.py",
     "comparison/sanity_check": "test_sanity.py",
+    "comparison/sanity_labels": "test_sanity.py",
     "data/labelled_images": "test_train.py",
     "data/objects": "test_hierarchy.py",
     "network/cam_head": "explainers/test_cam.py",
