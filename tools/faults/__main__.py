@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="PARTS", help=f"of {', '.join(PARTS)}, by commas (default: all)")
     parser.add_argument("--commands", metavar="NAMES", help="that are killed, by commas (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs and moments (default: %(default)s)")
+    parser.add_argument("--at_once", type=int, default=2, metavar="N", help="commands (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=4, metavar="N", help="of each command (default: %(default)s)")
     parser.add_argument("--inputs", type=int, metavar="N", help=f"of each kind (default: {usual})")
     parser.add_argument("--number", type=int, metavar="N", help="this one of the inputs alone (default: all)")
@@ -90,7 +91,7 @@ def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     with tempfile.TemporaryDirectory(prefix="faults_", ignore_cleanup_errors=True) as folder:
         others = [name for name in chosen if name != "app"]
         if others:
-            for killed in kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed):
+            for killed in kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed, args.at_once):
                 say_killed(killed)
                 found.append(killed)
         if "app" in chosen:
