@@ -49,7 +49,8 @@ def variants(path):
     return path.replace(" ", "%20"), once, urllib.parse.quote(once, safe="")
 
 
-# CVE-2021-43831, -2023-34239, -2023-51449, -2024-1561, -2024-34510, -2024-34511, -2024-47164, -2024-12217, -2025-23042, -2026-28414
+# CVE-2021-43831, -2023-34239, -2023-51449, -2024-1561, -2024-34510, -2024-34511, -2024-47164, -2024-12217, -2025-23042,
+# -2026-28414
 @pytest.mark.parametrize(
     "route", ["/file=", "/gradio_api/file=", "/gradio_api/file/", "/file/", "/static/", "/assets/", "/svelte/"]
 )
