@@ -25,7 +25,15 @@ import tensorflow as tf
 import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding, cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
-from network.preprocessing import OWN, apply_own, doubt_probabilities, find_preprocessing, own_preprocessor, prepare
+from network.preprocessing import (
+    OWN,
+    Preprocessing,
+    apply_own,
+    doubt_probabilities,
+    find_preprocessing,
+    own_preprocessor,
+    prepare,
+)
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.subclassed import open_model
@@ -58,8 +66,8 @@ class Classifier:
     class_names, class_ids: C names, and C further identifiers (WordNet ids) or None.
     layer_name: the layer CAM methods look at, by name or path; several by commas, whose maps are averaged; None:
         the last with a feature map.
-    preprocessing: of constants.PREPROCESSING; None or 'auto': found (preprocessing.py). input_size: (H, W) of a model
-        that takes any.
+    preprocessing: of constants.PREPROCESSING, or a `Preprocessing` that says how it was found; None or 'auto': found
+        (preprocessing.py). input_size: (H, W) of a model that takes any.
     score: of constants.SCORES; None or 'auto': found (scores.py). loss: what the model was trained with, as `compile`
         or a file words it; None: as the model itself knows.
     output_name: which output of a model that has several.
@@ -76,7 +84,7 @@ class Classifier:
         class_names=None,
         class_ids=None,
         layer_name: str | None = None,
-        preprocessing: str | None = None,
+        preprocessing: str | Preprocessing | None = None,
         score: str | None = None,
         output_name: str | None = None,
         loss=None,
@@ -349,7 +357,7 @@ class Classifier:
 
         images: a few different ones, RGB 0-255 (n, H, W, 3).
         """
-        found = [self.pixels.doubt] if self.pixels.doubt else []
+        found = [doubt for doubt in (self.pixels.doubt, self.score.doubt) if doubt]
         doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
         if doubt:
             others = "|".join(mode for mode in constants.PREPROCESSING if mode != self.pixels.mode)

@@ -42,6 +42,7 @@ TABLES = (  # and figures that are no method's own
     "report_differences.csv",
     "report_figures/*.png",
 )
+PATHS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path", "fixations_unit")  # of settings
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv",
     "agreement_matrix.png",
@@ -66,7 +67,15 @@ class RunFolder:
 
     def _check(self, description: dict) -> dict:
         """The description; ValueError if it is none of explanations."""
-        if not isinstance(description["settings"].get("methods"), dict):
+        settings = description["settings"]
+        tables = [settings.get("methods"), *(description.get(name, {}) for name in ("model", "versions"))]
+        are_tables = all(isinstance(table, dict) for table in tables)
+        if (
+            not are_tables
+            or not all(isinstance(options, dict) for options in tables[0].values())
+            or not all(isinstance(settings.get(name), str | None) for name in PATHS)
+            or not isinstance(settings.get("sigma_px"), float | int | None)
+        ):
             path = self.folder / "run.json"
             raise ValueError(f"'{path}' is not of a run of main.py: choose another --output_folder_path")
         return description

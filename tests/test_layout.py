@@ -140,6 +140,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "training/command": "test_train.py",
     "units/clip_run": "test_network_dissection.py",
     "units/feature_store": "test_network_dissection.py",
+    "units/unit_pages": "test_activations.py",
     "units/visualization_figures": "test_feature_visualization.py",
     "webpage/answers": "webpage/test_case.py",
     "webpage/follow": "webpage/test_browser.py",

@@ -180,6 +180,26 @@ def test_a_damaged_curve_is_told_in_one_line(tmp_path, content):
         run.read_curves(PLAIN)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"methods": []}},
+        {"settings": {"methods": {"FEM": 1}}},
+        {"settings": {"methods": {}, "test_images_folder_path": 7}},
+        {"settings": {"methods": {}, "sigma_px": "wide"}},
+        {"model": []},
+        {"versions": 1},
+    ],
+    ids=str,
+)
+def test_a_description_of_another_kind_is_refused_by_name(tmp_path, change):
+    open_run(tmp_path)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match="run.json' is not of a run of main.py: choose another"):
+        RunFolder(tmp_path).read_description()
+
+
 DEEP = "[" * 100_000
 
 
