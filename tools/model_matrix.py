@@ -531,7 +531,8 @@ CASES = {
     "keras_hub ViT, mean": library(of_hub, "ViT", **VIT, mlp_dim=12, patch_size=16, use_class_token=False),
     "keras_hub DeiT": library(of_hub, "DeiT", **VIT, intermediate_dim=12, patch_size=16, pooled=False),
     "keras_hub Swin": library(
-        of_hub, "SwinTransformer", embed_dim=8, depths=(2, 2), num_heads=(2, 2), window_size=4, patch_size=4, pooled=False),
+        of_hub, "SwinTransformer", embed_dim=8, depths=(2, 2), num_heads=(2, 2), window_size=4, patch_size=4,
+        pooled=False),
     "keras_hub MiT": library(
         of_hub, "MiT", hidden_dims=[8, 12], layerwise_depths=[1, 1], num_layers=2, layerwise_num_heads=[1, 2],
         layerwise_sr_ratios=[2, 1], max_drop_path_rate=0.0, layerwise_patch_sizes=[7, 3], layerwise_strides=[4, 2]),
