@@ -25,6 +25,13 @@ def free_memory() -> int | None:
 
 def check_room(n_bytes: float, what: str, advice: str) -> None:
     """Raises ValueError if `what` takes more bytes than there are; advice: what to do then."""
+    if lack := describe_lack(n_bytes, what):
+        raise ValueError(f"{lack}: {advice}")
+
+
+def describe_lack(n_bytes: float, what: str) -> str:
+    """In words, that `what` takes more bytes than there are; '' if it does not, or nobody knows."""
     free = free_memory()
-    if free is not None and n_bytes > free:
-        raise ValueError(f"{what} take {n_bytes / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} are free: {advice}")
+    if free is None or n_bytes <= free:
+        return ""
+    return f"{what} take {n_bytes / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} are free"

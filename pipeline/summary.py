@@ -102,13 +102,17 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     return rows
 
 
-def describe_records(records: Sequence[Record], n_images: int) -> str:
-    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
-    rows = summarise(records)
+def describe_records(
+    records: Sequence[Record], n_images: int, rows: Sequence[dict], differences: Sequence[dict]
+) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run.
+
+    rows, differences: what `summarise` and `list_differences` made of the records.
+    """
     parts = [format_table(rows), lab_table.describe(rows)]
     if (n_known := len({record.image for record in records})) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
-    parts += [describe_undefined(records), describe_differences(list_differences(records))]
+    parts += [describe_undefined(records), describe_differences(differences)]
     return "\n\n".join(filter(None, parts))
 
 
