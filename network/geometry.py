@@ -116,7 +116,8 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
     for step in steps:
         for tensor in step.inputs:
             from_outside = id(tensor) not in produced and hasattr(tensor, "graph")
-            if from_outside and tuple(tensor.shape[1:]) == (height, width, channels):
+            is_image = from_outside and tuple(tensor.shape[1:]) == (height, width, channels)
+            if is_image and not _is_behind(tensor, produced):
                 places[id(tensor)] = whole_image(height, width)
             elif from_outside and (found := _through_sums(tensor, places)) is not None:
                 places[id(tensor)] = found
@@ -131,6 +132,19 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
             if found is not None:
                 places[id(tensor)] = found
     return places
+
+
+def _is_behind(tensor: tf.Tensor, produced: set[int]) -> bool:
+    """Whether code between the layers made a tensor of what layers have produced."""
+    waiting, seen = [tensor], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in produced:
+            return True
+        if one.op.name not in seen:
+            seen.add(one.op.name)
+            waiting += list(one.op.inputs)
+    return False
 
 
 def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:
