@@ -89,7 +89,7 @@ class Reading:
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Top, bottom, left, right of the map, shares 0-1 of the image; outside of 0-1 where the network has padded."""
-        return *_edges(self.rows), *_edges(self.columns)
+        return *utils.find_edges(self.rows), *utils.find_edges(self.columns)
 
     def describe(self, height: int, width: int) -> str:
         """Where the map lies on an image of that size, and how that was found."""
@@ -109,26 +109,7 @@ class Reading:
         """The map (h, w) on the image, float32 (height, width), bilinear; `outside` where the network does not look."""
         if self.is_whole:
             return utils.resize_map(saliency_map, height, width)
-        (rows, above), (columns, left) = _weigh(self.rows, height), _weigh(self.columns, width)
-        laid = rows @ np.asarray(saliency_map, dtype=np.float64) @ columns.T
-        return np.where(above[:, None] & left, laid, outside).astype(np.float32)
-
-
-def _edges(line: np.ndarray) -> tuple[float, float]:
-    half = (line[1] - line[0]) / 2 if len(line) > 1 else min(line[0], 1 - line[0])
-    return float(line[0] - half), float(line[-1] + half)
-
-
-def _weigh(line: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (size, n) of n cells for the pixels along an axis, and which pixels lie on a cell, bool (size,)."""
-    low, high = _edges(line)
-    pixels = (np.arange(size) + 0.5) / size
-    place = ((pixels - low) / (high - low) * len(line) - 0.5).clip(0, len(line) - 1)
-    lower = np.floor(place).astype(int)
-    weights = np.zeros((size, len(line)))
-    np.add.at(weights, (np.arange(size), lower), 1 - (place - lower))
-    np.add.at(weights, (np.arange(size), np.minimum(lower + 1, len(line) - 1)), place - lower)
-    return weights, (pixels > low) & (pixels < high)
+        return utils.lay_out_map(saliency_map, self.rows, self.columns, height, width, outside)
 
 
 def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:

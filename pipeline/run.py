@@ -154,8 +154,8 @@ def write_tables(results: Results) -> None:
     """Writes the means per method, per class and per group of images, and the tests of their differences."""
     records = list(results.records.values())
     results.write_table("summary.csv", summarise(records))
-    for name, key in divisions(records).items():
-        results.write_table(f"summary_by_{name}.csv", summarise(records, key))
+    for name in divisions(records):
+        results.write_table(f"summary_by_{name}.csv", summarise(records, name))
     results.write_table("differences.csv", list_differences(records))
 
 

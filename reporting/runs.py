@@ -72,7 +72,7 @@ class Report:
     @cached_property
     def divided(self) -> dict[str, list[dict]]:
         """'class', 'group' -> the summary by it, where there are several."""
-        return {name: summarise(self.records, key) for name, key in divisions(self.records).items()}
+        return {name: summarise(self.records, name) for name in divisions(self.records)}
 
     @cached_property
     def differences(self) -> list[dict]:
