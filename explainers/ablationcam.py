@@ -24,6 +24,7 @@ class AblationCAM(Explainer):
     """Ablation-CAM."""
 
     uses_layer = True
+    perturbs_features = True
 
     def ablate_channels(self, images: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, ...]:
         """Features (n, h, w, K), logits S (n,) and logits without each channel S_k (n, K) of the class."""

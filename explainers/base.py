@@ -61,6 +61,8 @@ class Explainer:
     needs_gradients = False
     uses_layer = False  # True: looks at the features of the chosen layer
     perturbs = False  # True: scores many changed copies of each image
+    perturbs_features = False  # True: scores many changed copies of each image's features
+    scope = "local"  # 'local': answers for one image; 'global': for a class or a unit, whatever the image
 
     def __init__(
         self,
@@ -94,6 +96,15 @@ class Explainer:
         """Raises ValueError if this method cannot explain that classifier, saying why."""
         if cls.uses_layer:
             classifier.require_layer()
+
+    @classmethod
+    def taxonomy(cls) -> tuple[str, str, str]:
+        """Where the method stands: 'local' or 'global'; 'specific' to networks it can look into, or 'agnostic', which
+        asks for probabilities alone; by 'gradient', 'perturbation' or 'activation'."""
+        agnostic = cls.perturbs and not cls.uses_layer
+        changes = cls.perturbs or cls.perturbs_features
+        means = "gradient" if cls.needs_gradients else "perturbation" if changes else "activation"
+        return cls.scope, "agnostic" if agnostic else "specific", means
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""

@@ -109,6 +109,9 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
+    if settings.model.layer_name and not any(method.load().uses_layer for method in methods):
+        names = ", ".join(method.name for method in methods)
+        raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
     check_options(classifier, methods)
     description = {**describe_model(classifier, source), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)

@@ -60,3 +60,16 @@ def test_every_method_stands_with_its_file_in_the_readme_and_in_the_list_of_expl
     assert (ROOT / file).is_file()
     assert f"| `{method.name}` | `{file}` |" in PAGES[0].read_text(encoding="utf-8")
     assert re.search(rf"^    {method.name} +{re.escape(file)}\b", explainers.__doc__, re.MULTILINE)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+def test_the_table_of_methods_says_of_each_what_its_class_says_of_itself(method):
+    heads, *rows = re.findall(
+        r"^\| `(?:--explanation_method|[A-Z_]+)` \|.*$", PAGES[0].read_text(encoding="utf-8"), re.M
+    )
+    names = [cell.strip() for cell in heads.strip("|").split("|")]
+    row = next(row for row in rows if f"`{method.name}`" in row.split("|")[1])
+    cells = dict(zip(names, (cell.strip() for cell in row.strip("|").split("|")), strict=True))
+    assert (cells["scope"], cells["model"], cells["by"]) == method.load().taxonomy()
+    assert ("signed" in cells["map"]) == method.load().signed
+    assert ("no class" in cells["map"]) != method.load().uses_class

@@ -198,6 +198,10 @@ def test_a_flag_that_belongs_to_no_chosen_method_is_refused(method, work, capsys
         ("--class_index=nonsense", "no class 'nonsense'; choose from: red, green, blue"),
         ("--class_index=3", "not among the model's 3 classes"),
         ("--layer_name=nonsense", "choose among 1: colours"),
+        (
+            "--explanation_method=RISE,VANILLA_GRADIENT --layer_name=colours",
+            "no method that is chosen looks at a layer",
+        ),
         ("--precision=float64", "invalid choice"),
         ("--fidelity_protocol=mine", "invalid choice"),
         ("--display_type=both", "invalid choice"),
