@@ -104,7 +104,7 @@ def run(settings: HierarchySettings) -> int:
     failed = []
     for level in opened:
         print(f"\n{level.describe()}", flush=True)
-        failed += runs.examine(level.run, settings.run)
+        failed += runs.examine(level.run, settings.run)[0]
     measured = levels_tables.measure(opened, truth, settings.fraction)
     folder = settings.run.output_folder
     print(f"\n{levels_tables.write_tables(measured, folder)}\n")

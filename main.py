@@ -118,9 +118,9 @@ def run(settings: MainSettings) -> int:
     if boxes is not None:
         runs.print_table({"boxes": note})
 
-    failed = runs.examine(opened, settings.run)
+    failed, tables = runs.examine(opened, settings.run)
 
-    print(f"\n{summary.describe_records(list(opened.results.records.values()), len(images.samples))}\n")
+    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), tables)}\n")
     if boxes is not None:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)

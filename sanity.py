@@ -83,7 +83,7 @@ def run(settings: SanitySettings) -> int:
         replace(settings.run, methods=staged), classifier, source, images, n_stages=settings.n_stages
     )
     methods = {method: options for method, options in settings.run.methods.items() if method in opened.methods}
-    failed = runs.examine(replace(opened, methods=methods), settings.run)
+    failed, _ = runs.examine(replace(opened, methods=methods), settings.run)
     layers = randomisation.list_layers(classifier)
     groups = randomisation.group_layers(layers, settings.n_stages)
     runs.print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})

@@ -20,7 +20,7 @@ from network.classifier import Classifier
 from output.progress import printable
 from pipeline import explain
 from pipeline import run as runs
-from pipeline.results import Results
+from pipeline.large_results import open_results
 from pipeline.run import Run
 from pipeline.samples import Images
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
@@ -96,7 +96,7 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
         about = {"flags": settings.flags, "model": described}
         kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
         folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
-        results = Results(folder, kept, about, settings.overwrite)
+        results = open_results(folder, kept, about, settings.overwrite, runs.is_large(settings, samples))
         run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
         opened.append(LevelRun(model, position, run))
     return opened

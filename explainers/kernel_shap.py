@@ -12,7 +12,7 @@ Cost per image: num_samples forward passes, besides one segmentation and one reg
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np

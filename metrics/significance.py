@@ -83,7 +83,7 @@ def bootstrap_intervals(
 
 
 def normal_interval(values: np.ndarray, level: float = CONFIDENCE) -> tuple[float, float]:
-    """(low, high) of the mean of values (n,), NaN left out, as the bootstrap has it for many: NaN for fewer than two."""
+    """(low, high) of the mean of values (n,), NaN left out, as the bootstrap has it of many; NaN for fewer than two."""
     from scipy.special import ndtri
 
     known = values[~np.isnan(values)]

@@ -125,11 +125,13 @@ class ColumnTable:
         self._open()
 
     def write_columns(self, table) -> None:
-        """Adds a whole part, a pyarrow Table of all columns, whose keys are new."""
-        path = self.folder / f"{self._next:06d}.parquet"
+        """Adds a whole part, a pyarrow Table of all columns whose keys are new; `find` knows them when reopened."""
         self._close_journal()
+        path = self.folder / f"{self._next:06d}.parquet"
         write_whole(path, lambda partial: self._parquet.write_table(table.cast(self._schema), partial))
-        self._open()
+        self._parts.append(path)
+        self._lengths.append(len(table))
+        self._next += 1
 
     # --- inside ------------------------------------------------------------------------------------------
     @property

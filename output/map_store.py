@@ -96,10 +96,14 @@ class Group:
 
     def read_map(self, stem: str) -> np.ndarray:
         """The map (H, W) of an image; ValueError if it is not among them."""
+        return self.read_small(stem).enlarge()
+
+    def read_small(self, stem: str) -> SmallMap:
+        """The map of an image in its own resolution; ValueError if it is not among them."""
         if stem not in self._places:
             raise ValueError(f"no map of '{stem}' in it")
         lines = (self._arrays["rows"], self._arrays["columns"]) if "rows" in self._arrays else None
-        return SmallMap(self._arrays["maps"][self._places[stem]], self._size, lines).enlarge()
+        return SmallMap(self._arrays["maps"][self._places[stem]], self._size, lines)
 
     def read_curves(self, stem: str) -> np.ndarray | None:
         """The curves (m, 3) of an image; None where they were not measured."""

@@ -315,6 +315,12 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help="of the heat map laid over the image (default: %(default)s)",
     )
     output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
+    output.add_argument(
+        "--storage",
+        choices=("files", "columns"),
+        help="of a new folder: a row and a map file per image, or columns and groups of small maps, see docs/files.md "
+        "(default: columns above 10,000 images)",
+    )
     parser.set_defaults(limit=limit)
     return parser
 

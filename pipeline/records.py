@@ -65,6 +65,11 @@ class Record:
         """Whether there is no map."""
         return self.status.startswith("failed")
 
+    @property
+    def needs_attention(self) -> bool:
+        """Whether there is no map, or its gaze could not be used."""
+        return self.failed or bool({"density_map", "fixations"} & self.undefined.keys())
+
     def forget_gaze(self) -> None:
         """Drops every metric that was measured against gaze, and the reasons of those that have no value."""
         for kind in (DENSITY, POINTS):

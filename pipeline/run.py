@@ -25,14 +25,15 @@ from network import model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output.progress import printable
-from pipeline.explain import Runner, check_options, find_misfits, needs_attention
+from pipeline.explain import Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
+from pipeline.large_results import LARGE_RUN, open_results
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.samples import Images, choose_samples, describe_files, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
-from pipeline.summary import divisions, list_differences, summarise
+from pipeline.summary import list_tables
 from scenes import demo_data
 
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
@@ -118,8 +119,13 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     print_doubts(classifier, images.samples)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
-    results = Results(settings.output_folder, kept, about, settings.overwrite)
+    results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
     return Run(classifier, images, methods, results, description, class_rule)
+
+
+def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
+    """Whether records are kept as columns and maps in groups: as asked for, else of more than `LARGE_RUN` images."""
+    return len(samples) > LARGE_RUN if settings.storage is None else settings.storage == "columns"
 
 
 def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
@@ -131,8 +137,9 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
     return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
-def examine(run: Run, settings: RunSettings) -> list[Record]:
-    """The records that need attention once every sample is explained and scored: no map, or no use for its gaze."""
+def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, list[dict]]]:
+    """Once every sample is explained and scored: the records that need attention - no map, or no use for its gaze -
+    and the rows of each table, which are written."""
     gaze = GazeTruth(run.images.all_samples, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
     for method in run.methods:
@@ -149,17 +156,10 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
         run.samples, run.methods
     )
     run.results.rewrite_records()
-    write_tables(run.results)
-    return [record for record in run.results.records.values() if needs_attention(record)]
-
-
-def write_tables(results: Results) -> None:
-    """Writes the means per method, per class and per group of images, and the tests of their differences."""
-    records = list(results.records.values())
-    results.write_table("summary.csv", summarise(records))
-    for name in divisions(records):
-        results.write_table(f"summary_by_{name}.csv", summarise(records, name))
-    results.write_table("differences.csv", list_differences(records))
+    tables = list_tables(run.results.columns())
+    for name, rows in tables.items():
+        run.results.write_table(f"{name}.csv", rows)
+    return run.results.list_troubled(), tables
 
 
 def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:

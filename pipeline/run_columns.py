@@ -4,7 +4,6 @@ Texts are kept once, with a number for each row; numbers are float64, NaN where 
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,25 +80,27 @@ class RunColumns:
         is_failed = np.array([name.startswith("failed") for name in status.names], bool)
         reasons = table.read(["method", "undefined"])
         methods, undefined = _decode(reasons.column("method")), _decode(reasons.column("undefined"))
-        pairs = Counter()
+        found = []
         if len(undefined.codes):
             both, counts = np.unique(methods.codes * len(undefined.names) + undefined.codes, return_counts=True)
-            pairs = dict(zip(both.tolist(), counts.tolist()))
+            for pair, n in zip(both.tolist(), counts.tolist()):
+                method, text = divmod(pair, len(undefined.names))
+                found.append((methods.names[method], json.loads(undefined.names[text]), n))
         return cls(
             texts,
             is_failed[status.codes] if len(status.codes) else np.zeros(0, bool),
             lambda name: table.read([name]).column(0).to_numpy().astype(np.float64, copy=False),
-            [
-                (methods.names[pair // len(undefined.names)], json.loads(undefined.names[pair % len(undefined.names)]), n)
-                for pair, n in pairs.items()
-                if undefined.names[pair % len(undefined.names)] != "{}"
-            ],
+            found,
         )
 
     @cached_property
     def group(self) -> Texts:
         """The class folder or style of each record's image."""
         return self.image.renamed(group_of)
+
+    def count(self) -> dict[str, int]:
+        """How many records each method has."""
+        return dict(zip(self.method.names, np.bincount(self.method.codes, minlength=len(self.method.names)).tolist()))
 
     def values(self, name: str) -> np.ndarray:
         """A number of every record, float64 (n,); NaN where it has none."""

@@ -80,6 +80,7 @@ class RunSettings:
 
     methods: each with its options, baselines among them. class_rule: as `explain.choose_class` takes it.
     leaves_out: whether a method that cannot explain the model is left out, rather than refused.
+    storage: 'files' or 'columns', the form of a new folder; None: by the number of images.
     flags: all flags by name, for run.json.
     """
 
@@ -98,6 +99,7 @@ class RunSettings:
     alpha: float = constants.ALPHA
     show: bool = False
     boxes: str | None = None
+    storage: str | None = None
 
     @cached_property
     def names(self) -> list[str]:
@@ -157,6 +159,7 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         alpha=args.alpha,
         show=args.show,
         boxes=getattr(args, "boxes", None),
+        storage=args.storage,
     )
 
 

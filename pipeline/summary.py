@@ -91,15 +91,28 @@ def list_differences(records: Iterable[Record] | RunColumns) -> list[dict]:
     return rows
 
 
-def describe_records(records: Iterable[Record] | RunColumns, n_images: int) -> str:
-    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run."""
+def list_tables(columns: RunColumns) -> dict[str, list[dict]]:
+    """The rows of each table by its name: means per method, per class and per group of images, tests of differences."""
+    tables = {"summary": summarise(columns)}
+    tables |= {f"summary_by_{name}": summarise(columns, name) for name in divisions(columns)}
+    return {**tables, "differences": list_differences(columns)}
+
+
+def describe_records(
+    records: Iterable[Record] | RunColumns, n_images: int, tables: dict[str, list[dict]] | None = None
+) -> str:
+    """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run.
+
+    tables: of `list_tables`; None: they are made.
+    """
     columns = as_columns(records)
-    parts = [format_table(summarise(columns))]
+    tables = list_tables(columns) if tables is None else tables
+    parts = [format_table(tables["summary"])]
     if (n_known := len(columns.image.names)) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
     if max(len(places) for _, _, places in columns.parts()) > significance.BOOTSTRAP_UP_TO:
         parts.append(f"intervals above {significance.BOOTSTRAP_UP_TO:,} images: the bootstrap's normal limit")
-    parts += [describe_undefined(columns), describe_differences(list_differences(columns))]
+    parts += [describe_undefined(columns), describe_differences(tables["differences"])]
     return "\n\n".join(filter(None, parts))
 
 

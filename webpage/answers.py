@@ -28,6 +28,8 @@ class Answers:
     folder: of the figures, once they are asked for. What is asked again with the same options is there already.
     """
 
+    keeps_small_maps = False
+
     def __init__(self, folder: Path):
         self.folder = folder
         self.records: dict[tuple[str, str], Record] = {}
@@ -40,7 +42,7 @@ class Answers:
         """The record of the photograph under that method; None before its map is there."""
         return self.records.get((method, sample.name))
 
-    def add(self, record: Record, saliency_map=None, curves=None, pictures=None) -> None:
+    def add(self, record: Record, saliency_map=None, curves=None, pictures=None, small=None) -> None:
         """Keeps what was found; a record that failed has no map. What is None was there before, or is not known."""
         for kept, found in ((self.maps, saliency_map), (self.curves, curves), (self.pictures, pictures)):
             if found is not None:

@@ -16,7 +16,6 @@ from pipeline.summary import (
     format_cell,
     format_table,
     list_differences,
-    read_values,
     summarise,
 )
 
@@ -146,10 +145,3 @@ def test_a_failed_image_enters_no_difference():
     records = [*many("GRADCAM", [0.1, 0.2]), *many("RISE", [0.3, 0.1])]
     records[3].status = "failed: no"
     assert list_differences(records)[0]["n"] == 1
-
-
-def test_values_are_a_table_with_nan_for_what_is_not_there():
-    values = read_values([record(pcc=0.5, seconds=2.0)])
-    assert values.shape == (1, len(SUMMARY_COLUMNS))
-    assert {column for column, value in zip(SUMMARY_COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
-    assert read_values([]).shape == (0, len(SUMMARY_COLUMNS))
