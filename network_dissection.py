@@ -3,11 +3,14 @@
     python network_dissection.py --layer_name=stage2_preact_relu,stage3_preact_relu,post_relu
     python network_dissection.py --concepts=concepts --test_images_folder_path=images --model_path=my_model.keras
     python network_dissection.py --test_images_folder_path=class_folders --model_path=my_model.keras --random_twin
+    python network_dissection.py --words=words.txt --similarities=images_x_words.npy        without masks
+    python network_dissection.py --words=words.txt --clip=clip_preset                       ... from a CLIP of keras_hub
 
 Network dissection (Bau et al. 2017). A unit is active where it exceeds the threshold that only a share of 0.005 of its
 activations over all images exceeds; its concept is the one whose masks overlap most with where it is active (IoU),
 and it detects that concept if the IoU exceeds 0.04. Concepts are masks in folders, `concepts/<concept>/<image>.png`, or
 the images' classes, each a mask of the whole image (see units/concepts.py); the embedded data has masks of its parts.
+--words takes words in the place of masks: CLIP-Dissect (Oikarinen and Weng 2023; units/clip_dissection.py).
 
     descriptions.csv                layer, unit, concept, iou, threshold
     layers.csv, detectors.csv       units, detectors and concepts by layer; detectors by concept and layer
@@ -15,6 +18,7 @@ the images' classes, each a mask of the whole image (see units/concepts.py); the
     units/<rank>_<layer>_<unit>.png the best detectors: the images that excite a unit most, and where
     comparison.csv, comparison.png  with --compare_with or --random_twin: concepts shared and exclusive
     features/                       of every image; may be removed when nothing more is to be asked
+    clip/                           with --words: descriptions.csv by words in place of masks, see units/clip_run.py
     random_twin/                    the same of the network with random weights
 
 The features stay, so that a run that was stopped goes on, and one with other concepts makes no forward pass.
@@ -37,7 +41,8 @@ class NetworkDissectionSettings:
     """What network_dissection.py was asked for.
 
     concepts: a folder of masks, 'labels' or 'pixel_labels'. activation_share, min_iou: None: what suits the concepts.
-    compare_with: the folder of another model's run. flags: all by name, for run.json.
+    compare_with: the folder of another model's run. words: None, or a file of words that name units in the place of
+    concepts, with similarities or clip. flags: all by name, for run.json.
     """
 
     model: ModelSettings
@@ -52,6 +57,13 @@ class NetworkDissectionSettings:
     output_folder: Path
     overwrite: bool
     flags: dict
+    words: str | None = None
+    similarities: str | None = None
+    clip: str | None = None
+    clip_top_k: int | None = None
+
+
+OF_MASKS = ("concepts", "activation_share", "min_iou", "compare_with", "random_twin")  # flags without effect on words
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -105,6 +117,26 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="units with a figure, the best detectors (default: %(default)s)",
     )
+    by_words = parser.add_argument_group("words in the place of masks (CLIP-Dissect)")
+    by_words.add_argument(
+        "--words", type=flags.path, metavar="TXT", help="a word a line, that may name a unit (default: masks name it)"
+    )
+    source = by_words.add_mutually_exclusive_group()
+    source.add_argument(
+        "--similarities",
+        type=flags.path,
+        metavar="NPY",
+        help="matrix of images, in the order of their names, x words (default: none)",
+    )
+    source.add_argument(
+        "--clip", type=flags.path, metavar="FOLDER", help="a CLIP's preset folder of keras_hub (default: none)"
+    )
+    by_words.add_argument(
+        "--clip_top_k",
+        type=flags.in_range(int, 1),
+        metavar="N",
+        help="images of largest mean activation that tell a unit's word (default: 100, or a tenth of fewer than 1000)",
+    )
     flags.add_output_flags(parser, "dissection")
     return parser
 
@@ -115,6 +147,13 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
         raise ValueError(f"--activation_share should lie between 0 and 1; got {args.activation_share:g}")
     if args.seed is not None and not args.random_twin:
         raise ValueError("--seed is of the random weights: give --random_twin too")
+    if args.words is None and (given := args.similarities or args.clip or args.clip_top_k):
+        raise ValueError(f"--words is wanted with --similarities, --clip and --clip_top_k; given: {given}")
+    if args.words is not None:
+        if not (args.similarities or args.clip):
+            raise ValueError("--words wants to know how alike images and words are: give --similarities or --clip")
+        if given := [name for name in OF_MASKS if getattr(args, name)]:
+            raise ValueError(f"--{given[0]} is of masks, and units are named by --words: leave one of them out")
     data = read_data_settings(args)
     if data.is_embedded and data.limit is None:  # a dissection needs many images, and takes them all
         data = replace(data, limit=constants.DEMO_MONUMENTS)
@@ -131,6 +170,10 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
         flags=vars(args),
+        words=args.words,
+        similarities=args.similarities,
+        clip=args.clip,
+        clip_top_k=args.clip_top_k,
     )
 
 
@@ -141,29 +184,39 @@ def run(settings: NetworkDissectionSettings) -> int:
     utils.silence_tensorflow()
 
     from pipeline import run as runs
-    from units import concepts, dissection, dissection_run
+    from units import clip_run, concepts, dissection, dissection_run
 
     folder = settings.output_folder
     other = dissection_run.read_other(settings.compare_with) if settings.compare_with else None
     images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
     classifier.require_layer()
-    samples = runs.label_images(images, classifier).samples
+    images = runs.label_images(images, classifier)
+    samples = images.samples
     runs.print_choices({"source": source, **classifier.describe()}, samples, classifier.class_names)
+    name = Path(settings.model.model_path).stem if settings.model.model_path else classifier.describe()["model_name"]
+
+    def ask(share: float, min_iou: float) -> dissection_run.DissectionSettings:
+        return dissection_run.DissectionSettings(
+            activation_share=share,
+            min_iou=min_iou,
+            n_figures=settings.n_figures,
+            images=settings.data.paths["test_images_folder_path"],
+            limit=settings.data.limit,
+            flags=settings.flags,
+            overwrite=settings.overwrite,
+        )
+
+    if settings.words:
+        asked = ask(constants.DISSECTION_SHARE, constants.DISSECTION_MIN_IOU)
+        by_words = clip_run.ClipSettings(settings.words, settings.similarities, settings.clip, settings.clip_top_k)
+        failed = clip_run.describe_model(asked, by_words, folder, classifier, name, samples, images.all_samples)
+        return 1 if failed else 0
     found = concepts.open_concepts(settings.concepts, samples)
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
-    asked = dissection_run.DissectionSettings(
-        activation_share=share,
-        min_iou=min_iou,
-        n_figures=settings.n_figures,
-        images=settings.data.paths["test_images_folder_path"],
-        limit=settings.data.limit,
-        flags=settings.flags,
-        overwrite=settings.overwrite,
-    )
+    asked = ask(share, min_iou)
     active = f"{share:.3g} of activations; a detector's IoU exceeds {min_iou:.3g}"
     runs.print_table({"concepts": found.source, "active": active})
-    name = Path(settings.model.model_path).stem if settings.model.model_path else classifier.describe()["model_name"]
     first = dissection_run.dissect_model(asked, folder, classifier, name, samples, found)
     if settings.random_twin:
         twin = dissection.random_twin(classifier, settings.seed)

@@ -18,8 +18,7 @@ from test_compare import work, write_boxes  # noqa: F401 the same images and box
 
 import constants
 import hierarchy
-from comparison import levels_figures
-from comparison import levels_tables as hierarchy_tables
+from comparison import levels_figures, levels_tables
 from data.taxonomy import Level
 from gradcam import GradCAM
 from metrics import agreement, localisation
@@ -336,14 +335,14 @@ def test_all_figures_are_written_and_pages_of_a_larger_run_removed(colours, monk
 def test_the_curve_has_a_point_per_level_at_its_number_of_classes():
     def level(name, size, value):
         row = {"method": "GRADCAM", "level": name, "n_classes": size}
-        for score in hierarchy_tables.SCORES:
+        for score in levels_tables.SCORES:
             row |= {f"{score}_mean": value, f"{score}_n": int(score != "max_box_acc")}
         return row
 
     levels = [level("leaf", 1000, 0.8), level("group", 8, 0.9), level("kingdom", 2, 1.0)]
     levels.append(level("group, trained", 8, 0.7))
     figure = levels_figures.figure_granularity(levels)
-    assert len(figure.axes) == len(hierarchy_tables.SCORES) - 1, "what has no value has no panel"
+    assert len(figure.axes) == len(levels_tables.SCORES) - 1, "what has no value has no panel"
     line, ring = figure.axes[0].lines
     np.testing.assert_array_equal(line.get_xydata(), [[2, 1.0], [8, 0.9], [1000, 0.8]])
     np.testing.assert_array_equal(ring.get_xydata(), [[8, 0.7]])

@@ -137,6 +137,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "scenes/sprites": "scenes/test_demo_data.py",
     "scenes/textures": "scenes/test_demo_data.py",
     "training/command": "test_train.py",
+    "units/clip_run": "test_network_dissection.py",
     "units/feature_store": "test_network_dissection.py",
     "units/visualization_figures": "test_feature_visualization.py",
     "webpage/answers": "webpage/test_case.py",

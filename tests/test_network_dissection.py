@@ -208,3 +208,48 @@ def test_a_trained_network_detects_classes_that_its_random_twin_does_not(tmp_pat
         int(rows_of("layers", folder)[0]["detectors"]) for folder in (tmp_path, tmp_path / "random_twin")
     )
     assert detectors > 4 * of_twin
+
+
+# --- words in the place of masks ---------------------------------------------------------------------------------
+@pytest.fixture
+def worded(run):
+    """`run` beside words and a matrix that says which image shows which colour; images 0, 1, 2 are of the three."""
+    Path("words.txt").write_text("red\ngreen\nblue\nsea\n")
+    np.save("matrix.npy", np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1))
+    return lambda *flags: run("--words=words.txt", *flags)
+
+
+def test_units_are_named_by_words_in_the_authors_layout(worded, run, capsys):
+    assert run(*MASKS) == 0 and worded("--similarities=matrix.npy", "--n_figures=1") == 0
+    rows = rows_of("descriptions", "dissection/clip")
+    assert list(rows[0]) == ["layer", "unit", "description", "similarity"]
+    # The rows are in the order of the names: blue/2.png, green/1.png, red/0.png.
+    assert [(row["unit"], row["description"]) for row in rows] == [("0", "blue"), ("1", "green"), ("2", "red")]
+    against = rows_of("against_masks", "dissection/clip")
+    assert [(row["concept"], row["agrees"]) for row in against][0] == ("square_red", "no")
+    assert len(list(Path("dissection/clip/units").iterdir())) == 1
+    assert "1 images of largest mean activation of 3" in capsys.readouterr().out
+    assert len(rows_of("descriptions")) == 3, "what the masks said stays"
+
+
+def test_a_limit_takes_the_rows_of_the_images_it_lets_through(worded):
+    write("images/red/9.png", picture(RED, seed=9))
+    np.save("matrix.npy", [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    assert worded("--similarities=matrix.npy", "--limit=3") == 0
+    names = [row["description"] for row in rows_of("descriptions", "dissection/clip")]
+    assert names == ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--words=words.txt"], "give --similarities or --clip"),
+        (["--words=words.txt", "--similarities=matrix.npy", "--random_twin"], "--random_twin is of masks"),
+        (["--words=words.txt", "--similarities=matrix.npy", "--clip=folder"], "not allowed with argument"),
+        (["--words=words.txt", "--clip=images"], "there is no config.json"),
+        (["--similarities=matrix.npy"], "--words is wanted"),
+        (["--words=words.txt", "--similarities=matrix.npy", "--clip_top_k=4"], "4 images of each unit"),
+    ],
+)
+def test_flags_of_words_that_do_not_go_together_are_refused(worded, run, capsys, flags, said):
+    assert run(*flags) == 2 and said in capsys.readouterr().err

@@ -9,7 +9,7 @@ from PIL import Image
 from planted import BLUE, GREEN, RED, picture, planted_model
 
 import sanity
-from comparison import sanity_check as sanity_tables
+from comparison import sanity_check
 from comparison.sanity_check import compare_with_trained, summarise_stage
 from pipeline.explain import Runner
 
@@ -47,7 +47,7 @@ def test_maps_of_the_trained_network_are_compared_with_those_of_every_stage(work
         (method, stage) for method in ("GRADCAM", "VANILLA_GRADIENT") for stage in "012"
     ]
     trained = [row for row in rows if row["stage"] == "0"]
-    assert [float(row[score]) for row in trained for score in sanity_tables.SCORES] == pytest.approx([1] * 18)
+    assert [float(row[score]) for row in trained for score in sanity_check.SCORES] == pytest.approx([1] * 18)
     last = {row["method"]: row for row in rows_of("sanity_summary") if row["stage"] == "2"}
     assert float(last["GRADCAM"]["spearman_mean"]) < 0.6
     classes = {(row["image"], row["class_index"]) for row in rows_of("records")}
@@ -87,6 +87,6 @@ def test_a_constant_or_missing_map_is_like_nothing():
 def test_what_is_undefined_is_left_out_and_counted():
     mean, low, high, n = summarise_stage(np.array([0.2, np.nan, 0.6]))
     assert (mean, n) == (pytest.approx(0.4), 2) and 0.2 <= low < high <= 0.6
-    assert np.isnan(summarise_stage(np.array([np.nan]))[0]) and set(sanity_tables.SCORES) == set(
+    assert np.isnan(summarise_stage(np.array([np.nan]))[0]) and set(sanity_check.SCORES) == set(
         compare_with_trained(np.eye(9), np.eye(9))
     )

@@ -29,6 +29,10 @@ FILES = (
     "units/*.png",
     "comparison.*",
     "features/*/*.npy",
+    "clip/*.csv",
+    "clip/similarities.npy",
+    "clip/images.txt",
+    "clip/units/*.png",
 )
 
 
@@ -84,15 +88,9 @@ def dissect_model(
 
     Raises ValueError if the folder holds the features of another model, or of other images.
     """
-    model = classifier.describe()
     levels = {key: getattr(settings, key) for key in ("activation_share", "min_iou", "limit")}
-    about = {"name": name, "flags": settings.flags, "levels": levels, "model": model, "concepts": concepts.names}
-    of_features = {  # all that changes them; whatever else is asked, they stay as they are
-        "images": settings.images,
-        "weights": classifier.fingerprint,
-        **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
-    }
-    _held = open_folder(folder, of_features, about, FILES, settings.overwrite)  # as long as this runs
+    about = {"name": name, "levels": levels, "concepts": concepts.names}
+    _held, about = open_features(settings, folder, classifier, about)  # as long as this runs
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
@@ -105,7 +103,22 @@ def dissect_model(
     for reason in dissected.failed.values():
         print(printable(reason))
     _write_figures(folder, settings, name, rows, dissected, concepts, store)
-    return Described(name, rows, {**about, "settings": of_features}, dissected.failed)
+    return Described(name, rows, about, dissected.failed)
+
+
+def open_features(settings: DissectionSettings, folder: Path, classifier: Classifier, about: dict) -> tuple:
+    """The folder of a model's features, opened and locked, and what its run.json tells: `about` and what all tell.
+
+    Raises ValueError if it holds the features of another model, or of other images.
+    """
+    model = classifier.describe()
+    of_features = {  # all that changes them; whatever else is asked, they stay as they are
+        "images": settings.images,
+        "weights": classifier.fingerprint,
+        **{key: model[key] for key in ("preprocessing", "input_size", "precision")},
+    }
+    about = {**about, "flags": settings.flags, "model": model}
+    return open_folder(folder, of_features, about, FILES, settings.overwrite), {**about, "settings": of_features}
 
 
 def _read_about(folder: Path) -> dict:

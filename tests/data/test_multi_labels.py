@@ -14,9 +14,7 @@ import train
 from data import multi_labels
 from data.labelled_images import LabelledImages
 from network import model_files
-from training import command, training_files
-from training import loop as training
-from training import training_figures as figures
+from training import command, loop, training_figures, training_files
 
 LABELS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
 
@@ -88,7 +86,7 @@ def folder_of_run():
 def test_loss_and_accuracy_of_training_are_measured_again_by_the_classifier(rows):
     assert run("--epochs_head=4", "--epochs_fine_tuning=0") == 0
     history = read_table("new_training/history.csv")
-    best = history[training.best_epoch({"val_loss": [float(row["val_loss"]) for row in history]})]
+    best = history[loop.best_epoch({"val_loss": [float(row["val_loss"]) for row in history]})]
     table = read_table("new_training/validation.csv")
     losses = [float(row["cross_entropy"]) for row in table]
     assert losses == sorted(losses, reverse=True)  # the worst first
@@ -196,14 +194,14 @@ def test_a_worst_image_is_under_its_true_labels_and_the_costliest_probabilities(
 
 
 def test_bars_are_as_long_as_the_values_and_a_stroke_stands_at_chance():
-    figure = figures.figure_average_precision(np.array([0.75, np.nan]), np.array([2, 8]), 8, ["x", "$y$"])
+    figure = training_figures.figure_average_precision(np.array([0.75, np.nan]), np.array([2, 8]), 8, ["x", "$y$"])
     axes = figure.axes[0]
     assert [bar.get_width() for bar in axes.patches] == [0.75, 0]
     assert [text.get_text() for text in axes.texts] == ["0.75", "undefined"]
     assert [path.vertices[0, 0] for path in axes.collections[0].get_paths()] == [0.25, 1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "$y$"]
     with pytest.raises(ValueError, match="3 classes"):
-        figures.figure_average_precision(np.zeros(2), np.zeros(2), 8, list("xyz"))
+        training_figures.figure_average_precision(np.zeros(2), np.zeros(2), 8, list("xyz"))
 
 
 # --- what is refused ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics import fixation as fixation_metrics
+from metrics import fixation
 from metrics.common import Undefined
 from metrics.fixation import (
     calculate_auc_borji,
@@ -143,9 +143,9 @@ def test_shuffled_by_hand():
 
 def test_a_value_counts_from_its_threshold_on_and_one_is_the_last():
     values = np.array([0, 0.05, 0.1, 0.19, 0.55, 0.999, 1])
-    np.testing.assert_array_equal(fixation_metrics._count_levels(values, 0.1), [2, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1])
-    np.testing.assert_array_equal(fixation_metrics._count_levels(values, 0.3), [4, 1, 0, 2])
-    np.testing.assert_array_equal(fixation_metrics._count_levels(values, 1), [6, 1])
+    np.testing.assert_array_equal(fixation._count_levels(values, 0.1), [2, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(fixation._count_levels(values, 0.3), [4, 1, 0, 2])
+    np.testing.assert_array_equal(fixation._count_levels(values, 1), [6, 1])
 
 
 def test_nss_by_hand_has_the_deviation_of_matlab():

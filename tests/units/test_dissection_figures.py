@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plots import drawing
-from units import dissection_figures as figures
+from units import dissection_figures
 
 
 def bars(axes):
@@ -26,19 +26,19 @@ def test_a_unit_is_bright_where_it_is_active_and_its_concept_is_outlined():
     image = np.full((40, 60, 3), 240, np.uint8)
     marked, concept = np.zeros((2, 40, 60), bool)
     marked[:, :20], concept[10:30, 30:50] = True, True
-    shown = figures.represent_unit(image, marked, concept)
+    shown = dissection_figures.represent_unit(image, marked, concept)
     assert (shown[5, 5] == 240).all() and (shown[5, 25] == 80).all() and (shown[20, 40] == 80).all()
     assert (shown[10, 40] == (240, 228, 66)).all(), "the outline, in the yellow of Okabe and Ito"
     assert (image == 240).all(), "the image is left as it was"
     for without in (None, np.ones((40, 60), bool), np.zeros((40, 60), bool)):
-        assert set(np.unique(figures.represent_unit(image, marked, without))) == {80, 240}
+        assert set(np.unique(dissection_figures.represent_unit(image, marked, without))) == {80, 240}
 
 
 @pytest.mark.parametrize("outlined, note", [(True, "outlined: dome"), (False, "over the threshold")])
 def test_the_figure_of_a_unit_names_it_and_shows_every_image(outlined, note):
     row = {"layer": "conv", "unit": 3, "concept": "dome", "iou": 0.1234}
     pictures = [np.zeros((20, 30, 3), np.uint8)] * 5
-    figure = figures.figure_unit(row, pictures, list("abcde"), outlined)
+    figure = dissection_figures.figure_unit(row, pictures, list("abcde"), outlined)
     assert len(figure.axes) == 5
     [heading] = [text.get_text() for text in figure.texts]
     assert heading.startswith("conv, unit 3: dome, IoU 0.123 (bright") and note in heading
@@ -46,7 +46,7 @@ def test_the_figure_of_a_unit_names_it_and_shows_every_image(outlined, note):
 
 def test_the_histogram_has_a_panel_per_layer_with_one_scale():
     counts = {"conv1": Counter(dome=1), "conv2": Counter(dome=2, arch=7), "conv3": Counter()}
-    figure = figures.figure_histogram(counts, "a title")
+    figure = dissection_figures.figure_histogram(counts, "a title")
     one, two, three = figure.axes
     assert bars(one) == {"arch": [0], "dome": [1]}, "the most detected concept first"
     assert [bar.get_width() for bar in two.patches] == [7, 2]
@@ -55,13 +55,13 @@ def test_the_histogram_has_a_panel_per_layer_with_one_scale():
 
 
 def test_a_histogram_of_nothing_says_so():
-    assert figures.NONE_FOUND in texts(figures.figure_histogram({"conv": Counter()}))
+    assert dissection_figures.NONE_FOUND in texts(dissection_figures.figure_histogram({"conv": Counter()}))
 
 
 def test_a_histogram_of_many_concepts_shows_the_most_detected(monkeypatch):
-    monkeypatch.setattr(figures, "CONCEPTS_SHOWN", 3)
+    monkeypatch.setattr(dissection_figures, "CONCEPTS_SHOWN", 3)
     counts = {"conv": Counter({f"c{k}": k for k in range(1, 8)})}
-    figure = figures.figure_histogram(counts)
+    figure = dissection_figures.figure_histogram(counts)
     assert list(bars(figure.axes[0])) == ["c7", "c6", "c5"]
     assert any(text.get_text() == "3 of 7 concepts" for text in figure.texts)
 
@@ -75,7 +75,7 @@ COMPARED = [
 
 
 def test_the_comparison_cuts_one_bar_in_three_and_sets_detectors_against_each_other():
-    figure = figures.figure_comparison(COMPARED, ("one", "other"), "a title")
+    figure = dissection_figures.figure_comparison(COMPARED, ("one", "other"), "a title")
     venn, detectors = figure.axes
     assert [(bar.get_x(), bar.get_width()) for bar in venn.patches] == [(0, 2), (2, 1), (3, 1)]
     labels = [text.get_text() for text in venn.get_legend().get_texts()]
@@ -85,14 +85,17 @@ def test_the_comparison_cuts_one_bar_in_three_and_sets_detectors_against_each_ot
 
 
 def test_a_comparison_of_nothing_says_so():
-    assert figures.NONE_FOUND in texts(figures.figure_comparison([], ("one", "other")))
+    assert dissection_figures.NONE_FOUND in texts(dissection_figures.figure_comparison([], ("one", "other")))
 
 
 def test_text_stays_within_the_figure():
     long = [{**row, "concept": f"a concept of a very long name indeed, number {k}"} for k, row in enumerate(COMPARED)]
     names = ("a model of a long name", "its random twin of a long name")
     histogram = {"a_layer_of_a_very_long_name_indeed/and_more": Counter(row["concept"] for row in long)}
-    for figure in (figures.figure_comparison(long, names, "t"), figures.figure_histogram(histogram, "t")):
+    for figure in (
+        dissection_figures.figure_comparison(long, names, "t"),
+        dissection_figures.figure_histogram(histogram, "t"),
+    ):
         figure.canvas.draw()
         box = figure.get_tightbbox()
         width, height = figure.get_size_inches()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from units import dissection_tables as tables
+from units import dissection_tables
 from units.dissection import Dissection
 from units.unit_tally import UnitTally
 
@@ -30,7 +30,7 @@ def test_a_unit_is_described_by_its_best_concept_or_by_none():
     left, right = np.array([[1, 1, 0, 0]], bool), np.array([[0, 0, 0, 1]], bool)
     features = np.stack([[[1, 1, 0, 0]], [[0, 0, 1, 1]], [[1, 1, 1, 1]]], axis=-1).astype(np.float32)
     tally.add(0, features, {0: left, 1: right})
-    rows = tables.describe_units(Dissection([], {"conv": tally}, {}), ["dome", "arch"])
+    rows = dissection_tables.describe_units(Dissection([], {"conv": tally}, {}), ["dome", "arch"])
     assert [list(each.values()) for each in rows] == [
         ["conv", 0, "dome", 1.0, 0.5],
         ["conv", 1, "arch", 0.5, 0.25],
@@ -39,7 +39,7 @@ def test_a_unit_is_described_by_its_best_concept_or_by_none():
 
 
 def test_detectors_exceed_the_iou_and_the_best_come_first():
-    assert [(each["concept"], each["iou"]) for each in tables.find_detectors(ROWS, 0.04)] == [
+    assert [(each["concept"], each["iou"]) for each in dissection_tables.find_detectors(ROWS, 0.04)] == [
         ("dome", 0.3),
         ("dome", 0.2),
         ("dome", 0.05),
@@ -48,7 +48,7 @@ def test_detectors_exceed_the_iou_and_the_best_come_first():
 
 
 def test_layers_are_tabulated_with_those_that_detect_nothing():
-    found = [list(each.values()) for each in tables.tabulate_layers(ROWS, 0.04)]
+    found = [list(each.values()) for each in dissection_tables.tabulate_layers(ROWS, 0.04)]
     assert found == [
         ["conv1", 3, 1, 1, "0.0300", "0.0500"],
         ["conv2", 3, 3, 2, "0.1803", "0.3000"],
@@ -57,7 +57,7 @@ def test_layers_are_tabulated_with_those_that_detect_nothing():
 
 
 def test_concepts_are_tabulated_by_layer_the_most_detected_first():
-    assert tables.tabulate_concepts(ROWS, 0.04) == [
+    assert dissection_tables.tabulate_concepts(ROWS, 0.04) == [
         {"concept": "dome", "conv1": 1, "conv2": 2, "conv3": 0},
         {"concept": "tower", "conv1": 0, "conv2": 1, "conv3": 0},
     ]
@@ -65,34 +65,34 @@ def test_concepts_are_tabulated_by_layer_the_most_detected_first():
 
 def test_two_models_are_compared_by_their_shared_and_exclusive_concepts():
     others = [row("a", 0, "arch", 0.5), row("a", 1, "dome", 0.5), row("a", 2, "arch", 0.06), row("a", 3, "stair", 0.01)]
-    assert [list(each.values()) for each in tables.compare(ROWS, others, 0.04)] == [
+    assert [list(each.values()) for each in dissection_tables.compare(ROWS, others, 0.04)] == [
         ["dome", 3, 1, "shared"],
         ["tower", 1, 0, "only the first"],
         ["arch", 0, 2, "only the second"],
     ]
-    assert tables.compare(ROWS, others, 0.9) == []
+    assert dissection_tables.compare(ROWS, others, 0.9) == []
 
 
 def test_descriptions_are_read_as_they_were_written(tmp_path):
-    tables.write_descriptions(tmp_path, ROWS)
+    dissection_tables.write_descriptions(tmp_path, ROWS)
     assert (tmp_path / "descriptions.csv").read_text().splitlines()[:2] == [
         "layer,unit,concept,iou,threshold",
         "conv1,0,dome,0.050000,1",
     ]
-    assert tables.read_descriptions(tmp_path) == ROWS
+    assert dissection_tables.read_descriptions(tmp_path) == ROWS
 
 
 def test_a_folder_without_descriptions_and_a_file_of_other_columns_are_refused(tmp_path):
     with pytest.raises(ValueError, match="there is no descriptions.csv"):
-        tables.read_descriptions(tmp_path)
+        dissection_tables.read_descriptions(tmp_path)
     Path(tmp_path, "descriptions.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="should have the columns layer, unit, concept, iou, threshold"):
-        tables.read_descriptions(tmp_path)
+        dissection_tables.read_descriptions(tmp_path)
 
 
 def test_a_concept_too_large_for_a_detector_is_named():
     tally = UnitTally(np.zeros(1), 3, (1, 100), n_top=1)
     masks = {0: np.arange(100)[None] < 50, 1: np.arange(100)[None] < 10}
     tally.add(0, np.ones((1, 1, 1), np.float32), masks)
-    [note] = tables.find_ceilings(tally, ["sky", "bird", "absent"], 0.005, 0.04)
+    [note] = dissection_tables.find_ceilings(tally, ["sky", "bird", "absent"], 0.005, 0.04)
     assert note == "sky (50.0% of the pixels, IoU up to about 0.010)"
