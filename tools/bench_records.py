@@ -87,8 +87,9 @@ def main() -> int:
     args.folder.mkdir(parents=True)
     begin = time.perf_counter()
     size = write_records(args.folder, args.images, args.methods)
+    seconds = time.perf_counter() - begin
     print(
-        f"{args.images:,} images x {args.methods} methods written in {time.perf_counter() - begin:.1f} s: {size / 1e6:.0f} MB"
+        f"{args.images:,} images x {args.methods} methods written in {seconds:.1f} s: {size / 1e6:.0f} MB", flush=True
     )
     command = [sys.executable, "-m", "tools.bench_records", f"--folder={args.folder}", "--only_summary"]
     return subprocess.run(command, check=False).returncode
