@@ -12,7 +12,8 @@ folder are not computed again, and a comparison that was stopped goes on. It add
     agreement_matrix.png              the same as matrices over the methods
     agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...
     side_by_side.png                  every method's map of every image; _2, ...
-    localisation.csv, score_board.csv with --boxes: IoU, pointing game, energy, per image and per method
+    localisation.csv, score_board.csv with --boxes: IoU, pointing game, energy, per image and per method; with
+                                      --lime_variant=mask also avg_iou and avg_time of LIME's masks
 
 Exit code: 0; 1 when an image could not be explained; 2 for a flag or an input that stops it; 130 when interrupted.
 """
@@ -41,6 +42,7 @@ class CompareSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the comparison."""
     parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", METHODS)
+    flags.add_protocol_flag(parser)
     comparison = parser.add_argument_group("comparison")
     flags.add_fraction_flag(comparison, FRACTION)
     comparison.add_argument(

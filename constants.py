@@ -17,6 +17,7 @@ PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
 # 'torch' = (x / 255 - mean) / std, 'none' = the network does it itself.
 ZOO = {
     "ResNet": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
+    "ResNet18": ("resnet18.ResNet18", "torch", 224, "conv5_block2_out", "conv5_block1_1_conv"),  # network/resnet18.py
     "ResNet50": ("resnet.ResNet50", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet101": ("resnet.ResNet101", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
     "ResNet152": ("resnet.ResNet152", "caffe", 224, "conv5_block3_out", "conv5_block1_1_conv"),
@@ -163,6 +164,7 @@ SIGNIFICANCE = 0.05  # a difference stands if its corrected p-value lies below
 # --- pictures ---------------------------------------------------------------------------------------------------------
 COLORMAP = "jet"  # the lab's; 'turbo' and 'inferno' are perceptually better
 ALPHA = 0.5  # share of the heat map laid over an image, 0-1
+FIGURE_FORMATS = ("png", "pdf", "svg")
 FIGURE_DPI = 120  # pixels per inch
 CELL_SIDE = 1.75  # inches: the square that a picture is centred in
 FONT_SIZE = 7.5  # points; notes and ticks are 0.85 times, headings 1.3 times as large
@@ -171,6 +173,8 @@ COLOUR_DELETION = "#D55E00"
 COLOUR_QUIET = "#8c8c8c"  # spines, ticks, notes
 COLOURS_OVERLAP = ("#D55E00", "#0072B2", "#F0E442")  # only the first map, only the second, both (Okabe and Ito)
 ROWS_PER_PAGE = 6  # images on a page of the grid display
+N_FIGURES = 12  # images of a method that are drawn unless --figures asks for others: two pages
+N_EXTREMES = 3  # of those that are not among them, so many of the best and so many of the worst
 
 # --- training ---------------------------------------------------------------------------------------------------------
 DROPOUT = 0.3  # share of the pooled features that are left out in training

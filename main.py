@@ -46,6 +46,7 @@ class MainSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
     parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
+    flags.add_protocol_flag(parser)
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
         "--baselines",
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
+    flags.add_figure_flags(further)
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
@@ -125,15 +127,18 @@ def run(settings: MainSettings) -> int:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
+    wanted = settings.run.figures
     paths = run_figures.write_run_figures(
-        opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description
+        opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
     )
     if rule:
-        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed)
+        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted)
     if settings.writes_report:
         from reporting.document import write_report
 
         runs.print_paths(write_report([opened.results.folder], opened.results.folder), show=False)
+    if note := run_figures.describe_wanted(wanted, len(images.samples)):
+        print(note)
     runs.print_paths(paths, settings.run.show)
     return 1 if failed else 0
 

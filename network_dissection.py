@@ -17,6 +17,7 @@ the images' classes, each a mask of the whole image (see units/concepts.py); the
     histogram.png                   detectors per concept and layer
     units/<rank>_<layer>_<unit>.png the best detectors: the images that excite a unit most, and where
     comparison.csv, comparison.png  with --compare_with or --random_twin: concepts shared and exclusive
+    units_by_model.csv              beside them: layer, unit, and the unit's concept and IoU in both models
     features/                       of every image; may be removed when nothing more is to be asked
     clip/                           with --words: descriptions.csv by words in place of masks, see units/clip_run.py
     random_twin/                    the same of the network with random weights

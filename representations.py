@@ -87,8 +87,10 @@ class ColourScale:
         """The values, of any shape, as uint8 RGB (..., 3); outside the scale, the colour of its end."""
         import matplotlib
 
-        shares = np.clip((np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low), 0, 1)
-        return matplotlib.colormaps[self.colormap](shares, bytes=True)[..., :3]
+        colormap = matplotlib.colormaps[self.colormap]
+        colours = colormap(np.arange(colormap.N), bytes=True)[:, :3]
+        steps = (np.asarray(values, dtype=np.float64) - self.low) * (colormap.N / (self.high - self.low))
+        return colours[np.clip(steps, 0, colormap.N - 1).astype(np.intp)]
 
 
 def colour_scale(
@@ -158,7 +160,9 @@ def represent_heatmap_overlaid(
     # The raw map's scale: resizing flattens peaks, and the heat map beside it must show the same colours.
     scale = colour_scale(saliency_map, colormap, signed=signed, limits=limits)
     heatmap = scale.colour(utils.resize_map(saliency_map, *image.shape[:2]))
-    return np.rint(alpha * heatmap + (1 - alpha) * image.astype(np.float64)).astype(np.uint8)
+    import cv2
+
+    return cv2.addWeighted(heatmap, alpha, image, 1 - alpha, 0)
 
 
 def compute_isolines(saliency_map: np.ndarray, n_levels: int = ISOLINE_LEVELS) -> list[tuple[float, np.ndarray]]:

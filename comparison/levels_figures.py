@@ -10,7 +10,7 @@ import constants
 from comparison.levels import LevelRun
 from comparison.levels_tables import SCORES, Measured
 from explainers.registry import METHODS
-from output.files import figure_saver, write_pages, write_whole
+from output.figures import FigureFiles, write_pages
 from pipeline import run_figures
 from plots import drawing
 from plots.drawing import GAP, LINE
@@ -36,8 +36,8 @@ def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alp
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
         rows = (row for row in rows if any(cell is not None for cell in row))
         draw = partial(figure_side_by_side, names=names, supertitle=title)
-        yield from write_pages(folder / f"side_by_side_{method}.png", rows, constants.ROWS_PER_PAGE, draw)
-    yield write_whole(folder / "granularity.png", figure_saver(figure_granularity(measured.levels)))
+        yield from write_pages(folder / f"side_by_side_{method}", rows, constants.ROWS_PER_PAGE, draw)
+    yield FigureFiles().write(folder / "granularity", lambda: figure_granularity(measured.levels))
 
 
 def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:

@@ -18,11 +18,12 @@ from comparison.methods_tables import Comparison
 from data.dataset import Sample
 from explainers.registry import METHODS
 from metrics import agreement
-from output.files import figure_saver, write_pages, write_whole
+from output.figures import FigureFiles, write_pages
 from output.tables import MEANS, mean_and_deviation
 from pipeline import run_figures
 from plots import drawing, panels
-from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side
+from plots.drawing import Cell
+from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side, picture_height
 from plots.panels import ExplainedImage
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def write_comparison_pages(compared: Comparison, colormap: str, alpha: float) ->
     means = {metric: mean_and_deviation(values)[:2] for metric, values in compared.scores.items()}
     title = f"agreement of methods, {model}: {MEANS} over {len(compared.run.samples)} images"
     title += ", undefined ones left out" if compared.reasons else ""
-    yield write_whole(folder / "agreement_matrix.png", figure_saver(figure_matrix(names, means, title)))
+    yield FigureFiles().write(folder / "agreement_matrix", lambda: figure_matrix(names, means, title))
     style = {"colormap": colormap, "alpha": alpha, "density_note": ""}
     explained = [
         sample for sample in compared.run.samples if any(not compared.run.record(name, sample).failed for name in names)
@@ -63,7 +64,7 @@ def write_comparison_pages(compared: Comparison, colormap: str, alpha: float) ->
     rows = ([_explained(compared, name, sample, style) for name in names] for sample in explained)
     title = f"explanations side by side, {model}"
     draw = partial(figure_side_by_side, names=names, supertitle=title)
-    yield from write_pages(folder / "side_by_side.png", rows, constants.ROWS_PER_PAGE, draw)
+    yield from write_pages(folder / "side_by_side", rows, constants.ROWS_PER_PAGE, draw)
     for one, other in compared.pairs:
         yield from _write_ranking(compared, one, other, style)
 
@@ -80,7 +81,7 @@ def _write_ranking(compared: Comparison, one: int, other: int, style: dict) -> I
     title = f"{names[0]} and {names[1]}, {compared.run.description['model_name']}, from most to least agreement"
     defined = ~np.isnan(compared.scores["iou"][:, one, other])
     pairs = (pair(index, rank) for rank, index in enumerate(compared.rank(one, other), start=1) if defined[index])
-    path = compared.run.results.folder / "agreement" / "_".join(names) / "ranking.png"
+    path = compared.run.results.folder / "agreement" / "_".join(names) / "ranking"
     draw = partial(figure_ranking, names=names, fraction=compared.fraction, supertitle=title)
     yield from write_pages(path, pairs, constants.ROWS_PER_PAGE, draw)
 
@@ -125,7 +126,8 @@ def figure_ranking(pairs: Sequence[Pair], names: tuple[str, str], fraction: floa
     ]
     caption = f"kept of each map: the {100 * fraction:.3g} % of the pixels where it is largest; "
     caption += f"IoU by chance: {fraction / (2 - fraction):.2f}"
-    figure = draw_cells(["image", *names, "overlap"], cells, supertitle, caption, legend=True)
+    heights = [picture_height(pair.one.size) for pair in pairs]
+    figure = draw_cells(["image", *names, "overlap"], cells, heights, supertitle, caption, legend=True)
     _write_legend(figure, [f"{names[0]} only", f"{names[1]} only", "both"])
     return figure
 
@@ -171,16 +173,15 @@ def _draw_matrix(axes: "Axes", names, mean, std, heading: str, colormap: str, lo
     panels.draw_colour_bar(axes, scale)
 
 
-def _cell_overlap(pair: Pair) -> Callable[["Axes"], None]:
-    def draw(axes: "Axes") -> None:
+def _cell_overlap(pair: Pair) -> Callable[[Cell], None]:
+    def draw(cell: Cell) -> None:
         picture = represent_overlap(drawing.shrink(pair.one.image), pair.kept_by_one, pair.kept_by_other)
-        drawing.show_image(axes, picture, pair.one.size)
-        drawing.write_title(
-            axes,
+        cell.show(picture, pair.one.size)
+        cell.title(
             [
                 f"IoU {pair.scores['iou']:.2f}",
                 f"rank correlation {pair.scores['spearman']:.2f}, PCC {pair.scores['pcc']:.2f}",
-            ],
+            ]
         )
 
     return draw

@@ -10,7 +10,9 @@ import constants
 import utils
 from data.boxes import Box, read_mask
 from data.dataset import Sample
+from explainers.registry import METHODS
 from metrics import agreement, localisation
+from metrics.common import is_mask
 from output.tables import MEANS, align, format_mean, list_means, write_table
 from pipeline.run import Run
 
@@ -73,7 +75,8 @@ def write_agreement(compared: Comparison) -> str:
         names = {"method_a": compared.run.names[one], "method_b": compared.run.names[other]}
         summary.append({**names, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "agreement_summary.csv", summary)
-    caption = f"agreement, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest:"
+    kept = f"IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest"
+    caption = f"agreement, {MEANS}, {kept}{_masks(compared)}:"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
     return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
 
@@ -111,14 +114,35 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     for name in compared.run.names:
         scores = {metric: [row[metric] for row in rows if row["method"] == name] for metric in metrics}
         board.append({"method": name, **summarise_scores(scores)})
+    if shows_lime_masks(compared):
+        for row in board:  # as the LIME assignment calls them
+            is_lime = row["method"] == "LIME"
+            row |= {
+                "avg_iou": row["iou_mean"] if is_lime else None,
+                "avg_time": row["seconds_mean"] if is_lime else None,
+            }
     write_table(compared.run.results.folder / "score_board.csv", board)
     best = np.mean([min(compared.fraction, share) / max(compared.fraction, share) for share in shares])
+    kept = f"IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest{_masks(compared)}"
     caption = (
-        f"score board, {MEANS}, IoU of the {100 * compared.fraction:.3g} % of the pixels where a map is largest with "
-        f"the boxes, which cover {100 * np.mean(shares):.3g} % of an image, so that {best:.2f} would be the best; "
-        f"pointing game within {constants.POINTING_TOLERANCE} px:"
+        f"score board, {MEANS}, {kept} with the boxes, which cover {100 * np.mean(shares):.3g} % of an image, so that "
+        f"{best:.2f} would be the best; pointing game within {constants.POINTING_TOLERANCE} px:"
     )
-    return f"{caption}\n{format_scores(board, ('method',), metrics)}"
+    of_masks = [
+        f"\nLIME's masks: avg_iou {row['avg_iou']:.3f}, avg_time {row['avg_time']:.2f} s"
+        for row in board
+        if row.get("avg_iou") is not None
+    ]
+    return "".join([f"{caption}\n{format_scores(board, ('method',), metrics)}", *of_masks])
+
+
+def shows_lime_masks(compared: Comparison) -> bool:
+    """Whether LIME is among the methods, and its maps are the masks of its best superpixels."""
+    return compared.run.methods.get(METHODS["LIME"], {}).get("variant") == "mask"
+
+
+def _masks(compared: Comparison) -> str:
+    return ", LIME's masks as they are," if shows_lime_masks(compared) else ""
 
 
 def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarray) -> dict:
@@ -127,7 +151,9 @@ def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarra
     if saliency_map is None:
         scores = dict.fromkeys((*localisation.METRICS, "seconds"), np.nan)
     else:
-        scores = localisation.score_map(utils.resize_map(saliency_map, *mask.shape), mask, compared.fraction)
+        resized = utils.resize_map(saliency_map, *mask.shape)
+        resized = np.rint(resized) if is_mask(saliency_map) else resized
+        scores = localisation.score_map(resized, mask, compared.fraction)
         scores["seconds"] = compared.run.record(name, sample).seconds
     return {"method": name, "image": sample.name, **scores}
 

@@ -13,7 +13,7 @@ from constants import CELL_SIDE, FONT_SIZE
 from data.dataset import Sample
 from explainers.registry import Method
 from metrics import agreement, significance
-from output.files import figure_saver, write_pages, write_whole
+from output.figures import FigureFiles, write_pages
 from output.tables import align
 from pipeline.run import Run
 from plots import drawing
@@ -126,10 +126,10 @@ def write_sanity_pages(
 ) -> Iterator[Path]:
     """The paths of the curves and the strips, as they are written."""
     folder, names = run.results.folder, [method.name for method in methods]
-    yield write_whole(folder / "sanity_curves.png", figure_saver(figure_curves(names, stages, scores)))
+    yield FigureFiles().write(folder / "sanity_curves", lambda: figure_curves(names, stages, scores))
     explained = [s for s in run.samples if any(run.results.find(method.name, s) for method in methods)]
     strip = partial(figure_strip, run, methods, stages, colormap=colormap, alpha=alpha)
-    yield from write_pages(folder / "sanity_strip.png", explained[:STRIPS], 1, lambda page: strip(page[0]))
+    yield from write_pages(folder / "sanity_strip", explained[:STRIPS], 1, lambda page: strip(page[0]))
 
 
 def figure_curves(methods: Sequence[str], stages: Sequence[str], scores: dict[str, np.ndarray]):

@@ -65,9 +65,9 @@ class Sample:
         except OSError:
             return ""
 
-    def read(self) -> np.ndarray:
-        """The image, uint8 RGB (H, W, 3); errors as `images.read_image`."""
-        return read_image(self.path, self.reading)
+    def read(self, side: int | None = None) -> np.ndarray:
+        """The image, uint8 RGB (H, W, 3); side: of a JPEG only as many pixels; errors: as `images.read_image`."""
+        return read_image(self.path, self.reading, side)
 
     def read_size(self) -> tuple[int, int]:
         """(height, width) of the image, from its header; errors as `images.read_size`."""

@@ -102,8 +102,10 @@ def _allow_pixels(max_pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def open_image(path: str | Path, reading: Reading = UPRIGHT) -> "Image.Image":
+def open_image(path: str | Path, reading: Reading = UPRIGHT, side: int | None = None) -> "Image.Image":
     """The decoded first frame of an image file, in the file's own mode, upright where `reading` wants it.
+
+    side: of a JPEG with more pixels, no more is decoded than leaves so many on its shorter side.
 
     Raises ValueError, in one line naming the file, if it is missing, a folder, empty, not an image, damaged,
     or larger than `reading` allows (told from its header, before any pixel is decoded).
@@ -118,6 +120,8 @@ def open_image(path: str | Path, reading: Reading = UPRIGHT) -> "Image.Image":
     if path.stat().st_size == 0:
         raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
     with _open(path, reading.max_pixels) as image:
+        if side is not None:
+            image.draft(None, (side, side))  # does nothing to other files
         return ImageOps.exif_transpose(image) if reading.turn else image.copy()
 
 
@@ -162,12 +166,12 @@ def note_reading(path: str | Path, reading: Reading = UPRIGHT) -> str:
     return "; ".join(notes)
 
 
-def read_image(path: str | Path, reading: Reading = UPRIGHT) -> np.ndarray:
-    """The image of a file as uint8 RGB, 0-255, (H, W, 3); errors as `open_image`.
+def read_image(path: str | Path, reading: Reading = UPRIGHT, side: int | None = None) -> np.ndarray:
+    """The image of a file as uint8 RGB, 0-255, (H, W, 3); side and errors as `open_image`.
 
     Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits, alpha.
     """
-    image = open_image(path, reading)
+    image = open_image(path, reading, side)
     if _is_deep(image):
         gray = np.rint(255 * _read_deep_levels(image, path)).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)

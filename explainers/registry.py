@@ -15,7 +15,7 @@ import constants
 class Option:
     """One option of a method: keyword argument, default, what it means, and how its text is read.
 
-    shown_default: in words, where the default is None.
+    shown_default: in words, where the default is None. spelling: another name of its flag, behind the method's.
     """
 
     name: str
@@ -24,16 +24,21 @@ class Option:
     read: Callable = str
     choices: tuple | None = None
     shown_default: str = ""
+    spelling: str = ""
 
 
 @dataclass(frozen=True)
 class Method:
-    """One explanation method: its name in a run, module, class, and options."""
+    """One explanation method: its name in a run, module, class, and options.
+
+    elsewhere: (name, what to give instead), of what its library calls an option and this project does not.
+    """
 
     name: str
     module: str
     class_name: str
     options: tuple[Option, ...] = ()
+    elsewhere: tuple[tuple[str, str], ...] = ()
 
     def flag(self, option: Option) -> str:
         """The flag of an option, without its dashes."""
@@ -95,12 +100,24 @@ METHODS = {
             Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
             Option("hide_color", constants.LIME_HIDE_COLOR, "of a hidden superpixel: mean, a grey value or R,G,B",
                    read_color, shown_default="mean"),
-            Option("num_lime_features", constants.LIME_NUM_FEATURES, "superpixels kept in the linear model", int),
+            Option("num_lime_features", constants.LIME_NUM_FEATURES, "superpixels kept in the linear model", int,
+                   spelling="num_features"),
             Option("num_samples", constants.LIME_NUM_SAMPLES, "perturbed images per image", int),
             Option("positive_only", constants.LIME_POSITIVE_ONLY, "mask: superpixels for the class only", read_bool),
             Option("negative_only", constants.LIME_NEGATIVE_ONLY, "mask: superpixels against it only", read_bool),
             Option("num_superpixels", constants.LIME_NUM_SUPERPIXELS, "mask: how many of the best", int),
             Option("hide_rest", constants.LIME_HIDE_REST, "mask: grey out what is not in it", read_bool),
+            Option("distance_metric", constants.LIME_DISTANCE_METRIC, "from a sample to the whole image",
+                   choices=constants.LIME_DISTANCE_METRICS),
+            Option("variant", constants.LIME_VARIANT,
+                   "of the map: the superpixels' coefficients, or the mask of the best, which the lab judges",
+                   choices=constants.LIME_VARIANTS),
+        ), elsewhere=(
+            ("labels", "the explained class is --class_index"),
+            ("batch_size", "images per forward pass are --batch_size"),
+            ("random_seed", "the seed of all that is random is --seed"),
+            ("segmentation_fn", "superpixels are those of the package, quickshift; there is no other choice"),
+            ("model_regressor", "the linear model is that of the package, ridge; there is no other choice"),
         )),
         Method("CAM", "explainers.cam", "CAM"),
         Method("GRADCAM_PLUS_PLUS", "explainers.gradcam_plus_plus", "GradCAMPlusPlus", (

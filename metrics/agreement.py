@@ -6,15 +6,15 @@
 
 None depends on the scale or offset of a map. A threshold keeps exactly round(fraction H W) pixels of every map,
 those of the largest values - of a signed map what speaks for the class - and cuts equal values by position, row by
-row: no method gains by keeping more. Two maps that have nothing to do with each other reach an IoU of about
-fraction / (2 - fraction). With a constant map nothing is defined: NaN, never 0.
+row: no method gains by keeping more. A mask, a map of 0 and 1 alone, is kept as it is. Two maps that have nothing to do
+with each other reach an IoU of about fraction / (2 - fraction). With a constant map nothing is defined: NaN, never 0.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from metrics.common import Undefined, is_constant, rank_pixels
+from metrics.common import Undefined, is_constant, is_mask, rank_pixels
 
 METRICS = ("iou", "spearman", "pcc")
 
@@ -22,12 +22,15 @@ METRICS = ("iou", "spearman", "pcc")
 def keep_largest(saliency_map: np.ndarray, fraction: float) -> np.ndarray:
     """Where a map (H, W) is largest, bool (H, W): round(fraction H W) pixels, fraction in (0, 1], ties by position.
 
+    A mask is kept as it is, whatever the fraction.
     ValueError for a fraction that keeps no pixel or more than all.
     """
     saliency_map = np.asarray(saliency_map)
     n_kept = round(fraction * saliency_map.size)
     if not 0 < n_kept <= saliency_map.size:
         raise ValueError(f"fraction should keep 1 to all of {saliency_map.size} pixels; {fraction} keeps {n_kept}")
+    if is_mask(saliency_map):
+        return saliency_map == 1
     kept = np.zeros(saliency_map.size, dtype=bool)
     kept[rank_pixels(saliency_map)[:n_kept]] = True
     return kept.reshape(saliency_map.shape)

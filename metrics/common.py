@@ -42,6 +42,11 @@ def is_constant(saliency_map: np.ndarray) -> bool:
     return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
+def is_mask(saliency_map: np.ndarray) -> bool:
+    """Whether a map is a mask: 0 and 1 alone, and both of them."""
+    return set(np.unique(saliency_map)) == {0, 1}
+
+
 def rank_pixels(saliency_map: np.ndarray) -> np.ndarray:
     """The flat indices (HW,) of all pixels by decreasing saliency, ties by position."""
     return np.argsort(-np.asarray(saliency_map, np.float64).ravel(), kind="stable")

@@ -6,10 +6,13 @@ import keras
 
 import constants
 from data.class_names import read_class_names
+from network.resnet18 import build_resnet18
 
 
 def build(model_name: str, **options) -> keras.Model:
     """The network of a name of `constants.ZOO`, built with Keras's options (weights, include_top, classes, ...)."""
+    if model_name == "ResNet18":
+        return build_resnet18(**options)
     function = constants.ZOO[model_name][0].split(".")[1]
     return getattr(keras.applications, function)(**options)
 

@@ -1,12 +1,14 @@
-"""Files that are written whole or not at all, and figures of many items on pages."""
+"""Files that are written whole or not at all: pictures, figures, arrays."""
 
-import glob
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+PICTURE_DPI = 100  # of a picture in a PDF or SVG file, whose pixels are kept
+NO_DATE = {"pdf": "CreationDate", "svg": "Date"}  # format -> the entry of its metadata that is left out
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
@@ -23,15 +25,50 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
 
 
 def picture_saver(picture: np.ndarray) -> Callable[[Path], None]:
-    """What writes a picture, uint8 RGB (H, W, 3), to a path."""
-    from PIL import Image
+    """What writes a picture, uint8 RGB (H, W, 3) or grey (H, W), to a path: PNG, or PDF or SVG as its ending says."""
 
-    return lambda path: Image.fromarray(picture).save(path, format="PNG")
+    def save(path: Path) -> None:
+        if path.suffix[1:] in NO_DATE:
+            from matplotlib.figure import Figure
+
+            height, width = picture.shape[:2]
+            figure = Figure(figsize=(width / PICTURE_DPI, height / PICTURE_DPI), dpi=PICTURE_DPI)
+            figure.figimage(picture, cmap="gray", vmin=0, vmax=255, resize=False)
+            save_figure(figure, path)
+        else:
+            from PIL import Image
+
+            Image.fromarray(picture).save(path, format="PNG")
+
+    return save
 
 
 def figure_saver(figure) -> Callable[[Path], None]:
-    """What writes a matplotlib figure to a path."""
-    return lambda path: figure.savefig(path, format="png")
+    """What writes a matplotlib figure to a path, as its ending says."""
+    return lambda path: save_figure(figure, path)
+
+
+def save_figure(figure, path: Path, figure_format: str | None = None) -> None:
+    """Writes a matplotlib figure to a path or an open file as 'png', 'pdf' or 'svg'; None: as the path's ending says.
+
+    The text of PDF and SVG is text: it can be searched and edited, and no font is of Type 3. They bear no date, so that
+    the same figure is the same file.
+    """
+    import matplotlib
+
+    figure_format = figure_format or path.suffix.removeprefix(".")
+    if figure_format == "png":
+        from PIL import Image
+
+        figure.canvas.draw()
+        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        # Half the time of a stronger compression, for a tenth more bytes.
+        Image.fromarray(pixels).save(path, format="PNG", compress_level=1, dpi=(figure.dpi, figure.dpi))
+        return
+    text = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": ""}
+    with matplotlib.rc_context(text), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # said of every letter that no font has
+        figure.savefig(path, format=figure_format, metadata={NO_DATE[figure_format]: None})
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
@@ -43,22 +80,3 @@ def save_array(path: Path, array: np.ndarray) -> None:
 def open_text(path: Path, mode: str = "r"):
     """A csv file; names that are no UTF-8, and a letter torn in the middle, come through as they are."""
     return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
-
-
-def write_pages(path: Path, items: Iterable, items_per_page: int, draw: Callable[[list], object]) -> Iterator[Path]:
-    """The paths of the figures that `draw(items of a page)` makes, as they are written: path, then <stem>_2, _3, ...
-
-    When all are written, further pages that an earlier run of more items left are removed.
-    """
-    items, number = iter(items), 0
-    while page := list(itertools.islice(items, items_per_page)):
-        number += 1
-        yield write_whole(_page_path(path, number), figure_saver(draw(page)))
-    for found in [path, *path.parent.glob(f"{glob.escape(path.stem)}_*{path.suffix}")]:
-        counted = found.stem.removeprefix(path.stem).removeprefix("_") or "1"
-        if counted.isdecimal() and int(counted) > number:
-            found.unlink(missing_ok=True)
-
-
-def _page_path(path: Path, number: int) -> Path:
-    return path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")

@@ -10,7 +10,7 @@ import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
 from output.progress import printable
-from pipeline.settings import LIME_PRESETS
+from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 HELP_WIDTH = 120  # letters of a line of help
 
@@ -87,6 +87,15 @@ def reader(read: Callable) -> Callable:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read if read in (int, float, str) else checked
+
+
+def refuse(reason: str) -> Callable:
+    """What reads a flag that is none here, whatever its value: the user is told what to give instead."""
+
+    def read(text: str):
+        raise argparse.ArgumentTypeError(f"no option here: {reason}")
+
+    return read
 
 
 def path(text: str) -> str:
@@ -325,6 +334,50 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     return parser
 
 
+def add_figure_flags(group: argparse._ArgumentGroup) -> None:
+    """Adds the flags that say which figures are drawn, and how, which `settings.read_figure_settings` reads."""
+    group.add_argument(
+        "--figures",
+        type=reader(read_n_figures),
+        default=constants.N_FIGURES,
+        metavar="N",
+        help=f"draw the first N images of each method, and of the others the {constants.N_EXTREMES} best and the "
+        f"{constants.N_EXTREMES} worst; or all, or none (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure_format",
+        type=reader(read_figure_formats),
+        metavar="NAMES",
+        help=f"by commas, of {', '.join(constants.FIGURE_FORMATS)} (default: png)",
+    )
+    group.add_argument(
+        "--dpi",
+        type=in_range(int, 30, 1200),
+        metavar="N",
+        help=f"pixels per inch of figures (default: {constants.FIGURE_DPI})",
+    )
+
+
+def read_n_figures(text: str) -> int | None:
+    """How many images are drawn: None of 'all', 0 of 'none'."""
+    words = {"all": None, "none": 0}
+    if text.lower() in words:
+        return words[text.lower()]
+    if not text.isdecimal() or not int(text):
+        raise ValueError(f"a number of images from 1 on, all or none was wanted; got {text}")
+    return int(text)
+
+
+def read_figure_formats(text: str) -> tuple[str, ...]:
+    """The formats of 'png,pdf', each once."""
+    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    if unknown := [one for one in formats if one not in constants.FIGURE_FORMATS]:
+        raise ValueError(
+            f"formats by commas, of {', '.join(constants.FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}"
+        )
+    return formats
+
+
 def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Adds the flags of the metrics that ask the network, and returns their group."""
     metrics = parser.add_argument_group("metrics")
@@ -338,10 +391,19 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
     metrics.add_argument(
         "--fidelity_protocol",
         choices=constants.FIDELITY_PROTOCOLS,
-        default="rise",
-        help="steps and blur of insertion and deletion (default: %(default)s)",
+        help="steps and blur of insertion and deletion (default: rise; lab with --protocol=lab)",
     )
     return metrics
+
+
+def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds --protocol."""
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        default="paper",
+        help="lab: all of the lab's choices at once, see docs/lab.md; single flags still win (default: %(default)s)",
+    )
 
 
 def add_fraction_flag(parser, default: float) -> None:
@@ -369,12 +431,18 @@ def add_method_flags(parser, method: Method, hidden: bool = False) -> None:
     """Adds the flags of a method's options, None unless given; hidden: from the general help."""
     for option in method.options:
         default = option.shown_default or option.default
+        other = [f"--{method.name.lower()}_{option.spelling}"] if option.spelling else []
         parser.add_argument(
             f"--{method.flag(option)}",
+            *other,
             type=reader(option.read),
             choices=option.choices,
             metavar=None if option.choices else "VALUE",
             help=argparse.SUPPRESS if hidden else f"{option.help} (default: {default})",
+        )
+    for name, instead in method.elsewhere:
+        parser.add_argument(
+            f"--{method.name.lower()}_{name}", type=refuse(instead), default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
 

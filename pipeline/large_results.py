@@ -78,15 +78,15 @@ class LargeFolder(RunFolder):
 
     def has_map(self, record: Record) -> bool:
         """Whether the file of a record's map is there."""
-        return bool(record.map_file) and self._group_path(record).is_file()
+        return bool(record.map_file) and self.find_map(record).is_file()
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
         try:
-            return self._open_group(self._group_path(record)).read_map(record.stem)
+            return self._open_group(self.find_map(record)).read_map(record.stem)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"cannot read the map of '{record.image}' in '{self._group_path(record)}' ({error}); remove that file, "
+                f"cannot read the map of '{record.image}' in '{self.find_map(record)}' ({error}); remove that file, "
                 "and the run makes its maps again"
             ) from None
 
@@ -94,7 +94,7 @@ class LargeFolder(RunFolder):
         """(fractions, insertion scores, deletion scores) of a record; None where they were not measured."""
         if not self.has_map(record):
             return None
-        curves = self._open_group(self._group_path(record)).read_curves(record.stem)
+        curves = self._open_group(self.find_map(record)).read_curves(record.stem)
         return None if curves is None else tuple(curves.T)
 
     def list_files(self) -> Iterator[str]:
@@ -108,13 +108,14 @@ class LargeFolder(RunFolder):
             for path in (self.folder / place).glob("*.*"):
                 if any(path.name.startswith(stem) for stem in _beginnings(path.name) if stem in stems):
                     yield f"{place}/{path.name}"
-        yield from ("records/[0-9]*.parquet", "records/_[0-9]*.jsonl", "records.csv")
+        yield from ("figures/drawn.json", "records/[0-9]*.parquet", "records/_[0-9]*.jsonl", "records.csv")
 
     @functools.cached_property
     def _open_group(self):
         return functools.lru_cache(maxsize=GROUPS_HELD)(Group)
 
-    def _group_path(self, record: Record) -> Path:
+    def find_map(self, record: Record) -> Path:
+        """The file that holds a record's map, among others."""
         return self.folder / "maps" / record.method / record.map_file
 
 
@@ -170,7 +171,7 @@ class LargeResults(LargeFolder, Results):
         """Keeps a record, its curves and pictures; small: its map (H, W) as it is kept, None: it is there."""
         self._write_pictures(record, pictures)
         if small is None and curves is not None and self.has_map(record):  # scored by more metrics
-            small = self._open_group(self._group_path(record)).read_small(record.stem)
+            small = self._open_group(self.find_map(record)).read_small(record.stem)
         self._waiting.add(record, small, curves)
         if self._waiting.is_due:
             self.flush()

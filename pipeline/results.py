@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+import constants
 from explainers.registry import GAZE_ROWS
 from output.files import open_text, picture_saver, save_array, write_whole
 from output.folder import OutputFolder, read_description
@@ -29,6 +30,8 @@ from pipeline.run_columns import RunColumns
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv",
+    "lab_table.md",
+    "lab_table.tex",
     "differences.csv",
     "muted.csv",
     "sanity*.csv",
@@ -82,9 +85,13 @@ class RunFolder:
         """The records as the tables want them."""
         return RunColumns.of_records(self.read_records().values())
 
+    def find_map(self, record: Record) -> Path:
+        """The file that holds a record's map."""
+        return self.map_path(record.method, record.stem)
+
     def has_map(self, record: Record) -> bool:
         """Whether the file of a record's map is there."""
-        return self.map_path(record.method, record.stem).is_file()
+        return self.find_map(record).is_file()
 
     def map_path(self, method: str, stem: str) -> Path:
         """Where the raw map of an image is kept."""
@@ -97,6 +104,11 @@ class RunFolder:
     def picture_path(self, record: Record, what: str) -> Path:
         """Where one picture of an image is kept."""
         return self.folder / "figures" / record.method / f"{record.stem}_{what}.png"
+
+    @property
+    def figures_path(self) -> Path:
+        """Where it is kept what the figures were drawn from."""
+        return self.folder / "figures" / "drawn.json"
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
@@ -123,9 +135,9 @@ class RunFolder:
         for record in self.read_records().values():
             method, stem = record.method, glob.escape(record.stem)
             yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
-            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.png")
-            yield f"figures/top_classes/{stem}.png"
-        yield "records.csv"
+            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.*")
+            yield from (f"figures/top_classes/{stem}.{one}" for one in constants.FIGURE_FORMATS)
+        yield from ("figures/drawn.json", "records.csv")
 
     def _list_common_files(self) -> Iterator[str]:
         """The patterns of those that are no image's own, whatever the form of the run."""
@@ -135,7 +147,7 @@ class RunFolder:
         for one, other in itertools.permutations(methods, 2):
             yield f"agreement/{one}_{other}/ranking*.png"
         for method in methods:
-            yield from (f"figures/{method}_grid.png", f"figures/{method}_grid_[0-9]*.png")
+            yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
             yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
 
 

@@ -25,6 +25,7 @@ from network import model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output.progress import printable
+from pipeline import lab_table
 from pipeline.explain import Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import LARGE_RUN, open_results
@@ -159,6 +160,7 @@ def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, li
     tables = list_tables(run.results.columns())
     for name, rows in tables.items():
         run.results.write_table(f"{name}.csv", rows)
+    lab_table.write(run.results.folder, tables["summary"])
     return run.results.list_troubled(), tables
 
 

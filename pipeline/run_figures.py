@@ -1,23 +1,40 @@
 """The pictures of a run, drawn from its files: pages of a grid, or each picture by itself.
 
 figures/<METHOD>_grid.png, _grid_2.png, ...   one row per image, `constants.ROWS_PER_PAGE` rows a page
+figures/<METHOD>_extremes.png                 of a longer run: the best and the worst of all images
 figures/<METHOD>/<stem>_<what>.png            the singles display
+figures/drawn.json                            what they were drawn from: none is drawn twice
+
+Drawn are the first images of each method (`--figures`), and where there are more, those that are best and worst by the
+first of `JUDGED_BY` that the run has measured.
 """
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 import constants
 import representations
+import utils
 from data import dataset
 from data.dataset import Sample
 from explainers.registry import Method, explains_class
-from output.files import figure_saver, picture_saver, write_pages, write_whole
-from pipeline.records import Record
+from metrics.catalogue import METRICS
+from output.figures import FigureFiles, write_pages
+from output.files import picture_saver, save_figure
+from pipeline.records import Record, to_row
 from pipeline.results import Results
+from pipeline.settings import FigureSettings
+from plots import drawing
 from plots.pages import figure_grid, figure_panel
 from plots.panels import ExplainedImage
+
+JUDGED_BY = ("pcc", "nss", "insertion_auc", "deletion_auc", "probability")
+Shown = list[tuple[Sample, Record]]
 
 
 @dataclass(frozen=True)
@@ -30,30 +47,104 @@ class Style:
 
 
 def write_run_figures(
-    results: Results, samples: Sequence[Sample], methods: Sequence[Method], display_type: str, style: Style, model: dict
+    results: Results,
+    samples: Sequence[Sample],
+    methods: Sequence[Method],
+    display_type: str,
+    style: Style,
+    model: dict,
+    wanted: FigureSettings = FigureSettings(),  # noqa: B008 it cannot be changed
 ) -> list[Path]:
     """The paths of the pictures of these samples and methods; samples without a map are left out.
 
-    display_type: 'grid' or 'singles'. model: `Classifier.describe()`, named above every page.
+    display_type: 'grid' or 'singles'. model: `Classifier.describe()`, named above every page. wanted: which are drawn,
+    and as what files; those that are there already, of the same, are not drawn again.
     """
     write = _write_singles if display_type == "singles" else _write_grid
     paths = []
-    for method in methods:
-        shown = [(sample, results.records.get((method.name, sample.name))) for sample in samples]
-        shown = [(sample, record) for sample, record in shown if record is not None and not record.failed]
-        explainer = method.load()
-        layer = f", layer {model['layer']}" if explainer.uses_layer else ""
-        look = {**asdict(style), "signed": explainer.signed}
-        paths += write(results, method.name, shown, look, f"{method.name}, {model['model_name']}{layer}")
+    with FigureFiles(wanted.formats, results.figures_path) as files:
+        for method in methods if wanted.n_images != 0 else ():
+            explainer = method.load()
+            layer = f", layer {model['layer']}" if explainer.uses_layer else ""
+            look = {**asdict(style), "signed": explainer.signed}
+            title = f"{method.name}, {model['model_name']}{layer}"
+            first, extremes, which = choose_shown(results, samples, method.name, wanted.n_images)
+            drawn = _Drawn(results, look, wanted.dpi, files)
+            paths += write(drawn, method.name, first, extremes, title, f"{title}: {which}")
     return paths
 
 
-def explained_image(results: Results, sample: Sample, record: Record, look: dict) -> ExplainedImage:
-    """What a row of the grid says about one image, read back from the run's files."""
-    image = sample.read()
+def choose_shown(
+    results: Results, samples: Sequence[Sample], method: str, n_images: int | None
+) -> tuple[Shown, Shown, str]:
+    """The first n_images of a method, None: all; the best and the worst of all where there are more, and what they are.
+
+    Of a large run, no more than these are read.
+    """
+    known = ((sample, results.records.get((method, sample.name))) for sample in samples)
+    known = ((sample, record) for sample, record in known if record is not None and not record.failed)
+    if not results.keeps_small_maps or n_images is None:
+        known = list(known)
+        first = known[:n_images]
+        return first, *(choose_extremes(known) if len(known) > len(first) else ([], ""))
+    first = list(itertools.islice(known, n_images))
+    columns = results.columns()
+    places = next((places for name, _, places in columns.parts() if name == method), np.zeros(0, int))
+    places = places[~columns.failed[places]]
+    chosen, which = find_extremes(lambda name: columns.values(name)[places], len(places))
+    names = [columns.image.names[columns.image.codes[places[place]]] for place in chosen]
+    found = {sample.name: sample for sample in samples if sample.name in names}
+    return first, [(found[name], results.records[method, name]) for name in names if name in found], which
+
+
+def describe_wanted(wanted: FigureSettings, n_images: int) -> str:
+    """In words, which figures of a run of so many images are not drawn; '' if all are."""
+    if wanted.n_images is None or wanted.n_images >= n_images:
+        return ""
+    if wanted.n_images == 0:
+        return "no figure is drawn (--figures=none)"
+    drawn = f"the first {wanted.n_images} of {n_images} images, the {constants.N_EXTREMES} best and worst of all"
+    return f"drawn of each method: {drawn}; --figures=all draws every one"
+
+
+def choose_extremes(known: Shown, n: int = constants.N_EXTREMES) -> tuple[Shown, str]:
+    """The n best of them, the best first, and the n worst, the worst last; and in words what they are.
+
+    Judged by the first of `JUDGED_BY` that 2 n of them have; of fewer, none. Of equal ones, the first is better.
+    """
+    chosen, which = find_extremes(lambda name: [getattr(record, name) for _, record in known], len(known), n)
+    return [known[place] for place in chosen], which
+
+
+def find_extremes(values_of: Callable, n_known: int, n: int = constants.N_EXTREMES) -> tuple[list[int], str]:
+    """As `choose_extremes`, the places of the images among n_known; values_of: name -> their values, None or NaN."""
+    for name in JUDGED_BY:
+        values = np.array(values_of(name), np.float64)  # None becomes NaN
+        measured = np.flatnonzero(~np.isnan(values))
+        if len(measured) >= 2 * n:
+            falls = name in METRICS and METRICS[name].better == "lower"
+            order = measured[np.argsort(values[measured] if falls else -values[measured], kind="stable")]
+            heading = METRICS[name].heading if name in METRICS else "probability of the predicted class"
+            return [*order[:n].tolist(), *order[-n:].tolist()], (
+                f"the {n} best and the {n} worst of {n_known} images by {heading}"
+            )
+    return [], ""
+
+
+def explained_image(
+    results: Results, sample: Sample, record: Record, look: dict, dpi: float | None = None
+) -> ExplainedImage:
+    """What a row of the grid says about one image, read back from the run's files.
+
+    dpi: of the figure, where a photograph and its density map are read only as large as a cell shows; None: whole.
+    """
+    image = sample.read(None if dpi is None else round(2 * constants.CELL_SIDE * dpi))
     density_map = None
     if sample.density_map_path is not None and "density_map" not in record.undefined:
-        density_map = dataset.load_density_map(sample, *image.shape[:2])
+        density_map = dataset.load_density_map(sample, *sample.read_size())
+    if dpi is not None:
+        image = drawing.shrink(image, dpi)
+        density_map = None if density_map is None else drawing.shrink(density_map, dpi)
     curves = results.read_curves(record)
     insertion = deletion = None
     if curves is not None:
@@ -79,37 +170,96 @@ def explained_image(results: Results, sample: Sample, record: Record, look: dict
     )
 
 
-def _write_grid(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
-    rows = (explained_image(results, *pair, look) for pair in shown)
-    path = results.folder / "figures" / f"{method}_grid.png"
-    return write_pages(path, rows, constants.ROWS_PER_PAGE, lambda page: figure_grid(page, title))
+@dataclass(frozen=True)
+class _Drawn:
+    """What the figures of one method are drawn from, how, and where to."""
+
+    results: Results
+    look: dict
+    dpi: int
+    files: FigureFiles
+
+    def state(self, shown: Shown, *more) -> list:
+        """All that a figure of these images depends on; no image and no map is read."""
+        paths = [
+            path
+            for sample, record in shown
+            for path in (
+                self.results.find_map(record),
+                self.results.curves_path(record),
+                sample.density_map_path,
+            )
+        ]
+        states = [(path.stat().st_mtime_ns, path.stat().st_size) if path and path.is_file() else None for path in paths]
+        rows = [(sample.checksum, to_row(record)) for sample, record in shown]
+        return [constants.VERSION, self.look, self.dpi, more, rows, states]
 
 
-def _write_singles(results: Results, method: str, shown: list, look: dict, title: str) -> Iterator[Path]:
-    for sample, record in shown:
-        explained = explained_image(results, sample, record, look)
-        for what, save in _single_pictures(explained).items():
-            yield write_whole(results.picture_path(record, what), save)
+def _write_grid(
+    drawn: _Drawn, method: str, first: Shown, extremes: Shown, title: str, title_extremes: str
+) -> Iterator[Path]:
+    def draw(page: Shown, title: str):
+        rows = [explained_image(drawn.results, *pair, drawn.look, drawn.dpi) for pair in page]
+        return figure_grid(rows, title, drawn.dpi)
+
+    folder = drawn.results.folder / "figures"
+    for name, shown, heading in (("grid", first, title), ("extremes", extremes, title_extremes)):
+        yield from write_pages(
+            folder / f"{method}_{name}",
+            shown,
+            constants.ROWS_PER_PAGE,
+            lambda page, heading=heading: draw(page, heading),
+            drawn.files,
+            lambda page, heading=heading: drawn.state(page, heading),
+        )
 
 
-def _single_pictures(explained: ExplainedImage) -> dict[str, Callable[[Path], None]]:
-    """What -> how to save it: the figures of the grid's panels, and lab 3's pictures at the image's own size."""
-    saliency_map, image, colormap = explained.saliency_map, explained.image, explained.colormap
-    pictures = {
-        "overlay": representations.represent_heatmap_overlaid(
-            saliency_map, image, colormap, explained.alpha, signed=explained.signed
-        ),
-        "isolines": representations.represent_isolines(saliency_map, colormap),
-        "isolines_superimposed": representations.represent_isolines_superimposed(saliency_map, image, colormap),
-        "hard_selection": representations.represent_hard_selection(saliency_map, image),
-        "soft_selection": representations.represent_soft_selection(saliency_map, image),
+def _write_singles(drawn: _Drawn, method: str, first: Shown, extremes: Shown, *titles: str) -> Iterator[Path]:
+    chosen = {sample.name: (sample, record) for sample, record in [*first, *extremes]}
+    for sample, record in chosen.values():
+        state = drawn.state([(sample, record)], "singles")
+        for path, save in _singles(drawn, sample, record).items():
+            yield drawn.files.write_by(path, save, state)
+
+
+def _singles(drawn: _Drawn, sample: Sample, record: Record) -> dict[Path, Callable[[Path], None]]:
+    """Path -> what writes it: every picture at the image's own size, and the charts; nothing is read before."""
+    read = functools.cache(lambda: explained_image(drawn.results, sample, record, drawn.look))
+    charts = {"top_classes": "most probable classes"}
+    if drawn.results.read_curves(record) is not None:
+        charts["curves"] = "insertion and deletion"
+    pictures = dict(PICTURES)
+    if sample.density_map_path is None or "density_map" in record.undefined:
+        del pictures["density_map"]
+    savers = {what: lambda path, draw=draw: picture_saver(draw(read()))(path) for what, draw in pictures.items()}
+    for what, heading in charts.items():
+        savers[what] = lambda path, heading=heading: save_figure(figure_panel(read(), heading, 2 * drawn.dpi), path)
+    folder = drawn.results.folder / "figures" / record.method
+    return {
+        folder / f"{record.stem}_{what}.{one}": save for what, save in savers.items() for one in drawn.files.formats
     }
-    panels = {"saliency_map": "saliency map", "heatmap": "heat map", "top_classes": "most probable classes"}
-    if explained.density_map is not None:
-        panels["density_map"] = "gaze density map"
-    if explained.insertion is not None:
-        panels["curves"] = "insertion and deletion"
-    savers = {what: picture_saver(picture) for what, picture in pictures.items()}
-    for what, heading in panels.items():
-        savers[what] = figure_saver(figure_panel(explained, heading, explained.name))
-    return savers
+
+
+def _heat_map(explained: ExplainedImage, colormap: str | None = None) -> np.ndarray:
+    """The map in colours at the image's size, on the scale of the raw map; colormap: in place of its own."""
+    scale = representations.colour_scale(explained.saliency_map, explained.colormap, signed=explained.signed)
+    scale = replace(scale, colormap=colormap or scale.colormap)
+    return scale.colour(utils.resize_map(explained.saliency_map, *explained.size))
+
+
+PICTURES = {  # what -> how a single picture, uint8 RGB at the image's size, is made of an explained image
+    "saliency_map": lambda one: _heat_map(one, "gray"),
+    "heatmap": _heat_map,
+    "overlay": lambda one: representations.represent_heatmap_overlaid(
+        one.saliency_map, one.image, one.colormap, one.alpha, signed=one.signed
+    ),
+    "density_map": lambda one: representations.represent_heatmap(one.density_map, "gray", signed=False),
+    "isolines": lambda one: representations.represent_isolines(
+        utils.resize_map(one.saliency_map, *one.size), one.colormap
+    ),
+    "isolines_superimposed": lambda one: representations.represent_isolines_superimposed(
+        one.saliency_map, one.image, one.colormap
+    ),
+    "hard_selection": lambda one: representations.represent_hard_selection(one.saliency_map, one.image),
+    "soft_selection": lambda one: representations.represent_soft_selection(one.saliency_map, one.image),
+}

@@ -4,7 +4,7 @@ Whether the embedded data and the embedded network are meant is decided here: wh
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,25 @@ import constants
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
-    "assignment": {"top_labels": 1, "hide_color": 0.0, "num_lime_features": 100_000, "num_samples": 1000}
+    "assignment": {
+        "top_labels": 1,
+        "hide_color": 0.0,
+        "num_lime_features": 100_000,
+        "num_samples": 1000,
+        "distance_metric": "cosine",
+    }
+}
+PROTOCOLS = {  # name -> options by method, protocol of insertion and deletion, images
+    "paper": ({}, "rise", None),
+    "lab": (
+        {
+            "GRADCAM": {"variant": "lab"},
+            "RISE": {"n_masks": 200, "threshold": 0.4, "variant": "lab", "border": "reflect"},
+            "LIME": {"variant": "mask"},
+        },
+        "lab",
+        10,
+    ),
 }
 
 
@@ -75,6 +93,19 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
+class FigureSettings:
+    """Which figures are drawn, and as what files.
+
+    n_images: so many images of each method, and of the rest the best and the worst; None: all. formats: of
+    `constants.FIGURE_FORMATS`. dpi: pixels per inch.
+    """
+
+    n_images: int | None = constants.N_FIGURES
+    formats: tuple[str, ...] = ("png",)
+    dpi: int = constants.FIGURE_DPI
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """What main.py, and the commands that explain as it does, were asked for.
 
@@ -99,6 +130,7 @@ class RunSettings:
     alpha: float = constants.ALPHA
     show: bool = False
     boxes: str | None = None
+    figures: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
     storage: str | None = None
 
     @cached_property
@@ -143,9 +175,11 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
     """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
     baselines = BASELINES.values() if getattr(args, "baselines", False) else ()
+    _, fidelity_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
+    data = read_data_settings(args)
     return RunSettings(
         model=read_model_settings(args),
-        data=read_data_settings(args),
+        data=data if data.limit else replace(data, limit=limit),
         methods={**read_methods(args), **{method: {} for method in baselines}},
         class_rule=args.class_index,
         seed=args.seed,
@@ -154,20 +188,34 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         leaves_out=means_all(args.explanation_method),
         flags=vars(args),
         faithfulness=tuple(getattr(args, "faithfulness", ())),
-        fidelity_protocol=getattr(args, "fidelity_protocol", "rise"),
+        fidelity_protocol=getattr(args, "fidelity_protocol", None) or fidelity_protocol,
         colormap=args.colormap,
         alpha=args.alpha,
         show=args.show,
         boxes=getattr(args, "boxes", None),
+        figures=read_figure_settings(args),
         storage=args.storage,
     )
+
+
+def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
+    """Of the flags of `flags.add_figure_flags`, where the command has them; ValueError for one without effect."""
+    usual = FigureSettings()
+    given = {name: getattr(args, name, None) for name in ("figure_format", "dpi")}
+    n_images = getattr(args, "figures", usual.n_images)
+    for name, value in {**given, "show": args.show or None}.items():
+        if n_images == 0 and value is not None:
+            raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
+    return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
 
 
 def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
     """The chosen methods with their options; ValueError for a flag of a method that is not chosen."""
     chosen = choose_methods(args.explanation_method)
     names = ", ".join(method.name for method in chosen)
-    preset = LIME_PRESETS[args.lime_preset] if args.lime_preset else {}
+    presets, *_ = PROTOCOLS[getattr(args, "protocol", "paper")]
+    if args.lime_preset:
+        presets = {**presets, "LIME": {**presets.get("LIME", {}), **LIME_PRESETS[args.lime_preset]}}
     if args.lime_preset and METHODS["LIME"] not in chosen:
         raise ValueError(f"--lime_preset belongs to LIME, which is not among the chosen: {names}")
     options = {}
@@ -178,5 +226,5 @@ def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
             flag = f"--{method.name.lower()}_{next(iter(given))}"
             raise ValueError(f"{flag} belongs to {method.name}, which is not among the chosen: {names}")
         usual = {option.name: option.default for option in method.options}
-        options[method] = {**usual, **(preset if method.name == "LIME" else {}), **given}
+        options[method] = {**usual, **presets.get(method.name, {}), **given}
     return {method: options[method] for method in chosen}

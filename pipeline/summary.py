@@ -19,6 +19,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from output.progress import printable
 from output.tables import align, list_means
+from pipeline import lab_table
 from pipeline.records import Record
 from pipeline.run_columns import RunColumns, as_columns
 
@@ -107,7 +108,7 @@ def describe_records(
     """
     columns = as_columns(records)
     tables = list_tables(columns) if tables is None else tables
-    parts = [format_table(tables["summary"])]
+    parts = [format_table(tables["summary"]), lab_table.describe(tables["summary"])]
     if (n_known := len(columns.image.names)) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
     if max(len(places) for _, _, places in columns.parts()) > significance.BOOTSTRAP_UP_TO:

@@ -10,19 +10,24 @@ The maps of a method share one scale on a page, so that a class nothing speaks f
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+import constants
 import representations
 import utils
-from constants import CELL_SIDE, FONT_SIZE
 from explainers.registry import Method
 from network.classifier import Classifier
-from output.files import figure_saver, save_array, write_whole
+from output.figures import FigureFiles
+from output.files import save_array, write_whole
 from pipeline.run import Run
 from pipeline.run_figures import Style
-from plots import drawing
+from pipeline.settings import FigureSettings
+from plots import drawing, panels
+from plots.drawing import Cell
+from plots.pages import draw_cells, picture_height
 
 Rule = Callable[[np.ndarray], Sequence[int]]  # the probabilities (C,) of an image -> the classes it is explained for
 
@@ -50,10 +55,17 @@ def read_classes(text: str, classifier: Classifier) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def write_top_classes(run: Run, rule: Rule, style: Style, seed: int) -> Iterator[Path]:
-    """The paths of the figures, one per image that can be read, as they are written."""
+def write_top_classes(
+    run: Run,
+    rule: Rule,
+    style: Style,
+    seed: int,
+    wanted: FigureSettings = FigureSettings(),  # noqa: B008 it cannot be changed
+) -> Iterator[Path]:
+    """The paths of the figures, of the first images (`wanted`), as they are written; the maps of all are kept."""
     methods = [method for method in run.methods if method.load().uses_class]
-    for sample in run.samples:
+    files = FigureFiles(wanted.formats)
+    for place, sample in enumerate(run.samples):
         if all(run.record(method.name, sample).failed for method in run.methods):
             continue
         image = sample.read()
@@ -63,8 +75,10 @@ def write_top_classes(run: Run, rule: Rule, style: Style, seed: int) -> Iterator
         classes = rule(probabilities)
         maps = {method: explain_classes(run, method, sample.stem, pixels, classes, seed) for method in methods}
         names = [run.classifier.class_names[index] for index in classes]
-        figure = figure_top_classes(image, names, probabilities[classes], maps, style, sample.name)
-        yield write_whole(run.results.folder / "figures" / "top_classes" / f"{sample.stem}.png", figure_saver(figure))
+        if wanted.n_images is None or place < wanted.n_images:
+            shown = image, names, probabilities[classes], maps, style, sample.name, wanted.dpi
+            path = run.results.folder / "figures" / "top_classes" / sample.stem
+            yield files.write(path, lambda shown=shown: figure_top_classes(*shown))
 
 
 def explain_classes(
@@ -89,35 +103,34 @@ def figure_top_classes(
     maps: dict[Method, np.ndarray],
     style: Style,
     title: str,
+    dpi: float = constants.FIGURE_DPI,
 ):
-    """A row per class: name, probability as a bar, and of each method the map (k, h, w) over the image (H, W, 3)."""
-    step, head = CELL_SIDE + drawing.GAP, 4 * drawing.LINE
-    figure = drawing.new_figure((len(maps) + 1) * step + drawing.GAP, head + len(class_names) * step, title)
-    for column, method in enumerate(maps, start=1):
-        middle = drawing.GAP + column * step + CELL_SIDE / 2
-        heading = drawing.write(figure, middle, head - drawing.LINE, method.name, CELL_SIDE, weight="bold")
-        heading.set_horizontalalignment("center")
-    for row, (name, probability) in enumerate(zip(class_names, probabilities)):
-        top = head + row * step
-        _draw_probability(drawing.add_axes(figure, drawing.GAP, top, CELL_SIDE, CELL_SIDE), name, probability)
-        for column, (method, class_maps) in enumerate(maps.items(), start=1):
-            axes = drawing.add_axes(figure, drawing.GAP + column * step, top, CELL_SIDE, CELL_SIDE)
-            overlay = representations.represent_heatmap_overlaid(
-                class_maps[row],
-                image,
-                style.colormap,
-                style.alpha,
-                signed=method.load().signed,
-                limits=(float(class_maps.min()), float(class_maps.max())),
-            )
-            drawing.show_image(axes, overlay)
-    return figure
+    """A row per class: the photograph (H, W, 3) under its name and probability, and over it of each method the map.
 
+    maps: (k, h, w) of each method, in the order of the classes; those of a method share a scale.
+    """
+    image = drawing.shrink(image, dpi)
 
-def _draw_probability(axes, name: str, probability: float) -> None:
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.axis("off")
-    axes.barh(0.45, 1, 0.06, color="#eeeeee")
-    axes.barh(0.45, probability, 0.06, color="#222222")
-    axes.text(0, 0.53, drawing.fit_text(name, CELL_SIDE - 0.35), size=FONT_SIZE, parse_math=False)
-    axes.text(1, 0.53, f"{probability:.2f}", size=FONT_SIZE, ha="right")
+    def draw_photograph(cell: Cell, name: str, probability: float) -> None:
+        cell.show(representations.check_image(image))
+        panels.draw_probability(cell, -0.2, name, probability, explained=True)
+
+    def draw_map(cell: Cell, method: Method, saliency_map: np.ndarray, limits: tuple[float, float]) -> None:
+        options = {"signed": method.load().signed, "limits": limits}
+        cell.show(
+            representations.represent_heatmap_overlaid(saliency_map, image, style.colormap, style.alpha, **options)
+        )
+        panels.show_colour_bar(cell, representations.colour_scale(saliency_map, style.colormap, **options))
+
+    limits = {method: (float(found.min()), float(found.max())) for method, found in maps.items()}
+    cells = [
+        [
+            partial(draw_photograph, name=name, probability=probability),
+            *(partial(draw_map, method=m, saliency_map=found[row], limits=limits[m]) for m, found in maps.items()),
+        ]
+        for row, (name, probability) in enumerate(zip(class_names, probabilities))
+    ]
+    headings = ["image", *(method.name for method in maps)]
+    heights = [picture_height(image.shape[:2])] * len(cells)
+    caption = "the maps of a method on one scale, from the smallest to the largest value of all of them"
+    return draw_cells(headings, cells, heights, title, caption, dpi=dpi)

@@ -1,38 +1,49 @@
 """
-What all figures share: style, sizes in inches, text that fits its place, pictures centred in square cells.
+What all figures share: style, sizes in inches, text that fits its place, pictures centred in their cells.
 
 Figures are made through matplotlib's object interface and drawn by Agg: no window and no pyplot state, so
 that a run without a screen works and a figure that is let go of is gone. Places are inches from the top left
-corner, because a page is a stack of cells of one size, however tall it grows.
+corner, because a page is a stack of cells, however tall it grows.
+
+The cells of a page are places on one sheet: axes of their own, with ticks that nobody sees, would take most of the
+time that it takes.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import constants
 from output.progress import printable
+from plots.letters import TextCanvas, find_family, measure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from matplotlib.text import Text
 
 LINE = 1.35 * constants.FONT_SIZE / 72  # inches from one line of text to the next
 HEADING = 1.3 * constants.FONT_SIZE  # points
 SMALL = 0.85 * constants.FONT_SIZE
 GAP = 0.16  # inches between neighbouring cells
+BAR_WIDTH = 0.07  # of a colour bar
+BAR_ROOM = 0.5  # beside a cell, for its colour bar with the values
 TITLE_WIDTH = constants.CELL_SIDE + GAP / 2  # inches: a title may reach into the gaps, half way to the next
 
 
 def new_figure(width: float, height: float, supertitle: str = "", dpi: float = constants.FIGURE_DPI) -> "Figure":
     """A white figure of width x height inches, its title in the first 2.5 lines."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    width, height = math.ceil(width * dpi) / dpi, math.ceil(height * dpi) / dpi  # whole pixels, as of every picture
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure.suppressComposite = True  # in files of vectors, every picture stays one
+    TextCanvas(figure)
     if supertitle:
         text = write(figure, width / 2, 1.25 * LINE, supertitle, width - 2 * GAP, HEADING, weight="bold")
         text.set(horizontalalignment="center", verticalalignment="center")
@@ -53,17 +64,8 @@ def write(
     whole_width, whole_height = figure.get_size_inches()
     text = fit_text(text, width, size, style.get("weight", "normal"))
     # Names of files and classes are no formulas: a '$' in them stays a '$'.
-    return figure.text(left / whole_width, 1 - top / whole_height, text, size=size, parse_math=False, **style)
-
-
-def measure_text(text: str, size: float = constants.FONT_SIZE, weight: str = "normal") -> float:
-    """The width in inches of one line of text at `size` points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=size, weight=weight)
-    # Letters are hinted when they are drawn, which can widen them a little.
-    return 1.03 * text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
+    style = {"size": size, "family": find_family(text), "parse_math": False, **style}
+    return figure.text(left / whole_width, 1 - top / whole_height, text, **style)
 
 
 def fit_text(text: str, width: float, size: float = constants.FONT_SIZE, weight: str = "normal") -> str:
@@ -84,25 +86,26 @@ def write_title(axes: "Axes", lines: Sequence[str], width: float = TITLE_WIDTH) 
     # One text a line: as a block, lines with and without descenders would stand at unequal distances.
     return [
         axes.annotate(
-            fit_text(line, width),
+            line,
             (0.5, 1),
             (0, 5 + 72 * LINE * place),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="center",
             size=constants.FONT_SIZE,
+            family=find_family(line),
             parse_math=False,
         )
-        for place, line in enumerate(reversed([line for line in lines if line]))
+        for place, line in enumerate(reversed([fit_text(line, width) for line in lines if line]))
     ]
 
 
-def shrink(image: np.ndarray) -> np.ndarray:
-    """The image, of any size, with no more pixels than a cell can show when a figure is drawn twice as fine."""
+def shrink(image: np.ndarray, dpi: float = constants.FIGURE_DPI) -> np.ndarray:
+    """The image (H, W, 3), or map (H, W), with no more pixels than a cell can show on a figure drawn twice as fine."""
     import cv2
 
     height, width = image.shape[:2]
-    share = 2 * constants.CELL_SIDE * constants.FIGURE_DPI / max(height, width)
+    share = 2 * constants.CELL_SIDE * dpi / max(height, width)
     size = max(1, round(width * share)), max(1, round(height * share))
     return image if share >= 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
@@ -146,3 +149,108 @@ def write_message(axes: "Axes", message: str) -> None:
         transform=axes.transAxes,
         parse_math=False,
     )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place on a sheet, in inches: its left and upper edge from those of the figure, its width and height.
+
+    sheet: axes over the whole figure in inches, y growing downwards, as `add_sheet` makes them.
+    """
+
+    sheet: "Axes"
+    left: float
+    top: float
+    width: float = constants.CELL_SIDE
+    height: float = constants.CELL_SIDE
+
+    @property
+    def dpi(self) -> float:
+        """Pixels per inch of the figure."""
+        return self.sheet.get_figure().dpi
+
+    def show(self, picture: np.ndarray, size: tuple[int, int] | None = None) -> "AxesImage":
+        """Draws a picture, uint8 RGB (h, w, 3), in the middle, as large as fits, and returns what draws it.
+
+        size: (height, width) whose aspect it takes, so that a square map lies like its oblong image.
+        """
+        # In whole pixels of the figure, which Agg then only copies.
+        dpi = self.dpi
+        height, width = size or picture.shape[:2]
+        share = min(self.width / width, self.height / height) * dpi
+        n_columns, n_rows = max(1, round(width * share)), max(1, round(height * share))
+        left = round(dpi * (self.left + self.width / 2) - n_columns / 2) / dpi
+        top = round(dpi * (self.top + self.height / 2) - n_rows / 2) / dpi
+        box = left, left + n_columns / dpi, top + n_rows / dpi, top
+        return self._place(bring_to(picture, n_rows, n_columns), box)
+
+    def show_bar(self, colours: np.ndarray, labels: Sequence[str]) -> None:
+        """A bar of colours (n, 3), the lowest first, at the right of the cell; labels: of its ends and its middle."""
+        left = self.left + 1.02 * self.width
+        right, bottom = left + BAR_WIDTH, self.top + self.height
+        self._place(np.ascontiguousarray(colours[::-1, None]), (left, right, bottom, self.top))
+        self.lines([[(right, y), (right + 0.03, y)] for y in (bottom, bottom - self.height / 2, self.top)])
+        for place, label in enumerate(labels):
+            y = bottom - place * self.height / (len(labels) - 1)
+            self.text(right + 0.06, y, label, SMALL, va="center_baseline", color="#444444")
+
+    def _place(self, picture: np.ndarray, box: tuple[float, float, float, float]) -> "AxesImage":
+        from matplotlib.image import AxesImage
+
+        image = AxesImage(self.sheet, interpolation="nearest", origin="upper", extent=box)
+        image.set_data(picture)
+        return self.sheet.add_image(image)
+
+    def title(self, lines: Sequence[str], width: float | None = None) -> list["Text"]:
+        """The lines that are not empty, each fitted to `width` inches, centred and stacked above the cell."""
+        middle, width = self.left + self.width / 2, width or self.width + GAP / 2
+        return [
+            self.text(middle, self.top - 5 / 72 - LINE * place, fit_text(line, width), ha="center")
+            for place, line in enumerate(reversed([line for line in lines if line]))
+        ]
+
+    def message(self, message: str) -> None:
+        """An empty cell that says why it is empty."""
+        right, bottom = self.left + self.width, self.top + self.height
+        corners = [
+            (self.left, self.top),
+            (right, self.top),
+            (right, bottom),
+            (self.left, bottom),
+            (self.left, self.top),
+        ]
+        self.lines([corners], color="#dddddd")
+        middle = self.left + self.width / 2, self.top + self.height / 2
+        self.text(*middle, message, ha="center", va="center", color=constants.COLOUR_QUIET)
+
+    def text(self, x: float, y: float, text: str, size: float = constants.FONT_SIZE, **style) -> "Text":
+        """One line of text at inches of the sheet, its baseline at y unless the style says else."""
+        style = {"va": "baseline", "family": find_family(text), **style}
+        return self.sheet.text(x, y, text, size=size, parse_math=False, **style)
+
+    def lines(self, lines: Sequence[Sequence[tuple[float, float]]], **style) -> "LineCollection":
+        """Lines through points (x, y) in inches of the sheet, thin and quiet unless the style says else."""
+        from matplotlib.collections import LineCollection
+
+        style = {"color": constants.COLOUR_QUIET, "linewidth": 0.6, "capstyle": "butt", **style}
+        return self.sheet.add_collection(LineCollection(lines, **style), autolim=False)
+
+
+def add_sheet(figure: "Figure") -> "Axes":
+    """Axes over the whole figure, whose units are inches from its top left corner; no ticks."""
+    width, height = figure.get_size_inches()
+    sheet = figure.add_axes((0, 0, 1, 1))
+    sheet.set(xlim=(0, width), ylim=(height, 0))
+    sheet.axis("off")
+    return sheet
+
+
+def bring_to(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture (h, w, 3) at (height, width, 3): averaged if it shrinks; small pixels are seen as squares."""
+    import cv2
+
+    if picture.shape[0] * picture.shape[1] >= height * width:
+        way = cv2.INTER_AREA
+    else:
+        way = cv2.INTER_NEAREST if max(height, width) >= 3 * max(picture.shape[:2]) else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=way)

@@ -1,8 +1,8 @@
 """
-One explained image, and the panels that show it: each function draws one of them into given square axes.
+One explained image, and the panels that show it: each function draws one of them into a given cell.
 
-Panels of one image share its aspect and those of one page their axes: probabilities and fractions of pixels
-run from 0 to 1 everywhere. `figures.figure_grid` lines them up; the single figures use the same functions.
+Panels of one image share its aspect and those of one page their scales: probabilities and fractions of pixels
+run from 0 to 1 everywhere. `pages.figure_grid` lines them up; the single figures use the same functions.
 """
 
 import math
@@ -16,10 +16,12 @@ import numpy as np
 import constants
 import representations
 from plots import drawing
+from plots.drawing import Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PROBABILITY_BAR = 0.07  # inches, thick
 Curve = tuple[float, np.ndarray, np.ndarray]  # (auc, scores, fractions), as `evaluate.insertion` returns it
 
 
@@ -71,56 +73,71 @@ def _wrap(note: str) -> list[str]:
     return textwrap.wrap(note, 28, max_lines=2, placeholder=" …")
 
 
-def draw_photograph(axes: "Axes", row: ExplainedImage) -> None:
+def draw_photograph(cell: Cell, row: ExplainedImage) -> None:
     """The image under its file name, its label and its predicted class."""
-    drawing.show_image(axes, representations.check_image(row.image), row.size)
+    cell.show(representations.check_image(drawing.shrink(row.image, cell.dpi)), row.size)
     label = f"label: {row.label}" if row.label else ""
     predicted = ""
     if row.top_classes:
         class_name, probability = row.top_classes[0]
         room = drawing.TITLE_WIDTH - drawing.measure_text("predicted:  0.00")  # the probability stays whole
         predicted = f"predicted: {drawing.fit_text(class_name, room)} {probability:.2f}"
-    drawing.write_title(axes, [row.name, label, predicted])
+    cell.title([row.name, label, predicted])
 
 
-def draw_density_map(axes: "Axes", row: ExplainedImage) -> None:
+def draw_density_map(cell: Cell, row: ExplainedImage) -> None:
     """Where people looked, in grey, under its agreement with the saliency map."""
     if row.density_map is None:
-        drawing.write_message(axes, "no density map")
+        cell.message("no density map")
         return
-    drawing.show_image(axes, representations.check_map(row.density_map), row.size)
+    density_map = drawing.shrink(row.density_map, cell.dpi)
+    cell.show(representations.represent_heatmap(density_map, "gray", signed=False), row.size)
     metrics = (("PCC", row.pcc), ("SIM", row.sim))
     values = [f"{name} {value:.2f}" for name, value in metrics if value is not None]
-    drawing.write_title(axes, [*_wrap(row.density_note), ", ".join(values)])
+    cell.title([*_wrap(row.density_note), ", ".join(values)])
 
 
-def draw_saliency_map(axes: "Axes", row: ExplainedImage) -> None:
+def draw_saliency_map(cell: Cell, row: ExplainedImage) -> None:
     """The map in grey, on the scale of the heat map, under the explained class and the note."""
     grey = replace(_scale(row), colormap="gray")
-    drawing.show_image(axes, grey.colour(row.saliency_map), row.size)
-    drawing.write_title(axes, [f"explained: {row.target}" if row.target else "", *_wrap(row.note)])
+    cell.show(grey.colour(drawing.shrink(row.saliency_map, cell.dpi)), row.size)
+    cell.title([f"explained: {row.target}" if row.target else "", *_wrap(row.note)])
 
 
-def draw_heatmap(axes: "Axes", row: ExplainedImage) -> None:
+def draw_heatmap(cell: Cell, row: ExplainedImage) -> None:
     """The map in colours, with a bar of its raw values."""
-    scale = _scale(row)
-    drawing.show_image(axes, scale.colour(row.saliency_map), row.size)
+    cell.show(_scale(row).colour(drawing.shrink(row.saliency_map, cell.dpi)), row.size)
     if representations.is_constant(row.saliency_map):
-        drawing.write_title(axes, [f"constant: {np.min(row.saliency_map):.3g}"])
-    else:
-        draw_colour_bar(axes, scale)
+        cell.title([f"constant: {np.min(row.saliency_map):.3g}"])
+    show_scale(cell, row)
+
+
+def show_scale(cell: Cell, row: ExplainedImage) -> None:
+    """The colour bar of the row's map; none for a constant map."""
+    if not representations.is_constant(row.saliency_map):
+        show_colour_bar(cell, _scale(row))
+
+
+def show_colour_bar(cell: Cell, scale: representations.ColourScale) -> None:
+    """A bar at the right of the cell with the values of its ends and its middle."""
+    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), _label_scale(scale))
+
+
+def _label_scale(scale: representations.ColourScale) -> list[str]:
+    """The values of the lower end, the middle and the upper end."""
+    values = scale.low, (scale.low + scale.high) / 2, scale.high
+    # Two digits of the range: a lower end of a millionth of it reads as 0.
+    digits = 2 - math.ceil(math.log10(scale.high - scale.low))
+    return [f"{round(value, digits) + 0.0:.4g}" for value in values]
 
 
 def draw_colour_bar(axes: "Axes", scale: representations.ColourScale) -> None:
-    """A bar at the right of the axes with the values of its ends and its middle."""
+    """A bar at the right of axes with the values of its ends and its middle."""
     bar = axes.inset_axes((1.02, 0, 0.04, 1))
     values = np.linspace(scale.low, scale.high, 256)
     bar.imshow(scale.colour(values)[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
     bar.set(xticks=[], yticks=[0, 0.5, 1])
-    middle = (scale.low + scale.high) / 2
-    # Two digits of the range: a lower end of a millionth of it reads as 0.
-    digits = 2 - math.ceil(math.log10(scale.high - scale.low))
-    bar.set_yticklabels([f"{round(value, digits):.4g}" for value in (scale.low, middle, scale.high)])
+    bar.set_yticklabels(_label_scale(scale))
     bar.yaxis.tick_right()
     bar.tick_params(labelsize=drawing.SMALL, labelcolor="#444444", color=constants.COLOUR_QUIET, width=0.6)
     bar.tick_params(length=2, pad=2)
@@ -128,62 +145,69 @@ def draw_colour_bar(axes: "Axes", scale: representations.ColourScale) -> None:
         spine.set_visible(False)
 
 
-def draw_overlay(axes: "Axes", row: ExplainedImage) -> None:
+def draw_overlay(cell: Cell, row: ExplainedImage) -> None:
     """The heat map over the image."""
     overlay = representations.represent_heatmap_overlaid(
-        row.saliency_map, drawing.shrink(row.image), row.colormap, row.alpha, signed=row.signed
+        row.saliency_map, drawing.shrink(row.image, cell.dpi), row.colormap, row.alpha, signed=row.signed
     )
-    drawing.show_image(axes, overlay, row.size)
+    cell.show(overlay, row.size)
 
 
-def draw_curves(axes: "Axes", row: ExplainedImage) -> None:
+def draw_curves(cell: Cell, row: ExplainedImage) -> None:
     """Probability against the fraction of pixels inserted or deleted, the areas in the legend above."""
     curves = (
         ("insertion", row.insertion, constants.COLOUR_INSERTION, "-"),
         ("deletion", row.deletion, constants.COLOUR_DELETION, (0, (4, 1.2))),  # told apart without colour too
     )
-    if row.insertion is None and row.deletion is None:
-        drawing.write_message(axes, "not measured")
+    curves = [curve for curve in curves if curve[1] is not None]
+    if not curves:
+        cell.message("not measured")
         return
-    drawing.quieten(axes)
-    for name, curve, colour, style in curves:
-        if curve is not None:
-            auc, scores, fractions = curve
-            label = f"{name}, area {auc:.2f}"
-            axes.plot(fractions, scores, color=colour, linestyle=style, linewidth=1.3, label=label)
-    ticks, labels = [0, 0.25, 0.5, 0.75, 1], ["0", "", "", "", "1"]
-    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02))
-    axes.set_xticks(ticks, labels)
-    axes.set_yticks(ticks, labels)
-    # Close to the axes: they stand between the labels of 0 and 1.
-    axes.set_xlabel("fraction of pixels", size=drawing.SMALL, labelpad=-drawing.SMALL)
-    axes.set_ylabel("probability", size=drawing.SMALL, labelpad=-drawing.SMALL / 2)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        fontsize=constants.FONT_SIZE,
-        frameon=False,
-        borderpad=0.1,
-        borderaxespad=0.15,
-        labelspacing=0.2,
-        handlelength=2.2,
-        handletextpad=0.6,
-    )
+    left, right, upper, lower = cell.left, cell.left + cell.width, cell.top, cell.top + cell.height
+    across = [left + share * cell.width for share in (0, 0.25, 0.5, 0.75, 1)]
+    down = [lower - share * cell.height for share in (0, 0.25, 0.5, 0.75, 1)]
+    cell.lines([[(x, upper), (x, lower)] for x in across[1:]], color="#e6e6e6", linewidth=0.5)
+    cell.lines([[(left, y), (right, y)] for y in down[1:]], color="#e6e6e6", linewidth=0.5)
+    tick = 2.5 / 72
+    ticks = [[(x, lower), (x, lower + tick)] for x in across] + [[(left, y), (left - tick, y)] for y in down]
+    cell.lines([[(left, upper), (left, lower)], [(left, lower), (right, lower)], *ticks])
+    for place, (name, (auc, scores, fractions), colour, style) in enumerate(reversed(curves)):
+        style = {"color": colour, "linestyle": style, "linewidth": 1.3}
+        points = left + np.asarray(fractions) * cell.width, lower - np.clip(scores, 0, 1) * cell.height
+        cell.lines([np.transpose(points)], **style, label=name)
+        above = upper - 0.11 - place * drawing.LINE
+        cell.lines([[(left, above), (left + 0.23, above)]], **style)
+        cell.text(left + 0.3, above, f"{name}, area {auc:.2f}", va="center_baseline")
+    quiet = {"size": drawing.SMALL, "color": "#444444"}
+    for x, y, text, style in (
+        (left, lower + 0.14, "0", {"ha": "center"}),
+        (right, lower + 0.14, "1", {"ha": "center"}),
+        ((left + right) / 2, lower + 0.14, "fraction of pixels", {"ha": "center"}),
+        (left - 0.06, lower, "0", {"ha": "right", "va": "center_baseline"}),
+        (left - 0.06, upper, "1", {"ha": "right", "va": "center_baseline"}),
+        (left - 0.06, (upper + lower) / 2, "probability", {"ha": "right", "va": "center", "rotation": 90}),
+    ):
+        cell.text(x, y, text, **quiet, **style)
 
 
-def draw_top_classes(axes: "Axes", row: ExplainedImage) -> None:
+def draw_top_classes(cell: Cell, row: ExplainedImage) -> None:
     """The most probable classes as bars from 0 to 1 under their names; the explained one is dark."""
     if not row.top_classes:
-        drawing.write_message(axes, "no probabilities")
+        cell.message("no probabilities")
         return
-    axes.set(xlim=(0, 1), ylim=(constants.TOP_CLASSES, 0))
-    axes.axis("off")
-    style = {"size": constants.FONT_SIZE, "va": "baseline", "parse_math": False}
-    for place, (class_name, probability) in enumerate(row.top_classes[: constants.TOP_CLASSES]):
-        explained = class_name == row.target
-        axes.barh(place + 0.72, 1, 0.2, color="#eeeeee")
-        axes.barh(place + 0.72, probability, 0.2, color="#222222" if explained else "#9a9a9a")
-        weight = "bold" if explained else "normal"
-        name = drawing.fit_text(class_name, constants.CELL_SIDE - 0.35, weight=weight)
-        axes.text(0, place + 0.52, name, weight=weight, **style)
-        axes.text(1, place + 0.52, f"{probability:.2f}", ha="right", **style)
+    shown = row.top_classes[: constants.TOP_CLASSES]
+    step = cell.height / constants.TOP_CLASSES
+    for place, (class_name, probability) in enumerate(shown):
+        draw_probability(cell, (place + 0.52) * step, class_name, probability, class_name == row.target)
+
+
+def draw_probability(cell: Cell, down: float, class_name: str, probability: float, explained: bool = False) -> None:
+    """A class's name with its probability, baseline `down` inches below the cell's edge, and a bar below; explained:
+    in bold, the bar dark."""
+    weight, colour = ("bold", "#222222") if explained else ("normal", "#9a9a9a")
+    right, baseline = cell.left + cell.width, cell.top + down
+    cell.text(cell.left, baseline, drawing.fit_text(class_name, cell.width - 0.35, weight=weight), weight=weight)
+    cell.text(right, baseline, f"{probability:.2f}", ha="right")
+    y = baseline + PROBABILITY_BAR
+    ends = right, cell.left + min(max(probability, 0), 1) * cell.width
+    cell.lines([[(cell.left, y), (x, y)] for x in ends], color=["#eeeeee", colour], linewidth=72 * PROBABILITY_BAR)

@@ -67,7 +67,8 @@ def figure_curves(report: Report) -> "Figure | None":
         lines = ("insertion", inserted, COLOUR_INSERTION, "-"), ("deletion", deleted, COLOUR_DELETION, "--")
         for name, scores, colour, style in lines:
             mean, std, _ = mean_and_deviation(scores)
-            axes.fill_between(fractions, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
+            band = np.clip((mean - std, mean + std), 0, 1)  # no probability lies beyond
+            axes.fill_between(fractions, *band, color=colour, alpha=0.15, linewidth=0)
             axes.plot(fractions, mean, style, color=colour, linewidth=1.3, label=name)
         axes.set(xlim=(0, 1), ylim=(-0.02, 1.02))
         axes.set_title(_short(row), size=FONT_SIZE, weight="bold", loc="left", parse_math=False)

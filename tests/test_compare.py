@@ -201,6 +201,22 @@ def test_a_board_against_boxes_with_exchanged_axes_is_lost(work, undrawn):
     assert grad_cam["images"] == "1" and float(grad_cam["pointing_game_mean"]) == 0 == float(grad_cam["iou_mean"])
 
 
+def test_limes_masks_are_kept_as_they_are_and_scored_as_the_assignment_calls_it(work, undrawn, capsys):
+    assert run(*CHEAP, "--lime_variant=mask", "--boxes=boxes.csv") == 0
+    mask = map_of("LIME", "blue/2.png")
+    assert set(np.unique(mask)) == {0, 1}
+    rows = [row for row in rows_of("localisation") if row["method"] == "LIME"]
+    wide = mask.repeat(2, axis=1).astype(bool)  # the blue image is twice as wide as high
+    iou = agreement.calculate_iou(wide, square(BLUE).repeat(2, axis=1))
+    assert float({row["image"]: row["iou"] for row in rows}["blue/2.png"]) == pytest.approx(iou, abs=0.03)
+    board = {row["method"]: row for row in rows_of("score_board")}
+    assert float(board["LIME"]["avg_iou"]) == pytest.approx(np.mean([float(row["iou"]) for row in rows]))
+    assert float(board["LIME"]["avg_time"]) == pytest.approx(np.mean([float(row["seconds"]) for row in rows]))
+    assert board["GRADCAM"]["avg_iou"] == board["GRADCAM"]["avg_time"] == ""
+    printed = capsys.readouterr().out
+    assert "LIME's masks: avg_iou 0." in printed and "largest, LIME's masks as they are, with the boxes" in printed
+
+
 def test_images_without_boxes_are_left_out_and_counted(work, undrawn, capsys):
     write_boxes([["red/0.png", 0, 0, 20, 20], ["red/0.png", 50, 10, 70, 40], ["elsewhere.png", 0, 0, 9, 9]])
     assert run(*CHEAP, "--boxes=boxes.csv") == 0

@@ -131,6 +131,14 @@ def test_two_runs_are_compared_from_their_folders(run, capsys):
     said = capsys.readouterr().out
     assert "the second run had another activation_share" in said and "another concepts" not in said
     assert "planted (2)" in said, "two models of one name are told apart"
+    first, *_ = units = rows_of("units_by_model")
+    assert len(units) == 3 and list(first)[2:] == [
+        "planted: concept",
+        "planted: iou",
+        "planted (2): concept",
+        "planted (2): iou",
+    ]
+    assert {row["planted (2): concept"] for row in units} == {"square_red", "square_green", "square_blue"}
 
 
 def test_what_cannot_be_read_is_named_and_the_exit_code_tells(run, capsys):

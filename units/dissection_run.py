@@ -204,7 +204,10 @@ def write_comparison(folder: Path, first: Described, other: Described, min_iou: 
     notes = [
         f"the second run had another {what}: the two are not quite comparable" for what in _differences(first, other)
     ]
-    return "\n".join([align(lines), *notes, str(path)])
+    runs = dict(zip(names, (first.rows, other.rows)))
+    units = write_table(folder / "units_by_model.csv", dissection_tables.tabulate_models(runs))
+    by_layer = dissection_tables.format_rows(dissection_tables.tabulate_models_by_layer(runs, min_iou))
+    return "\n".join([align(lines), "", by_layer, *notes, str(path), str(units)])
 
 
 def _differences(first: Described, other: Described) -> list[str]:

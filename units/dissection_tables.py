@@ -4,6 +4,7 @@
     layers.csv          layer, units, detectors, concepts, mean_iou, best_iou
     detectors.csv       concept, one column per layer: units that detect it
     comparison.csv      concept, detectors of both models, shared or exclusive
+    units_by_model.csv  layer, unit, and of each model the unit's concept and IoU
 
 A unit is a detector of its best concept if their IoU exceeds `min_iou` (Bau et al. 2017, section 2.2: 0.04).
 """
@@ -111,6 +112,40 @@ def compare(rows: Sequence[dict], others: Sequence[dict], min_iou: float) -> lis
         table.append({"concept": concept, "first": first[concept], "second": second[concept], "found_in": found_in})
     order = (SHARED, ONLY_ONE, ONLY_OTHER)
     return sorted(table, key=lambda row: (order.index(row["found_in"]), -row["first"] - row["second"], row["concept"]))
+
+
+def tabulate_models(runs: Mapping[str, Sequence[dict]]) -> list[dict]:
+    """The table unit x layer x model: a row per layer and unit that any model has, its concept and IoU in each model.
+
+    runs: model -> rows of its descriptions. A model without that unit has '' there.
+    """
+    of_model = {name: {(row["layer"], row["unit"]): row for row in rows} for name, rows in runs.items()}
+    places = dict.fromkeys(place for units in of_model.values() for place in units)
+    order = {layer: number for number, layer in enumerate(dict.fromkeys(layer for layer, _ in places))}
+    table = []
+    for layer, unit in sorted(places, key=lambda place: (order[place[0]], place[1])):
+        row = {"layer": layer, "unit": unit}
+        for name, units in of_model.items():
+            found = units.get((layer, unit))
+            row |= {f"{name}: concept": found["concept"] if found else "", f"{name}: iou": _iou(found)}
+        table.append(row)
+    return table
+
+
+def _iou(row: dict | None) -> str:
+    return f"{row['iou']:.6f}" if row else ""
+
+
+def tabulate_models_by_layer(runs: Mapping[str, Sequence[dict]], min_iou: float) -> list[dict]:
+    """A row per layer and model: what `tabulate_layers` says of the layer."""
+    layers = {name: {row["layer"]: row for row in tabulate_layers(rows, min_iou)} for name, rows in runs.items()}
+    found = dict.fromkeys(layer for rows in layers.values() for layer in rows)
+    return [
+        {"layer": layer, "model": name, **{key: value for key, value in rows[layer].items() if key != "layer"}}
+        for layer in found
+        for name, rows in layers.items()
+        if layer in rows
+    ]
 
 
 def find_ceilings(tally: UnitTally, concept_names: Sequence[str], share: float, min_iou: float) -> list[str]:

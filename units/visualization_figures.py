@@ -8,7 +8,7 @@ import numpy as np
 
 import constants
 from data.images import read_image
-from output import files
+from output.figures import write_pages
 from plots import drawing
 from units.visualization import SURE_PROBABILITY, Visualizer
 
@@ -63,8 +63,8 @@ def write_visualization_pages(
     n_columns = n_methods if n_methods > 1 else min(4, len(rows))
     size = max(1, TARGETS_PER_PAGE // n_columns) * n_columns
     shown = (read_visualization(visualizer, row) for row in rows)
-    path, title = visualizer.folder / "feature_visualization.png", f"what excites {model_name}"
-    return files.write_pages(path, shown, size, lambda page: figure_visualizations(page, n_columns, title))
+    path, title = visualizer.folder / "feature_visualization", f"what excites {model_name}"
+    return write_pages(path, shown, size, lambda page: figure_visualizations(page, n_columns, title))
 
 
 def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:

@@ -30,8 +30,8 @@ class Photograph(Sample):
 
     image: np.ndarray | None = field(default=None, compare=False)
 
-    def read(self) -> np.ndarray:
-        """The image, uint8 RGB (H, W, 3)."""
+    def read(self, side: int | None = None) -> np.ndarray:
+        """The image, uint8 RGB (H, W, 3), whole."""
         return self.image
 
 

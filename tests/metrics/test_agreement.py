@@ -153,3 +153,12 @@ def test_maps_of_two_sizes_or_with_nan_are_refused():
 # --- many images -------------------------------------------------------------------------------------------
 def test_images_are_ranked_from_most_to_least_agreement_the_undefined_last():
     assert agreement.rank_images(np.array([0.2, np.nan, 0.9, -0.5, 0.2])).tolist() == [2, 0, 4, 3, 1]
+
+
+def test_a_mask_is_kept_as_it_is_whatever_the_fraction():
+    mask = np.zeros((10, 10), np.float32)
+    mask[2:4, :5] = 1
+    for fraction in (0.01, 0.2, 0.9):
+        np.testing.assert_array_equal(agreement.keep_largest(mask, fraction), mask == 1)
+    assert agreement.keep_largest(2 * mask, 0.2).sum() == 20, "2 is no mask's value"
+    assert agreement.compare_maps([mask, mask[::-1]], 0.2)["iou"][0, 1] == 0

@@ -1,9 +1,15 @@
-"""Files that are written whole or not at all, and pages, whose number follows that of their items."""
+"""Files that are written whole or not at all: figures as pixels and as vectors, pictures at their own size."""
 
+import base64
+import io
+import re
+
+import numpy as np
 import pytest
+from PIL import Image
 
-from output import files
-from output.files import write_pages, write_whole
+from output.files import figure_saver, picture_saver, write_whole
+from plots import drawing
 
 
 def names_in(folder):
@@ -23,27 +29,45 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
     assert names_in(tmp_path) == ["new/file.txt"] and path.read_text() == "old"
 
 
+# --- figures and pictures ------------------------------------------------------------------------------------
 @pytest.fixture
-def pages(tmp_path, monkeypatch):
-    """`pages(items)`: writes them in threes, as text; the paths by their names."""
-    monkeypatch.setattr(files, "figure_saver", lambda text: lambda path: path.write_text(text))
-    path = tmp_path / "pages" / "all[1].png"
-    return lambda items: [page.name for page in write_pages(path, iter(items), 3, lambda page: " ".join(page))]
+def figure():
+    figure = drawing.new_figure(2, 1)
+    drawing.write(figure, 0.2, 0.5, "Edzná, a name", 1.5)
+    return figure
 
 
-def test_items_are_shared_out_on_pages_in_their_order(pages, tmp_path):
-    assert pages("abcdefg") == ["all[1].png", "all[1]_2.png", "all[1]_3.png"]
-    assert [(tmp_path / "pages" / name).read_text() for name in names_in(tmp_path / "pages")] == ["a b c", "d e f", "g"]
+def test_a_figure_is_written_as_its_ending_says(figure, tmp_path):
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
+        path = write_whole(tmp_path / f"figure.{ending}", figure_saver(figure))
+        assert path.read_bytes().startswith(start)
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.size == (240, 120) and picture.mode == "RGB" and round(picture.info["dpi"][0]) == 120
 
 
-def test_pages_that_an_earlier_run_of_more_items_left_are_removed_and_no_other_file(pages, tmp_path):
-    folder = tmp_path / "pages"
-    pages("abcdefghijklm")
-    (folder / "all[1]_3.png").unlink()  # a gap, as one who was stopped while removing leaves
-    others = ["all1_9.png", "all[1]_best.png", "all[1]_7.txt"]
-    for name in others:
-        (folder / name).write_text("theirs")
-    assert pages("abcd") == ["all[1].png", "all[1]_2.png"]
-    assert names_in(folder) == sorted(["all[1].png", "all[1]_2.png", *others])
-    assert pages("") == []
-    assert names_in(folder) == sorted(others)
+def test_the_text_of_a_vector_figure_is_text_and_no_font_is_of_type_3(figure, tmp_path):
+    svg = write_whole(tmp_path / "figure.svg", figure_saver(figure)).read_text(encoding="utf-8")
+    assert "Edzná, a name</text>" in svg
+    pdf = write_whole(tmp_path / "figure.pdf", figure_saver(figure)).read_bytes()
+    assert b"/CIDFontType2" in pdf and b"/Type3" not in pdf
+
+
+def test_the_same_figure_is_the_same_file(figure, tmp_path):
+    for ending in ("png", "pdf", "svg"):
+        first, second = (tmp_path / f"{number}.{ending}" for number in (1, 2))
+        for path in (first, second):
+            figure_saver(figure)(path)
+        assert first.read_bytes() == second.read_bytes(), ending
+
+
+def test_a_picture_keeps_its_size_in_every_format(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    for ending in ("png", "pdf", "svg"):
+        write_whole(tmp_path / f"picture.{ending}", picture_saver(picture))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "picture.png")), picture)
+    assert b"/MediaBox [ 0 0 36 21.6 ]" in (tmp_path / "picture.pdf").read_bytes(), "50 x 30 pixels of 1 / 100 inch"
+    svg = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    assert 'width="36pt" height="21.6pt"' in svg
+    inside = re.search(r'base64,\s*([^"]+)"', svg)[1]
+    embedded = np.asarray(Image.open(io.BytesIO(base64.b64decode(inside))).convert("RGB"))
+    assert np.array_equal(embedded, picture) or np.array_equal(embedded[::-1], picture)

@@ -51,6 +51,22 @@ def test_the_options_of_a_method_are_shown_by_its_name_with_their_defaults(metho
     assert text.count("(default: ") == len(method.options) and "(default: None)" not in text
 
 
+@pytest.mark.parametrize(
+    ("entry", "instead"),
+    [
+        ("labels", "--class_index"),
+        ("batch_size", "--batch_size"),
+        ("random_seed", "--seed"),
+        ("segmentation_fn", "quickshift"),
+        ("model_regressor", "ridge"),
+    ],
+)
+def test_an_entry_of_the_assignments_dictionary_that_is_no_option_is_refused_by_name(entry, instead, capsys):
+    code, lines, _ = ask(capsys, "--explanation_method=LIME", f"--lime_{entry}=None")
+    assert code == 2 and len(lines) == 2
+    assert f"--lime_{entry}: no option here: " in lines[0] and instead in lines[0]
+
+
 def test_help_of_a_method_that_is_none_lists_the_methods(capsys):
     code, lines, _ = ask(capsys, "--help_method=XCAM")
     assert code == 2 and "unknown method 'XCAM'; choose from: GRADCAM, " in lines[0]

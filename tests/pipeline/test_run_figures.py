@@ -8,16 +8,19 @@ from PIL import Image
 from planted import RED, picture
 
 import constants
+import representations
+import utils
 from data.dataset import Sample
 from explainers.registry import METHODS
 from pipeline import run_figures
 from pipeline.records import Record
 from pipeline.results import Results
-from plots import panels
+from pipeline.settings import FigureSettings
 
 MODEL = {"model_name": "planted", "layer": "colours"}
 LAB_3 = {"overlay", "isolines", "isolines_superimposed", "hard_selection", "soft_selection"}
-PANELS = {"saliency_map", "heatmap", "top_classes", "curves", "density_map"}
+CHARTS = {"top_classes", "curves"}
+PANELS = {"saliency_map", "heatmap", "density_map", *CHARTS}
 CURVES = np.array([[0, 0.1, 0.9], [0.5, 0.6, 0.2], [1, 0.9, 0.1]])
 
 
@@ -58,17 +61,19 @@ def rows(monkeypatch):
     """The rows of every page that is drawn, and the pages' titles; drawing itself is left out."""
     drawn = []
 
-    def figure_grid(explained, title):
-        drawn.append((title, explained))
-        return type("Figure", (), {"savefig": lambda self, path, format: path.write_bytes(b"page")})()
-
-    monkeypatch.setattr(run_figures, "figure_grid", figure_grid)
+    monkeypatch.setattr(run_figures, "figure_grid", lambda explained, title, dpi: drawn.append((title, explained)))
+    monkeypatch.setattr("output.figures.save_figure", lambda figure, path: path.write_bytes(b"page"))
     return drawn
 
 
-def draw(results, samples, display_type="grid", style=run_figures.Style(), methods=("GRADCAM",)):  # noqa: B008
+def draw(results, samples, display_type="grid", style=run_figures.Style(), methods=("GRADCAM",), **wanted):  # noqa: B008
     chosen = [METHODS[name] for name in methods]
-    return run_figures.write_run_figures(results, samples, chosen, display_type, style, MODEL)
+    wanted = FigureSettings(**{"n_images": None, **wanted})
+    return run_figures.write_run_figures(results, samples, chosen, display_type, style, MODEL, wanted)
+
+
+def files_in(results):
+    return sorted(path.name for path in (results.folder / "figures").iterdir() if path.suffix != ".json")
 
 
 def test_a_page_is_a_picture(explained):
@@ -89,7 +94,80 @@ def test_pages_of_a_longer_run_do_not_stay(explained, rows):
     results, samples = explained(2 * constants.ROWS_PER_PAGE + 1)
     draw(results, samples)
     draw(results, samples[:2])
-    assert [path.name for path in (results.folder / "figures").iterdir()] == ["GRADCAM_grid.png"]
+    assert files_in(results) == ["GRADCAM_grid.png"]
+
+
+# --- which are drawn -----------------------------------------------------------------------------------------
+def test_of_a_long_run_the_first_images_are_drawn_and_the_best_and_worst_of_all(explained, rows):
+    results, samples = explained(9)
+    for record, pcc in zip(list(results.records.values()), (0.5, 0.1, 0.9, None, 0.2, 0.8, 0.7, 0.3, 0.4)):
+        results.add(replace(record, pcc=pcc))
+    paths = draw(results, samples, n_images=2)
+    assert [path.name for path in paths] == ["GRADCAM_grid.png", "GRADCAM_extremes.png"]
+    assert [row.name for row in rows[0][1]] == ["0.png", "1.png"]
+    assert [row.name for row in rows[1][1]] == [f"{number}.png" for number in (2, 5, 6, 7, 4, 1)]
+    assert rows[1][0] == "GRADCAM, planted, layer colours: the 3 best and the 3 worst of 9 images by PCC"
+
+
+def test_without_gaze_the_extremes_are_those_of_the_first_measure_that_is_there(explained):
+    results, samples = explained(6, insertion_auc=None)
+    known = list(zip(samples, results.records.values()))
+    for (_, record), value in zip(known, (0.6, 0.1, 0.5, 0.2, 0.4, 0.3)):
+        record.deletion_auc = value
+    shown, which = run_figures.choose_extremes(known)
+    assert [sample.stem for sample, _ in shown] == ["1", "3", "5", "4", "2", "0"], "less is better"
+    assert which == "the 3 best and the 3 worst of 6 images by deletion"
+    assert run_figures.choose_extremes(known[:5]) == ([], "")
+
+
+def test_all_draws_all_and_leaves_no_page_of_extremes(explained, rows):
+    results, samples = explained(8)
+    draw(results, samples, n_images=2)
+    draw(results, samples)
+    assert files_in(results) == ["GRADCAM_grid.png", "GRADCAM_grid_2.png"]
+
+
+def test_what_is_not_drawn_is_said():
+    assert (
+        run_figures.describe_wanted(FigureSettings(), 12) == run_figures.describe_wanted(FigureSettings(None), 99) == ""
+    )
+    assert "first 12 of 13 images" in run_figures.describe_wanted(FigureSettings(), 13)
+    assert "no figure" in run_figures.describe_wanted(FigureSettings(0), 1)
+
+
+def test_none_draws_none(explained, rows):
+    assert draw(*explained(2), n_images=0) == [] and not rows
+
+
+def test_nothing_is_drawn_again_unless_what_it_shows_has_changed(explained, rows):
+    results, samples = explained(8)
+    assert draw(results, samples) == draw(results, samples) and len(rows) == 2
+    results.add(replace(results.records["GRADCAM", "7.png"], pcc=0.5))
+    draw(results, samples)
+    assert [row.name for row in rows[-1][1]] == ["6.png", "7.png"] and len(rows) == 3
+    results.add(results.records["GRADCAM", "0.png"], np.ones((8, 8), np.float32))
+    draw(results, samples)
+    assert rows[-1][1][0].name == "0.png" and len(rows) == 4
+    draw(results, samples, style=run_figures.Style("turbo"))
+    assert len(rows) == 6
+
+
+@pytest.mark.parametrize("display_type", ["grid", "singles"])
+def test_every_format_is_written(explained, display_type):
+    results, samples = explained(1)
+    draw(results, samples, display_type, formats=("svg", "pdf"))
+    found = {path.suffix for path in (results.folder / "figures").rglob("*.*")}
+    assert found == {".svg", ".pdf", ".json"}
+
+
+def test_a_photograph_of_many_pixels_is_read_only_as_large_as_it_is_drawn(explained):
+    results, [sample] = explained(1)
+    path = sample.path.with_suffix(".jpg")
+    Image.new("RGB", (4000, 3000), (200, 100, 50)).save(path)
+    row = run_figures.explained_image(
+        results, replace(sample, path=path, density_map_path=None), results.records["GRADCAM", "0.png"], {}, 120
+    )
+    assert row.image.shape == (315, 420, 3) and abs(row.image.astype(int) - (200, 100, 50)).max() <= 3
 
 
 def test_a_page_says_method_model_and_layer_where_the_method_looks_at_one(explained, rows):
@@ -156,8 +234,16 @@ def test_singles_are_one_file_per_picture(explained):
     }
     for path in paths:
         with Image.open(path) as image:
-            own_size = path.stem[2:] in LAB_3 - {"isolines"}
-            assert (image.size == (60, 40)) == own_size or path.stem.endswith("isolines")
+            assert (image.size == (60, 40)) == (path.stem[2:] not in CHARTS), path.name
+
+
+def test_single_pictures_are_the_pictures_of_the_map_at_the_size_of_the_image(explained):
+    results, [sample] = explained(1)
+    draw(results, [sample], "singles")
+    saliency_map = results.read_map(results.records["GRADCAM", "0.png"])
+    scale = representations.colour_scale(saliency_map)
+    shown = np.asarray(Image.open(results.folder / "figures" / "GRADCAM" / "0_heatmap.png"))
+    np.testing.assert_array_equal(shown, scale.colour(utils.resize_map(saliency_map, 40, 60)))
 
 
 @pytest.mark.parametrize(
@@ -177,11 +263,3 @@ def test_images_of_any_shape_can_be_drawn(explained, size, display_type):
     sample = replace(sample, density_map_path=None)
     for path in draw(results, [sample], display_type):
         assert path.stat().st_size > 0
-
-
-def test_every_panel_of_a_single_is_one_of_the_pages(explained):
-    # The headings are names of columns; one that is not there would be told only at the end of a long run.
-    results, [sample] = explained(1)
-    look = {"signed": False}
-    row = run_figures.explained_image(results, sample, results.records["GRADCAM", "0.png"], look)
-    assert isinstance(row, panels.ExplainedImage) and set(run_figures._single_pictures(row)) == LAB_3 | PANELS

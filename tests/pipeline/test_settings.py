@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import main
 from explainers.registry import METHODS
 from pipeline import flags
-from pipeline.settings import read_run_settings
+from pipeline.settings import FigureSettings, read_figure_settings, read_run_settings
 
 
 @pytest.fixture
@@ -54,6 +55,50 @@ def test_a_flag_of_a_method_that_is_not_chosen_is_refused(flag):
         read("--explanation_method=FEM", flag)
 
 
+# --- the lab's protocol ------------------------------------------------------------------------------------------
+def read_main(*argv):
+    import main
+
+    return main.read_settings(main.build_parser().parse_args(argv)).run
+
+
+def test_the_labs_protocol_sets_all_of_its_choices():
+    settings = read_main("--explanation_method=GRADCAM,FEM,RISE,LIME", "--protocol=lab")
+    options = {method.name: chosen for method, chosen in settings.methods.items()}
+    assert options["GRADCAM"] == {"variant": "lab"}
+    assert (
+        options["RISE"] | {"n_masks": 200, "threshold": 0.4, "variant": "lab", "border": "reflect"} == options["RISE"]
+    )
+    assert options["LIME"]["variant"] == "mask"
+    assert (settings.fidelity_protocol, settings.data.limit) == ("lab", 10)
+
+
+def test_single_flags_win_over_the_protocol():
+    flags = ("--rise_n_masks=50", "--gradcam_variant=paper", "--fidelity_protocol=black", "--limit=3")
+    settings = read_main("--explanation_method=GRADCAM,RISE,LIME", "--protocol=lab", "--lime_preset=assignment", *flags)
+    options = {method.name: chosen for method, chosen in settings.methods.items()}
+    assert options["GRADCAM"]["variant"] == "paper"
+    assert (options["RISE"]["n_masks"], options["RISE"]["threshold"]) == (50, 0.4)
+    assert (options["LIME"]["variant"], options["LIME"]["hide_color"]) == ("mask", 0.0)
+    assert (settings.fidelity_protocol, settings.data.limit) == ("black", 3)
+
+
+def test_the_papers_protocol_is_what_is_done_without_it():
+    methods = "--explanation_method=GRADCAM,RISE,LIME"
+    paper, usual = read_main(methods, "--protocol=paper"), read_main(methods)
+    assert paper.methods == usual.methods and paper.data == usual.data
+    assert paper.fidelity_protocol == usual.fidelity_protocol == "rise"
+    assert all(
+        chosen == {option.name: option.default for option in method.options} for method, chosen in usual.methods.items()
+    )
+
+
+def test_the_features_of_the_assignment_are_a_spelling_of_limes():
+    lime = METHODS["LIME"]
+    for flag in ("--lime_num_features=7", "--lime_num_lime_features=7"):
+        assert read("--explanation_method=LIME", flag).methods[lime]["num_lime_features"] == 7
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
         read().seed = 1
@@ -62,3 +107,29 @@ def test_settings_cannot_be_changed():
 def test_a_path_that_is_none_is_told_with_its_flag():
     with pytest.raises(ValueError, match="--test_images_folder_path: there is no file or folder"):
         read("--test_images_folder_path=nowhere")
+
+
+# --- figures -------------------------------------------------------------------------------------------------
+def read_figures(*argv):
+    return read_figure_settings(main.build_parser().parse_args(argv))
+
+
+def test_figures_are_a_number_of_images_all_or_none():
+    assert read_figures() == FigureSettings(12, ("png",), 120)
+    assert read_figures("--figures=5", "--figure_format=pdf, SVG", "--dpi=300") == FigureSettings(
+        5, ("pdf", "svg"), 300
+    )
+    assert [read_figures(f"--figures={word}").n_images for word in ("all", "none")] == [None, 0]
+
+
+@pytest.mark.parametrize("flag", ["--figures=0", "--figures=-3", "--figures=some", "--figure_format=gif", "--dpi=5"])
+def test_what_is_no_number_and_no_format_is_refused(flag, capsys):
+    with pytest.raises(SystemExit):
+        read_figures(flag)
+    assert flag.split("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--dpi=300", "--figure_format=pdf", "--show"])
+def test_a_flag_of_figures_without_figures_is_refused(flag):
+    with pytest.raises(ValueError, match=f"{flag.split('=')[0]} has no effect"):
+        read_figures("--figures=none", flag)

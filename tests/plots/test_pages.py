@@ -38,10 +38,10 @@ def row():
     )
 
 
-def axes_of(figure, heading):
-    """The axes below a heading on a page of one row."""
-    x = next(text for text in figure.texts if text.get_text() == heading).get_position()[0]
-    return next(axes for axes in figure.axes if axes.get_position().x0 < x < axes.get_position().x1)
+def pictures_of(figure):
+    """The pictures on the sheet of a figure, column by column: (left, right, top, bottom) in inches, and its pixels."""
+    boxes = [(image.get_extent(), np.asarray(image.get_array())) for image in figure.axes[0].images]
+    return [((left, right, top, bottom), pixels) for (left, right, bottom, top), pixels in boxes]
 
 
 # --- grid_layout -----------------------------------------------------------------------------------------
@@ -108,9 +108,6 @@ def test_a_page_of_maps_tall_signed_and_constant_is_whole_too(row):
     assert_texts_are_whole_and_apart(figure)
     said = {"no density map", "not measured", "no probabilities", "constant: 0", "SIM 0.50"}
     assert said <= set(words_of(figure))
-    for place, axes in enumerate(figure.axes):  # cells stand column by column, from left to right
-        labels = [label.get_window_extent() for bar in axes.child_axes for label in bar.get_yticklabels()]
-        assert all(label.x1 < figure.axes[place + 3].get_window_extent().x0 for label in labels)
 
 
 def test_a_column_is_left_out_only_if_no_row_can_fill_it(row):
@@ -128,23 +125,29 @@ def test_a_dollar_in_a_name_is_a_dollar_and_no_formula(row):
     assert not any(text.get_parse_math() for text in texts)
 
 
-def test_cells_of_a_page_are_equal_squares_in_lines(row):
-    wide, tall = row, replace(row, image=np.zeros((200, 50, 3), np.uint8))
-    figure = figures.figure_grid([wide, tall])
-    figure.canvas.draw()
-    cells = [axes.get_window_extent() for axes in figure.axes]
-    side = constants.CELL_SIDE * constants.FIGURE_DPI
-    assert all(cell.size == pytest.approx((side, side), abs=0.5) for cell in cells)
-    assert len({round(cell.y0) for cell in cells}) == 2
-    assert len({round(cell.x0) for cell in cells}) == len(cells) / 2
+def test_rows_are_as_high_as_what_they_show(row):
+    wide, tall = (replace(row, image=np.zeros((*size, 3), np.uint8)) for size in ((30, 600), (99, 50)))
+    pictures = {"insertion": None, "deletion": None, "top_classes": ()}
+    heights = [figures.figure_grid([one]).get_size_inches()[1] for one in (wide, tall)]
+    assert heights[1] - heights[0] == pytest.approx(constants.CELL_SIDE - figures.CHART, abs=0.01)
+    heights = [figures.figure_grid([replace(one, **pictures)]).get_size_inches()[1] for one in (wide, tall)]
+    assert heights[1] - heights[0] == pytest.approx(constants.CELL_SIDE - figures.LEAST, abs=0.01), (
+        "no blank above and below"
+    )
 
 
 def test_all_pictures_of_a_row_share_the_aspect_of_the_image(row):
-    figure = figures.figure_grid([row])  # a map of 28 x 28 for an image of 60 x 120
-    figure.canvas.draw()
-    extents = [axes.images[0].get_window_extent() for axes in figure.axes if axes.images]
-    assert len(extents) == 5
-    assert all(extent.width / extent.height == pytest.approx(2) for extent in extents)
+    boxes = [box for box, _ in pictures_of(figures.figure_grid([row]))]  # a map of 28 x 28 for an image of 60 x 120
+    assert len(boxes) == 6, "five pictures and a colour bar"
+    assert sum((x1 - x0) / (y1 - y0) == pytest.approx(2, rel=0.02) for x0, x1, y0, y1 in boxes) == 5
+
+
+def test_pictures_lie_on_whole_pixels_of_the_figure(row):
+    for (x0, x1, y0, y1), pixels in pictures_of(figures.figure_grid([row], dpi=110)):
+        if x1 - x0 > 0.1:  # no colour bar
+            edges = 110 * np.array([x0, x1, y0, y1])
+            np.testing.assert_allclose(edges, np.rint(edges), atol=1e-6)
+            assert pixels.shape[:2] == (round(edges[3] - edges[2]), round(edges[1] - edges[0]))
 
 
 def test_a_peak_at_the_top_right_is_drawn_at_the_top_right(row):
@@ -153,51 +156,67 @@ def test_a_peak_at_the_top_right_is_drawn_at_the_top_right(row):
     figure = figures.figure_grid([replace(row, saliency_map=saliency_map, colormap="gray")])
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(int)
-    for heading in ("saliency map", "heat map"):
-        box = axes_of(figure, heading).images[0].get_window_extent()
-        top = round(figure.bbox.height - box.y1)
-        panel = pixels[top + 2 : top + round(box.height) - 2, round(box.x0) + 2 : round(box.x1) - 2]
+    for (x0, x1, y0, y1), drawn in pictures_of(figure)[2:4]:
+        left, right, top, bottom = (round(figure.dpi * edge) for edge in (x0, x1, y0, y1))
+        panel = pixels[top:bottom, left:right]
+        np.testing.assert_array_equal(panel, drawn[..., 0])
         rows, columns = np.nonzero(panel > 128)
         assert rows.mean() < 0.25 * panel.shape[0]
         assert columns.mean() > 0.75 * panel.shape[1]
 
 
-def test_curves_of_all_rows_run_from_0_to_1_with_their_areas_in_the_legend(row):
-    other = replace(row, insertion=(0.9, np.full(21, 0.9), np.linspace(0, 1, 21)))
-    figure = figures.figure_grid([row, other])
-    axes = [axes for axes in figure.axes if axes.get_legend()]
-    assert [[text.get_text() for text in a.get_legend().get_texts()] for a in axes] == [
-        ["insertion, area 0.75", "deletion, area 0.25"],
-        ["insertion, area 0.90", "deletion, area 0.25"],
-    ]
-    assert axes[0].get_xlim() == axes[1].get_xlim() == (0, 1)
-    assert axes[0].get_ylim() == axes[1].get_ylim()
+def lines_of(figure):
+    """The curves of a figure by their names: points (n, 2) in inches."""
+    return {one.get_label(): one.get_segments()[0] for one in figure.axes[0].collections if one.get_label()[0] != "_"}
+
+
+def test_curves_run_from_0_to_1_with_their_areas_in_the_legend_and_stay_in_their_cell(row):
     _, scores, fractions = row.insertion
-    np.testing.assert_allclose(axes[0].lines[0].get_xydata(), np.transpose([fractions, scores]))
+    figure = figures.figure_grid([replace(row, insertion=(0.75, scores + 0.2, fractions))])
+    assert {"insertion, area 0.75", "deletion, area 0.25"} <= set(words_of(figure))
+    insertion, deletion = lines_of(figure)["insertion"], lines_of(figure)["deletion"]
+    left, top = insertion[:, 0].min(), insertion[:, 1].min()
+    np.testing.assert_allclose(insertion[:, 0] - left, constants.CELL_SIDE * fractions, atol=1e-6)
+    bottom = top + figures.CHART
+    np.testing.assert_allclose(bottom - insertion[:, 1], figures.CHART * np.minimum(scores + 0.2, 1), atol=1e-6)
+    np.testing.assert_allclose(bottom - deletion[:, 1], figures.CHART * row.deletion[1], atol=1e-6)
 
 
 def test_colour_bar_shows_the_raw_values_and_is_symmetric_for_a_signed_map(row):
     def labels(saliency_map):
-        figure = figures.figure_panel(replace(row, saliency_map=saliency_map), "heat map")
-        (bar,) = figure.axes[0].child_axes
-        return [label.get_text() for label in bar.get_yticklabels()]
+        figure = figures.figure_panel(replace(row, saliency_map=saliency_map, target="", note=""), "heat map")
+        return [text.get_text() for text in sorted(texts_of(figure), key=lambda text: -text.get_position()[1])]
 
     assert labels(np.array([[2.0, 6.0]])) == ["2", "4", "6"]
     assert labels(np.array([[-0.5, 3.0]])) == ["-3", "0", "3"]
     assert labels(np.array([[1e-9, 1.0]])) == ["0", "0.5", "1"]
 
 
+def test_the_colour_bar_runs_from_the_lowest_colour_below_to_the_highest_above(row):
+    figure = figures.figure_panel(replace(row, saliency_map=np.array([[2.0, 6.0]]), colormap="gray"), "heat map")
+    _, bar = pictures_of(figure)[1]
+    assert bar[-1, 0].max() == 0 and bar[0, 0].min() == 255
+
+
+def test_every_map_of_a_page_side_by_side_has_its_colour_bar(row):
+    constant = replace(row, saliency_map=np.zeros((28, 28)))
+    figure = figures.figure_side_by_side([[row, row], [row, None], [row, constant]], ["A", "B"])
+    assert sum(x1 - x0 < 0.1 for (x0, x1, _, _), _ in pictures_of(figure)) == 4
+    assert_texts_are_whole_and_apart(figure)
+
+
 def test_bars_are_as_long_as_the_probabilities_and_the_explained_class_is_bold(row):
     row = replace(row, top_classes=[("Colonial", 0.7), ("Modern", 0.2)], target="Modern")
-    axes = figures.figure_panel(row, "most probable classes").axes[0]
-    assert [bar.get_width() for bar in axes.patches][1::2] == [0.7, 0.2]
-    weights = {text.get_text(): text.get_weight() for text in axes.texts}
+    sheet = figures.figure_panel(row, "most probable classes").axes[0]
+    lengths = [[end[0] - start[0] for start, end in one.get_segments()] for one in sheet.collections]
+    np.testing.assert_allclose(lengths, constants.CELL_SIDE * np.array([[1, 0.7], [1, 0.2]]), atol=1e-6)
+    weights = {text.get_text(): text.get_weight() for text in sheet.texts}
     assert (weights["Modern"], weights["Colonial"]) == ("bold", "normal")
 
 
 @pytest.mark.parametrize("heading", ["heat map", "insertion and deletion", "most probable classes"])
 def test_single_figures_are_whole_and_twice_as_fine(row, heading):
-    figure = figures.figure_panel(row, heading, "GRADCAM")
+    figure = figures.figure_panel(row, heading)
     assert figure.dpi == 2 * constants.FIGURE_DPI
     assert_texts_are_whole_and_apart(figure)
 

@@ -73,6 +73,30 @@ def test_two_models_are_compared_by_their_shared_and_exclusive_concepts():
     assert dissection_tables.compare(ROWS, others, 0.9) == []
 
 
+def test_the_table_unit_by_layer_by_model_has_a_row_for_every_unit_of_either():
+    other = [row("conv2", 1, "arch", 0.5), row("conv2", 3, "dome", 0.1), row("new", 0, "slab", 0.2)]
+    table = dissection_tables.tabulate_models({"one": ROWS, "two": other})
+    assert [(each["layer"], each["unit"]) for each in table] == [
+        *((layer, unit) for layer in ("conv1",) for unit in range(3)),
+        *(("conv2", unit) for unit in range(4)),
+        ("conv3", 0),
+        ("new", 0),
+    ]
+    assert list(table[4].values()) == ["conv2", 1, "dome", "0.200000", "arch", "0.500000"]
+    assert list(table[6].values()) == ["conv2", 3, "", "", "dome", "0.100000"]
+    assert list(table[0]) == ["layer", "unit", "one: concept", "one: iou", "two: concept", "two: iou"]
+
+
+def test_models_are_tabulated_layer_by_layer():
+    table = dissection_tables.tabulate_models_by_layer({"one": ROWS, "two": [row("conv2", 0, "dome", 0.5)]}, 0.04)
+    assert [(each["layer"], each["model"], each["units"], each["detectors"]) for each in table] == [
+        ("conv1", "one", 3, 1),
+        ("conv2", "one", 3, 3),
+        ("conv2", "two", 1, 1),
+        ("conv3", "one", 1, 0),
+    ]
+
+
 def test_descriptions_are_read_as_they_were_written(tmp_path):
     dissection_tables.write_descriptions(tmp_path, ROWS)
     assert (tmp_path / "descriptions.csv").read_text().splitlines()[:2] == [
