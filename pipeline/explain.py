@@ -107,7 +107,10 @@ class Runner:
         try:
             pixels = np.stack([image.pixels for image in group])
             explainer = self.open_explainer(method, options, group, pixels)
-            maps, own = explainer.compute_both_maps()
+            if self.results.keeps_small_maps:
+                maps, own = explainer.compute_both_maps()
+            else:
+                maps, own = explainer.compute_saliency_map(), None
             cost = {
                 "seconds": (time.perf_counter() - begin) / len(group),
                 "passes": (self.classifier.counts["passes"] - passes) / len(group),
@@ -127,11 +130,11 @@ class Runner:
 
     def shrink_maps(self, explainer, maps: np.ndarray, own: Sequence[np.ndarray] | None) -> list[SmallMap | None]:
         """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
-        if not self.results.keeps_small_maps:
-            return [None] * len(maps)
+        if own is None:
+            return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
         reading = self.classifier.reading if explainer.uses_layer else None
         lines = None if reading is None or reading.is_whole else (reading.rows, reading.columns)
-        return [map_store.shrink(one, small, lines) for one, small in zip(maps, own or [None] * len(maps))]
+        return [map_store.shrink(one, small, lines) for one, small in zip(maps, own)]
 
     def open_explainer(self, method: Method, options: dict, group: Sequence[PreparedImage], pixels: np.ndarray):
         """The explainer of these images (n, H, W, 3); a row that comes from gaze is given what people looked at."""
