@@ -97,6 +97,12 @@ class LargeFolder(RunFolder):
         curves = self._open_group(self.find_map(record)).read_curves(record.stem)
         return None if curves is None else tuple(curves.T)
 
+    def choose_small(self, record: Record, small: SmallMap | None, curves: np.ndarray | None) -> SmallMap | None:
+        """The map to be written with a record: the one that is there where more metrics have added curves to it."""
+        if small is None and curves is not None and self.has_map(record):
+            return self._open_group(self.find_map(record)).read_small(record.stem)
+        return small
+
     def list_files(self) -> Iterator[str]:
         """The patterns of all files that the runs in the folder wrote, the records last."""
         yield from self._list_common_files()
@@ -160,19 +166,10 @@ class LargeResults(LargeFolder, Results):
         records.table.drop(["status"], lambda table: [text.startswith("failed") for text in table[0].to_pylist()])
         return records
 
-    def find(self, method: str, sample) -> Record | None:
-        """The record of that image if it is the same file still, and its map is there."""
-        record = self.records.get((method, sample.name))
-        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
-            return None
-        return record if self.has_map(record) else None
-
     def add(self, record, saliency_map=None, curves=None, pictures=None, small: SmallMap | None = None) -> None:
         """Keeps a record, its curves and pictures; small: its map (H, W) as it is kept, None: it is there."""
-        self._write_pictures(record, pictures)
-        if small is None and curves is not None and self.has_map(record):  # scored by more metrics
-            small = self._open_group(self.find_map(record)).read_small(record.stem)
-        self._waiting.add(record, small, curves)
+        self.write_pictures(record, pictures)
+        self._waiting.add(record, self.choose_small(record, small, curves), curves)
         if self._waiting.is_due:
             self.flush()
 

@@ -129,6 +129,28 @@ class RunFolder:
             raise ValueError(f"cannot read the curves '{path}' ({error}); --overwrite makes the run anew") from None
         return fractions, insertion, deletion
 
+    def check(self, record: Record | None, sample) -> Record | None:
+        """The record if it is of that image, the same file still, and its map is there; None otherwise."""
+        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
+            return None
+        return record if self.has_map(record) else None
+
+    def write_map(self, record: Record, saliency_map: np.ndarray | None, curves: np.ndarray | None) -> None:
+        """Writes a map (H, W) and curves (n + 1, 3) of a record; None: there is none, or it is there."""
+        if saliency_map is not None:
+            write_whole(self.map_path(record.method, record.stem), lambda path: save_array(path, saliency_map))
+        if curves is not None:
+            header = "fraction,insertion,deletion"
+            write_whole(
+                self.curves_path(record),
+                lambda path: np.savetxt(path, curves, fmt="%.6g", delimiter=",", header=header, comments=""),
+            )
+
+    def write_pictures(self, record: Record, pictures: dict[str, np.ndarray] | None) -> None:
+        """Writes further pictures of an image, by what they show."""
+        for what, picture in (pictures or {}).items():
+            write_whole(self.picture_path(record, what), picture_saver(picture))
+
     def list_files(self) -> Iterator[str]:
         """The patterns of all files that the runs in the folder wrote, the records last."""
         yield from self._list_common_files()
@@ -180,10 +202,7 @@ class Results(RunFolder):
 
     def find(self, method: str, sample) -> Record | None:
         """The record of that image if it is the same file still, and its map is there under the stem it has now."""
-        record = self.records.get((method, sample.name))
-        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
-            return None
-        return record if self.has_map(record) else None
+        return self.check(self.records.get((method, sample.name)), sample)
 
     def accept_gaze(self, fingerprint: str) -> None:
         """Forgets what earlier records say of gaze, and the rows made of it, if that was another: OTHERS and the
@@ -206,17 +225,16 @@ class Results(RunFolder):
 
         small: the map as a large run keeps it.
         """
-        if saliency_map is not None:
-            write_whole(self.map_path(record.method, record.stem), lambda path: save_array(path, saliency_map))
-        if curves is not None:
-            header = "fraction,insertion,deletion"
-            write_whole(
-                self.curves_path(record),
-                lambda path: np.savetxt(path, curves, fmt="%.6g", delimiter=",", header=header, comments=""),
-            )
-        self._write_pictures(record, pictures)
+        self.write_map(record, saliency_map, curves)
+        self.write_pictures(record, pictures)
         self.records[record.method, record.image] = record
         self._append_record(record)  # of two rows of one image the later counts, until they are written anew
+
+    def add_records(self, records: list[Record]) -> None:
+        """Keeps records whose files are written already."""
+        for record in records:
+            self.records[record.method, record.image] = record
+            self._append_record(record)
 
     def write_table(self, name: str, rows: list[dict]) -> Path | None:
         """The path of a csv file of the run, written from rows that have the same keys; without rows, no file."""
@@ -251,10 +269,6 @@ class Results(RunFolder):
         for record in self.records.values():
             record.forget_gaze()
         self.rewrite_records()
-
-    def _write_pictures(self, record: Record, pictures: dict[str, np.ndarray] | None) -> None:
-        for what, picture in (pictures or {}).items():
-            write_whole(self.picture_path(record, what), picture_saver(picture))
 
     def _append_record(self, record: Record) -> None:
         with open_text(self.records_path, "a") as file:

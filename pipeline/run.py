@@ -26,6 +26,7 @@ from network.classifier import Classifier
 from network.device import prepare_device
 from output.progress import printable
 from pipeline import lab_table
+from pipeline.cluster import run_by_workers
 from pipeline.explain import Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import LARGE_RUN, open_results
@@ -44,7 +45,8 @@ PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    methods: each with its options. class_rule: as `explain.choose_class` takes it.
+    methods: each with its options. class_rule: as `explain.choose_class` takes it. model: that the classifier was
+    loaded by, which a run by many processes needs.
     """
 
     classifier: Classifier
@@ -53,6 +55,7 @@ class Run:
     results: Results
     description: dict
     class_rule: str
+    model: ModelSettings | None = None
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -121,7 +124,7 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
-    return Run(classifier, images, methods, results, description, class_rule)
+    return Run(classifier, images, methods, results, description, class_rule, settings.model)
 
 
 def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
@@ -153,9 +156,11 @@ def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, li
         protocol=settings.fidelity_protocol,
         seed=settings.seed,
     )
-    Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed).run(
-        run.samples, run.methods
-    )
+    runner = Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed)
+    if settings.cluster is None:
+        runner.run(run.samples, run.methods)
+    else:
+        run_by_workers(runner, run.samples, run.methods, settings.cluster, vars(run.model))
     run.results.rewrite_records()
     tables = list_tables(run.results.columns())
     for name, rows in tables.items():

@@ -184,11 +184,7 @@ class _Drawn:
         paths = [
             path
             for sample, record in shown
-            for path in (
-                self.results.find_map(record),
-                self.results.curves_path(record),
-                sample.density_map_path,
-            )
+            for path in (self.results.find_map(record), self.results.curves_path(record), sample.density_map_path)
         ]
         states = [(path.stat().st_mtime_ns, path.stat().st_size) if path and path.is_file() else None for path in paths]
         rows = [(sample.checksum, to_row(record)) for sample, record in shown]

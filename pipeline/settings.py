@@ -10,6 +10,7 @@ from pathlib import Path
 
 import constants
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
+from network.worker_pool import ClusterSettings
 
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
     "assignment": {
@@ -112,6 +113,7 @@ class RunSettings:
     methods: each with its options, baselines among them. class_rule: as `explain.choose_class` takes it.
     leaves_out: whether a method that cannot explain the model is left out, rather than refused.
     storage: 'files' or 'columns', the form of a new folder; None: by the number of images.
+    cluster: the processes that explain, None: this one.
     flags: all flags by name, for run.json.
     """
 
@@ -132,6 +134,7 @@ class RunSettings:
     boxes: str | None = None
     figures: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
     storage: str | None = None
+    cluster: ClusterSettings | None = None
 
     @cached_property
     def names(self) -> list[str]:
@@ -195,6 +198,7 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         boxes=getattr(args, "boxes", None),
         figures=read_figure_settings(args),
         storage=args.storage,
+        cluster=read_cluster_settings(args),
     )
 
 
@@ -207,6 +211,17 @@ def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
         if n_images == 0 and value is not None:
             raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
     return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
+
+
+def read_cluster_settings(args: argparse.Namespace) -> ClusterSettings | None:
+    """Of the flags of `flags.add_cluster_flags`; ValueError for one without effect."""
+    given = {name: getattr(args, f"cluster_{name}") for name in ("cores", "gpus", "workers")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.cluster is None:
+        if given:
+            raise ValueError(f"--cluster_{next(iter(given))} has no effect without --cluster")
+        return None
+    return ClusterSettings(args.cluster, **given)
 
 
 def read_methods(args: argparse.Namespace) -> dict[Method, dict]:
