@@ -140,9 +140,9 @@ def run(settings: ActivationSettings) -> int:
             print(printable(str(path)), flush=True)
         top = activation_maps.scan(folder, view, samples, settings.n_top_images)
         failed.update(top.unread.tolist())
-        print(activation_maps.write_top_images(folder, view, samples, top, settings.channels))
+        print(printable(str(activation_maps.write_top_images(folder, view, samples, top, settings.channels))))
         rows += activation_maps.list_top_images(view.layer_name, samples, top)
-    print(write_table(folder / "top_images.csv", rows))
+    print(printable(str(write_table(folder / "top_images.csv", rows))))
     for name, reason in failed.items():
         print(printable(f"{name}: {reason}"))
     return 1 if failed else 0

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import constants
+from output.progress import printable
 from pipeline import flags
 from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
 
@@ -85,8 +86,9 @@ def run(settings: AttentionSettings) -> int:
 
     bags = Bags(settings.patch_size, settings.patch_stride, settings.gated, settings.units)
     model_path = command.train_model(settings.training, bags)
-    paths, measured = attention_report.report_attention(model_path, command.find_folders(settings.training)[1])
-    print(*filter(None, [measured, *paths]), sep="\n")
+    images = command.find_folders(settings.training)[1]
+    paths, measured = attention_report.report_attention(model_path, images, settings.training.reading)
+    print(*(printable(str(line)) for line in [measured, *paths] if line), sep="\n")
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import constants
+from output.progress import printable
 from pipeline import flags
 
 
@@ -29,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = flags.CommandParser("demo.py", "Draw the embedded data set.")
     parser.add_argument(
         "--output_folder_path",
-        type=flags.path,
+        type=flags.output_folder,
         default=constants.DEMO_FOLDER,
         metavar="PATH",
         help="where it is drawn (default: %(default)s)",
@@ -63,7 +64,7 @@ def run(settings: DemoSettings) -> int:
         print(f"\r{done} of {total} images", end="\n" * (done == total), file=sys.stderr, flush=True)
 
     folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=progress)
-    print(f"{folder}: simulated images and simulated gaze, see README.txt")
+    print(f"{printable(str(folder))}: simulated images and simulated gaze, see README.txt")
     return 0
 
 

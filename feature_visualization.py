@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import constants
+from output.progress import printable
 from pipeline import flags
 from pipeline.settings import ModelSettings, read_model_settings
 
@@ -184,9 +185,10 @@ def run(settings: VisualizationSettings) -> int:
     print(f"\n{visualization.format_rows(rows)}\n")
     unsure = [row for row in rows if row["method"] == "CLASS_IMPRESSION" and row["is_sure"] == "no"]
     for row in unsure:
-        print(visualization.describe_doubt(row))
+        print(printable(visualization.describe_doubt(row)))
     n_methods = len(settings.methods or [1])  # of one target, which stand side by side
-    print(*write_visualization_pages(visualizer, rows, n_methods, description["model_name"]), sep="\n")
+    for path in write_visualization_pages(visualizer, rows, n_methods, description["model_name"]):
+        print(printable(str(path)))
     return 1 if unsure else 0
 
 

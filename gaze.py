@@ -103,8 +103,8 @@ def run(settings: GazeSettings) -> int:
         progress.end("density map", sample.name, time.monotonic() - begun)
     print(f"\n{gaze_maps.write_tables(folder, rows)}\n")
     if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:
-        print(write_whole(folder / "gaze_grid.png", figure_saver(figure)))
-    print(folder / "density_maps")
+        print(printable(str(write_whole(folder / "gaze_grid.png", figure_saver(figure)))))
+    print(printable(str(folder / "density_maps")))
     opened.close()
     return 1 if any(row["status"].startswith("failed") for row in rows) else 0
 

@@ -5,6 +5,8 @@
 with A_k the channels of the chosen layer and S the class logit. Selvaraju et al., "Grad-CAM: Visual
 Explanations from Deep Networks via Gradient-based Localization", ICCV 2017, equations 1 and 2.
 The variant `lab` takes the ReLU before the channels are averaged: L = mean_k ReLU(w_k A_k).
+Where the sum is zero by the network's own making - the gradients of scores in front of a softmax add up to nothing over
+positions - what is left of it is rounding: it is refused.
 Each step also takes what the lab gives it (docs/lab.md): what is left out is worked out anew from the explainer's own
 images, so that no step needs another to have been called before.
 
@@ -20,6 +22,8 @@ from explainers.base import Explainer
 from network.feature_model import FeatureModel
 
 LAYER, LAYERS = "(h, w, K)", "(n, h, w, K)"  # a map of features, gradients or weighted features, or several
+
+CANCELS = 1e-3  # of what products of random signs would add up to: a smaller sum is none
 
 
 class GradCAM(Explainer):
@@ -109,12 +113,27 @@ class GradCAM(Explainer):
         weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
         return weighted[0] if len(weighted) == 1 else weighted
 
+    def check_sum(self, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """The sums (n, h, w) of products, whose squares add up to `squares`; ValueError if those of an image cancel."""
+        least = max(CANCELS, 4 * self.classifier.rounding) * np.sqrt(squares.max(axis=(1, 2)))
+        largest = np.abs(total).max(axis=(1, 2))
+        if (largest < least).any():
+            raise ValueError(
+                f"the weighted features of {self.classifier.layer_name!r} add up to nothing, what is left is rounding: "
+                "behind it a normalisation takes no notice of their scale, or a softmax of a shift; choose another "
+                "layer by --layer_name, or a method that weighs otherwise, as LAYERCAM"
+            )
+        return total
+
     def combine_maps(self, features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) of features and gradients (n, h, w, K): what the methods that grew from this one change."""
         weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
+        n_positions = gradients.shape[1] * gradients.shape[2]
+        squares = np.einsum("nhwk,nk->nhw", features**2, (gradients**2).sum(axis=(1, 2))) / n_positions**2
+        total = self.check_sum(weighted.sum(axis=-1), squares)
         if self.variant == "lab":
             return self.apply_dimension_average_pooling(self.apply_relu(weighted))
-        return self.apply_relu(weighted.sum(axis=-1))
+        return self.apply_relu(total)
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""

@@ -27,6 +27,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from output.progress import printable
 from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
 
@@ -103,7 +104,7 @@ def run(settings: HierarchySettings) -> int:
     runs.print_table({"objects": truth.note})
     failed = []
     for level in opened:
-        print(f"\n{level.describe()}", flush=True)
+        print(f"\n{printable(level.describe())}", flush=True)
         failed += runs.examine(level.run, settings.run)[0]
     measured = levels_tables.measure(opened, truth, settings.fraction)
     folder = settings.run.output_folder

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import constants
 from output.progress import printable
-from pipeline.flags import CommandParser, path, run_command
+from pipeline.flags import CommandParser, output_folder, path, run_command
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser("report.py", "Turn runs of main.py into a report.")
     parser.add_argument("results", nargs="+", type=path, help="output folders of main.py")
     parser.add_argument(
-        "--output_folder_path", type=path, help="where the report is written (default: the first of them)"
+        "--output_folder_path", type=output_folder, help="where the report is written (default: the first of them)"
     )
     parser.add_argument("--title", default=constants.TITLE, help="of the report (default: %(default)s)")
     return parser

@@ -67,32 +67,11 @@ def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(saliency_map, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def lay_out_map(
-    saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray, height: int, width: int, outside: float = 0.0
-) -> np.ndarray:
-    """The map (h, w) of cells in these rows (h,) and columns (w,), shares 0-1 of an image, laid on it: float32
-    (height, width), bilinear; `outside` where there is no cell."""
-    (along_y, above), (along_x, left) = _weigh(rows, height), _weigh(columns, width)
-    laid = along_y @ np.asarray(saliency_map, dtype=np.float64) @ along_x.T
-    return np.where(above[:, None] & left, laid, outside).astype(np.float32)
-
-
-def find_edges(line: np.ndarray) -> tuple[float, float]:
-    """Where the first of equal cells with these centres (n,) begins, and where the last ends."""
-    half = (line[1] - line[0]) / 2 if len(line) > 1 else min(line[0], 1 - line[0])
-    return float(line[0] - half), float(line[-1] + half)
-
-
-def _weigh(line: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (size, n) of n cells for the pixels along an axis, and which pixels lie on a cell, bool (size,)."""
-    low, high = find_edges(line)
-    pixels = (np.arange(size) + 0.5) / size
-    place = ((pixels - low) / (high - low) * len(line) - 0.5).clip(0, len(line) - 1)
-    lower = np.floor(place).astype(int)
-    weights = np.zeros((size, len(line)))
-    np.add.at(weights, (np.arange(size), lower), 1 - (place - lower))
-    np.add.at(weights, (np.arange(size), np.minimum(lower + 1, len(line) - 1)), place - lower)
-    return weights, (pixels > low) & (pixels < high)
+def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray, outside: float = 0.0) -> np.ndarray:
+    """The map (h, w) of cells whose weights for the pixels of an image are rows (H, h) and columns (W, w): float32
+    (H, W); `outside` where no cell has any."""
+    laid = rows @ np.asarray(saliency_map, dtype=np.float64) @ columns.T
+    return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
 
 
 def silence_tensorflow() -> None:

@@ -113,7 +113,9 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
     metrics, board = (*localisation.METRICS, "seconds"), []
     for name in compared.run.names:
         scores = {metric: [row[metric] for row in rows if row["method"] == name] for metric in metrics}
-        board.append({"method": name, **summarise_scores(scores)})
+        row = {"method": name, **summarise_scores(scores)}
+        row.pop("seconds_std")  # images that are explained at once share their time
+        board.append(row)
     if shows_lime_masks(compared):
         for row in board:  # as the LIME assignment calls them
             is_lime = row["method"] == "LIME"

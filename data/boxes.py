@@ -78,9 +78,10 @@ def match_boxes(boxes: Mapping[str, Sequence[Box]], samples: Sequence[Sample]) -
         matched[sample.name] = boxes[sample.name]
     if not matched:
         raise ValueError(f"boxes: none of the {len(with_boxes)} images that have boxes can be read")
-    others = len(boxes) - len(with_boxes)
-    note = f"of {len(matched)} images; {len(samples) - len(matched)} have none and are left out"
-    note += f"; {others} files with boxes are not among the images" if others else ""
+    n, without, others = len(matched), len(samples) - len(matched), len(boxes) - len(with_boxes)
+    note = f"of {n} image{'s' * (n > 1)}"
+    note += f"; without any, left out: {without}" if without else ""
+    note += f"; named, but not among the images: {others}" if others else ""
     return matched, note
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from data import eyelink, gaze_data_sets, gaze_exports
 from data.csv_tables import read_lines, read_number, show
-from data.fixations import FRACTION, PIXELS, UNITS, Fixations, gather_fixations
+from data.fixations import CENTRED, FRACTION, PIXELS, UNITS, Fixations, gather_fixations
 
 SCAN_PATH = re.compile(r"(.+)_ScanPath_N_(\d+)_P_(\d+)", re.IGNORECASE)
 GAZE_FIX = re.compile(r"(.+)_GazeFix_N_(\d+)", re.IGNORECASE)
@@ -54,7 +54,7 @@ def read_fixations(path: str | Path, unit: str | None = None) -> dict[str, Fixat
 
 def _check_unit(path: Path, fixations: dict[str, Fixations], unit: str | None) -> dict[str, Fixations]:
     """The fixations, once their numbers are seen to be of their unit; ValueError names the flag."""
-    for kind in (PIXELS, FRACTION):
+    for kind in (PIXELS, FRACTION, CENTRED):
         found = [of_image.points for of_image in fixations.values() if of_image.unit == kind and len(of_image)]
         points = np.concatenate([np.empty((0, 2)), *found])
         small = np.abs(points - 0.5) <= LARGEST_FRACTION - 0.5
@@ -62,6 +62,11 @@ def _check_unit(path: Path, fixations: dict[str, Fixations], unit: str | None) -
             raise ValueError(
                 f"fixations: all coordinates of '{path}' lie about 0-1, and pixels of the image were wanted: "
                 "--fixations_unit=fraction takes them as fractions of its sides, --fixations_unit=pixels as pixels"
+            )
+        if kind == CENTRED and len(points) and small.all():
+            raise ValueError(
+                f"fixations: all coordinates of '{path}' lie about 0-1: PsychoPy's units height or norm, and pix were "
+                "wanted"
             )
         if kind == FRACTION and not small.all():
             wrong = points[~small.all(axis=1)][0]

@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from data.fixations import Fixations, gather_fixations
+from data.mat_files import read_mat
 
+MOST_FIXATIONS = 10**6  # of one image: 24 people for five seconds leave some 500
 SAMPLES_PER_SECOND = 240
 WINDOW = 4  # samples of a mean speed
 LEAST_ACCELERATION = 204  # pixels/s: 6 degrees/s on MIT1003's screen of 34 pixels a degree
@@ -44,13 +46,17 @@ def read_mat_files(paths: Sequence[Path], root: Path) -> dict[str, Fixations]:
         samples = next((value for value in content.values() if isinstance(value, dict) and "DATA" in value), None)
         try:
             if "fixLocs" in content:
-                rows, columns = np.nonzero(np.atleast_2d(content["fixLocs"]))
+                rows, columns = np.nonzero(content["fixLocs"])
+                if len(rows) > MOST_FIXATIONS:
+                    raise ValueError("every pixel is fixated")
                 found[image] = gather_fixations(
                     (("", x, y, np.nan) for y, x in zip(rows, columns)), timed=False, known=False
                 )
             elif samples is not None:
                 name = Path(str(samples.get("imgName", path.name))).stem
-                of_mit.setdefault(name, {})[path.parent.name] = _find_mit_fixations(samples["DATA"]["eyeData"])
+                of_mit.setdefault(name, {})[path.parent.name] = _find_mit_fixations(
+                    _list(samples["DATA"])[0]["eyeData"]
+                )
             elif "gaze" in content:
                 found[image] = _gather_salicon([one["fixations"] for one in _list(content["gaze"])])
             else:
@@ -68,20 +74,19 @@ def read_mat_files(paths: Sequence[Path], root: Path) -> dict[str, Fixations]:
 
 def _load_mat(path: Path) -> dict:
     """The variables of a .mat file; ValueError if it cannot be read."""
-    from scipy.io import loadmat
-
     try:
-        content = loadmat(path, simplify_cells=True)
-    except NotImplementedError:
-        raise ValueError(f"fixations: '{path}' is of Matlab 7.3; save it again by save(..., '-v7')") from None
-    except Exception as error:  # scipy raises whatever it stumbles on in a damaged file
-        raise ValueError(f"fixations: cannot read '{path}' as a .mat file ({error})") from None
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+        return read_mat(path)
+    except OSError as error:
+        raise ValueError(f"fixations: cannot read '{path}' ({error.strerror})") from None
+    except (ValueError, MemoryError) as error:
+        raise ValueError(f"fixations: cannot read '{path}' as a .mat file: {error}") from None
 
 
 def _list(value: object) -> list:
-    """A Matlab cell or struct array as a list: one of a single element is read as that element."""
-    return [value] if isinstance(value, dict) else list(value)
+    """A Matlab cell or struct array as a list: a single struct is read as itself."""
+    if not isinstance(value, (dict, list)):
+        raise ValueError("a cell or struct array was wanted")
+    return [value] if isinstance(value, dict) else value
 
 
 def _read_osie(images: object) -> dict[str, Fixations]:
@@ -89,7 +94,7 @@ def _read_osie(images: object) -> dict[str, Fixations]:
     for image in _list(images):
         rows = []
         for number, seen in enumerate(_list(image["subjects"])):
-            columns = (np.atleast_1d(seen[name]) for name in ("fix_x", "fix_y", "fix_duration"))
+            columns = (np.ravel(seen[name]) for name in ("fix_x", "fix_y", "fix_duration"))
             rows += [(str(number), *row) for row in zip(*columns, strict=True)]
         observers = map(str, range(len(_list(image["subjects"]))))
         found[image["img"]] = gather_fixations(rows, observers=observers)

@@ -9,9 +9,13 @@
                             y up; the image is the surface in the name of the file, its folder the observer
     Pupil Cloud             a row per fixation on the reference image, called reference_image: recording id, fixation
                             x [px] and y [px] in its pixels
+    PsychoPy, ioHub         a row per fixation, of saveEventReport(eventType='FixationEndEvent') with the columns of the
+                            trials: participant, a variable called image or the like, average_gaze_x and _y in pixels
+                            from the middle of the screen, y up, and duration in seconds
 
 Letter case, blanks and brackets in the name of a column do not count. Pixels of a screen are refused unless `unit` says
-that they are the image's: where the image stood on the screen, and how large, no column tells.
+that they are the image's: where the image stood on the screen, and how large, no column tells. Of PsychoPy it then
+stood in the middle, at its own size.
 """
 
 from collections.abc import Sequence
@@ -21,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from data.csv_tables import Table, read_path, read_table, show
-from data.fixations import FRACTION, PIXELS, SCREEN, Fixations, gather_fixations
+from data.fixations import CENTRED, FRACTION, PIXELS, SCREEN, Fixations, gather_fixations
 
 MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none")
 SURFACE = "fixations_on_surface_"
@@ -34,7 +38,7 @@ class Export:
 
     places: (x, y, unit), the first that is there and of the unit that is wanted. index: what tells the fixation of a
     row from others. kept: a column, and the value of the rows that count. y_up: whether y counts from the bottom.
-    loose: whether rows without an image are no fault, but passed over.
+    ms: of a unit of duration. loose: whether rows without an image are no fault, but passed over.
     """
 
     program: str
@@ -45,6 +49,7 @@ class Export:
     index: Sequence[str] = ()
     kept: tuple[Sequence[str], str] = field(default=((), ""))
     y_up: bool = False
+    ms: float = 1.0
     loose: bool = True
 
 
@@ -96,6 +101,15 @@ EXPORTS = (
         observer=("recording id",),
         duration=("duration [ms]",),
         kept=(("fixation detected in reference image",), "true"),
+    ),
+    Export(
+        "PsychoPy",
+        [(("average_gaze_x",), ("average_gaze_y",), CENTRED)],
+        image=IMAGE_NAMES,
+        observer=("participant", "participant_id", "subject", "session_code"),
+        duration=("duration",),
+        y_up=True,
+        ms=1000.0,
     ),
 )
 
@@ -157,13 +171,14 @@ def _choose_place(table: Table, export: Export, unit: str | None) -> tuple[int, 
     there = [(_find(table, export, x), _find(table, export, y), kind) for x, y, kind in export.places]
     there = [place for place in there if None not in place[:2]]
     x, y, kind = next((place for place in there if place[2] == unit), there[0])
-    if kind == SCREEN and unit is None:
+    if kind in (SCREEN, CENTRED) and unit is None or (kind == CENTRED and unit == FRACTION):
+        where = "in the middle" if kind == CENTRED else "from the upper left corner"
         raise ValueError(
             f"fixations: '{table.path}' has {table.head[x]} and {table.head[y]}, pixels of the screen: "
-            "--fixations_unit=pixels says that they are the image's, shown at its own size from the upper left corner"
+            f"--fixations_unit=pixels says that they are the image's, shown at its own size {where}"
             + ("; or export Fixation point X and Y (MCSnorm)" if export.program == "Tobii" else "")
         )
-    return x, y, unit or kind
+    return x, y, CENTRED if kind == CENTRED else unit or kind
 
 
 def _read_rows(
@@ -201,7 +216,9 @@ def _read_rows(
         except ValueError:
             raise table.refuse(line, f"should hold numbers; got {show(numbers)}") from None
         key = (who, row["index"]) if row.get("index") else (who, line)
-        found.setdefault(read_path(name), {}).setdefault(key, []).append((x, 1 - y if export.y_up else y, duration))
+        if export.y_up:
+            y = -y if unit == CENTRED else 1 - y
+        found.setdefault(read_path(name), {}).setdefault(key, []).append((x, y, export.ms * duration))
     if not n_rows:
         raise ValueError(f"fixations: '{table.path}' has no row under its head")
     if not found:

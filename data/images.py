@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import constants
+from output import memory
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +28,7 @@ MAX_DENSITY_MAP_SPREAD = 16  # of 255, between the channels of one pixel; JPEG n
 
 EXIF_ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "HEIF")  # Pillow's names
+BYTES_PER_PIXEL = 16  # while an image is decoded, turned and brought to RGB
 HEIC_SUFFIXES = (".heic", ".heif")
 DEEP_TOPS = (255, 1023, 4095)  # the largest values of 8, 10 and 12 bits
 
@@ -76,6 +78,7 @@ def _open(path: Path, max_pixels: int) -> Iterator["Image.Image"]:
             width, height = image.size
             if width * height > max_pixels:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")
+            memory.check_room(BYTES_PER_PIXEL * width * height, f"its {width} x {height} pixels", "make it smaller")
             yield image
     except Image.DecompressionBombError as error:
         raise ValueError(

@@ -13,7 +13,9 @@ import numpy as np
 import utils
 from data import dataset, taxonomy_files
 from data.dataset import Sample
+from data.images import UPRIGHT, Reading
 from data.taxonomy import Taxonomy
+from output import memory
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,18 @@ class LabelledImages:
         return len(self.names)
 
 
-def list_labelled(folder: str | Path, label_level: str, taxonomy: Taxonomy | None = None) -> list[Sample]:
+def list_labelled(
+    folder: str | Path, label_level: str, taxonomy: Taxonomy | None = None, reading: Reading = UPRIGHT
+) -> list[Sample]:
     """The samples of a folder, by their labels on that level of the taxonomy, or of MexCulture142's names.
 
-    ValueError if one has no label, or a class folder holds no image.
+    reading: how they are read. ValueError if one has no label, or a class folder holds no image.
     """
     if taxonomy is None:
-        samples = dataset.load_dataset(folder, label_level=label_level)
+        samples = dataset.load_dataset(folder, label_level=label_level, reading=reading)
         wanted = "class folders, or names <style>_<monument>_<state>_N_<view>.png,"
     else:
-        samples = taxonomy_files.list_labelled(folder, taxonomy, label_level)
+        samples = taxonomy_files.list_labelled(folder, taxonomy, label_level, reading=reading)
         wanted = f"class folders called as one leaf of {taxonomy.source}"
     unlabelled = [sample.name for sample in samples if sample.label is None]
     if unlabelled:
@@ -82,10 +86,10 @@ def read_labelled(
     rows: of several classes an image, the labels (C,) of each name; None: the samples' own labels. Only the classes
     that the samples are of are asked for: validation may lack some.
     """
-    images, kept, left_out = [], [], []
+    images, kept, left_out = _reserve(len(samples), height, width), [], []
     for sample in samples:
         try:
-            images.append(utils.resize_image(sample.read(), height, width))
+            images[len(kept)] = utils.resize_image(sample.read(), height, width)
             kept.append(sample)
         except ValueError as error:
             left_out.append(str(error))
@@ -95,7 +99,14 @@ def read_labelled(
         labels = _class_index(samples, kept, class_names, left_out)
     else:
         labels = np.stack([rows[sample.name] for sample in kept])
-    return LabelledImages([sample.name for sample in kept], np.stack(images), labels, list(class_names), left_out)
+    return LabelledImages([sample.name for sample in kept], images[: len(kept)], labels, list(class_names), left_out)
+
+
+def _reserve(n: int, height: int, width: int) -> np.ndarray:
+    """Room for n images, so that they are in memory once; ValueError where there is not enough of it."""
+    images = f"{n} images of {height} x {width} pixels"
+    memory.check_room(n * height * width * 3, images, "fewer images, or a network with a smaller input, need less")
+    return np.empty((n, height, width, 3), np.uint8)
 
 
 def _class_index(

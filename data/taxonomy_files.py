@@ -53,10 +53,13 @@ def list_samples(folder: str | Path, taxonomy: Taxonomy, **options) -> list[Samp
     return dataset.load_dataset(folder, labels=labels, **options)
 
 
-def list_labelled(folder: str | Path, taxonomy: Taxonomy, level: str) -> list[Sample]:
-    """The samples of a folder with their labels on that level; None for a label that is no leaf, or several."""
+def list_labelled(folder: str | Path, taxonomy: Taxonomy, level: str, **options) -> list[Sample]:
+    """The samples of a folder with their labels on that level; None for a label that is no leaf, or several.
+
+    options: of `dataset.load_dataset`.
+    """
     position = taxonomy.position(level)
-    samples = list_samples(folder, taxonomy, class_names=taxonomy.class_names)
+    samples = list_samples(folder, taxonomy, class_names=taxonomy.class_names, **options)
     return [
         replace(sample, label=None if sample.class_index is None else taxonomy.label(sample.class_index, position))
         for sample in samples

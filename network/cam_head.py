@@ -1,7 +1,9 @@
-"""The weights that CAM sees a feature map through: those of the one linear layer behind the mean over positions.
+"""The weights that CAM sees a feature map through: those of what is linear behind the mean over positions.
 
-Taken are Dense, a 1 x 1 convolution on the pooled vector (MobileNet) or before the mean, which is the same, and no such
-layer at all where the map holds one channel per class (SqueezeNet).
+Taken are Dense, a 1 x 1 convolution on the pooled vector (MobileNet) or before the mean, which is the same, several of
+them in a row, whose weights multiply, a batch norm, and no such layer at all where the map holds one channel per class
+(SqueezeNet). Behind a function that is not linear no class has weights: MobileNetV3's hard swish stands between its two
+convolutions on the pooled vector, what a channel adds to a logit depends on all others, and there is no CAM of it.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     """
     behind = list(steps[steps.index(layer) + 1 :])
     found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
-    weights, is_mean, n_linear, ended, at = np.eye(reading.shape[2], dtype=np.float32), False, 0, False, layer
+    weights, is_mean, ended, at, between = np.eye(reading.shape[2], dtype=np.float32), False, False, layer, ""
     while True:
         following = [
             step  # dropout hands on the very tensor that it is given
@@ -42,19 +44,26 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
         if len(following) != 1 or reading.has_others:
             break
         at = following[0]
-        behind, kernel, function = behind[behind.index(at) + 1 :], _kernel_of_one_position(at.layer), _end(at.layer)
+        behind, kernel, function = behind[behind.index(at) + 1 :], _kernel_of_one_position(at), _end(at.layer)
         if _averages(at, reading) and not is_mean and not ended:
             is_mean = True
-        elif _fits(kernel, weights) and n_linear == 0 and function is not None and not ended:
-            weights, n_linear, ended = weights @ kernel, 1, function in SCORES
+        elif _fits(kernel, weights) and function is not None and not ended:
+            weights, ended = weights @ kernel, function in SCORES
         elif kernel is None and function in SCORES and not ended:
             ended = True
         elif not _passes_on(at):
+            if is_mean and kernel is not None:
+                between = (
+                    f". {at.name!r} behind the mean applies {_function(at.layer)}, which is not linear: what a channel "
+                    "adds to a logit depends on the others, it has no weight of its own; GRADCAM takes its gradient"
+                )
             is_mean = False
             break
     ends_well = not ended or score.output == OPERATION
     if not is_mean or following or reading.has_others or not ends_well or score.hides_logits:
-        raise ValueError(f"a mean over positions and one dense layer are wanted behind {layer.path!r}; found: {found}")
+        raise ValueError(
+            f"a mean over positions and linear layers alone are wanted behind {layer.path!r}; found: {found}{between}"
+        )
     return weights
 
 
@@ -74,10 +83,16 @@ def _averages(step: Step, reading: Reading) -> bool:
     return axes == set(range(1, rank)) - {channels}
 
 
-def _kernel_of_one_position(layer) -> np.ndarray | None:
-    """The matrix (K, units) of a Dense layer or a 1 x 1 convolution; None for another layer."""
+def _kernel_of_one_position(step: Step) -> np.ndarray | None:
+    """The matrix (K, units) of a Dense layer, a 1 x 1 convolution or a batch norm; None for another layer."""
+    layer = step.layer
     if isinstance(layer, keras.layers.Dense):
         return used_kernel(layer)
+    if isinstance(layer, keras.layers.BatchNormalization):
+        of_channels = layer.axis in (-1, step.output.shape.rank - 1, [-1], [step.output.shape.rank - 1])
+        scale = np.sqrt(np.asarray(layer.moving_variance, dtype=np.float32) + layer.epsilon)
+        gamma = np.asarray(layer.gamma, dtype=np.float32) if layer.scale else 1.0
+        return np.diag(gamma / scale) if of_channels else None
     is_convolution = type(layer) is keras.layers.Conv2D and layer.groups == 1
     if not is_convolution or set(layer.kernel_size) | set(layer.strides) != {1}:
         return None
@@ -88,13 +103,17 @@ def _fits(kernel: np.ndarray | None, weights: np.ndarray) -> bool:
     return kernel is not None and len(kernel) == weights.shape[1]
 
 
+def _function(layer) -> str:
+    """The name of what the layer applies last; 'linear' of a batch norm."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "linear"
+    function = getattr(layer, "activation", None)
+    return type(layer).__name__ if function is None else getattr(function, "__name__", type(function).__name__)
+
+
 def _end(layer) -> str | None:
     """'linear' or the score that the layer applies; None if it applies anything else, or nothing of the kind."""
-    if getattr(layer, "activation", None) is not None:
-        name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
-    else:
-        name = type(layer).__name__
-    name = name.lower().removesuffix("_v2").replace("_", "")
+    name = _function(layer).lower().removesuffix("_v2").replace("_", "")
     return name if name in (*SCORES, "linear") else None
 
 

@@ -18,6 +18,7 @@ import itertools
 from collections.abc import Callable
 
 import keras
+import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
@@ -127,7 +128,7 @@ class Classifier:
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
         layers, self._layer_given = [self._choose_layer()], bool(layer_name)
         if layer_name:
-            layers = [self._layers.find(name.strip()) for name in layer_name.split(",")]
+            layers = self._find_given([name.strip() for name in layer_name.split(",")])
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.by_layer = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
@@ -179,14 +180,35 @@ class Classifier:
         return self
 
     def _choose_layer(self) -> layer_graph.Step | None:
-        layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
-        while layer is None and self._open_layers():
-            layer, self._no_layer = self._layers.choose(self._uses_map, self._place)
-        return layer
+        layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
+        while layer is None and self._open_layers(self._steps):
+            layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
+        if layer is None or not self._read(layer).has_others:
+            return layer
+        nearer = self._layers.nearer_to_class_token(layer, self._used_maps)
+        before = self._opened, self._steps, self._layers
+        if nearer is None and self._open_layers(self._steps[self._steps.index(layer) + 1 :]):
+            # the last block is a layer of the user's: look inside
+            nearer = self._layers.nearer_to_class_token(self._layers.find(layer.path), self._used_maps)
+            if nearer is None:
+                self._opened, self._steps, self._layers = before
+        return nearer or layer
 
-    def _open_layers(self) -> bool:
-        """Enters layers that hold layers, one level deeper than before; whether there are any."""
-        closed = [step for step in self._steps if not self._layers.is_measured(step)]
+    def _find_given(self, names: list[str]) -> list[layer_graph.Step]:
+        """The steps of these names or paths; layers and models of the user's are entered where one is inside."""
+        before = self._opened, self._steps, self._layers
+        try:
+            return [self._layers.find(name) for name in names]
+        except ValueError:
+            while self._open_layers(self._steps):
+                with contextlib.suppress(ValueError):
+                    return [self._layers.find(name) for name in names]
+            self._opened, self._steps, self._layers = before
+            raise
+
+    def _open_layers(self, steps: list[layer_graph.Step]) -> bool:
+        """Enters those of the steps' layers that hold layers, one level deeper than before; whether there are any."""
+        closed = [step for step in steps if not self._layers.is_measured(step)]
         opened = layer_graph.layers_to_open(closed, self._opened)
         if len(opened) == len(self._opened):
             return False
@@ -222,18 +244,36 @@ class Classifier:
         shape = tuple(layer.output.shape[1:])
         return self._place(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
 
-    def _uses_map(self, layer: layer_graph.Step) -> bool:
-        """Whether the logits change with the map of that layer, asked with one image of noise."""
+    def _used_maps(self, steps: list, but_for: layer_graph.Step | None = None) -> list[layer_graph.Step]:
+        """Those of the steps with whose map the logits change, asked with one image of noise.
+
+        but_for: a step through whose map a change does not count.
+        """
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
-        view = copy.copy(self)._look_at(layer)
+        readings = {self._steps.index(step): self._read(step) for step in [*steps, *([but_for] if but_for else [])]}
+        whole, held = copy.copy(self)._look_at(None), {}
 
         def differentiate(images):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                features, logits = view.forward(images, watch=tape.watch)
-                score = logits[:, 0]
-            return tape.gradient(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            calls = itertools.count()
 
-        return bool(np.any(view.compiled("is used", differentiate)(tf.constant(images, tf.float32))))
+            def call(path, layer, args, kwargs):
+                position, output = next(calls), whole._call_layer(path, layer, args, kwargs)
+                if position not in readings:
+                    return output
+                features = readings[position].to_map(output)
+                if self._steps[position] is but_for:
+                    return readings[position].from_map(tf.stop_gradient(features), output)
+                held[position] = features
+                tape.watch(features)
+                return readings[position].from_map(features, output)
+
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                score = whole._run(images, call)[:, 0]
+            gradients = tape.gradient(score, held, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return {position: tf.reduce_any(gradient != 0) for position, gradient in gradients.items()}
+
+        used = whole.compiled("used maps", differentiate)(tf.constant(images, tf.float32))
+        return [self._steps[position] for position, is_used in used.items() if is_used]
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -276,12 +316,13 @@ class Classifier:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities (n, C), float32, of RGB images 0-255 (n, H, W, 3) at the model's input size."""
         predict = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
-        images = np.asarray(images, dtype=np.float32)
+        images = np.asarray(images)
         if images.shape[1:] != tuple(self.image_spec.shape[1:]) or not len(images):
             raise ValueError(f"images (n, H, W, 3) = {self.image_spec.shape} are wanted, not {images.shape}")
         with _arithmetic(self.precision):
             batches = range(0, len(images), self.batch_size)
-            return np.concatenate([predict(images[i : i + self.batch_size]).numpy() for i in batches])
+            parts = (images[i : i + self.batch_size].astype(np.float32, copy=False) for i in batches)
+            return np.concatenate([predict(part).numpy() for part in parts])
 
     def doubts(self, images: np.ndarray) -> list[str]:
         """In words, what speaks against how pixels and outputs are read, with the flags that would say otherwise.
@@ -480,6 +521,13 @@ class Classifier:
         return fresh
 
     # --- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def rounding(self) -> float:
+        """The relative rounding of the coarsest arithmetic of the layers: 1.2e-7 of float32, 1e-3 of float16."""
+        names = {tensor.dtype.name for step in self._steps for tensor in keras.tree.flatten(step.output)
+                 if tf.is_tensor(tensor) and tensor.dtype.is_floating}  # fmt: skip
+        return max(float(ml_dtypes.finfo(name).eps) for name in {*names, self.precision})
 
     @property
     def steps(self) -> list[layer_graph.Step]:

@@ -10,7 +10,8 @@ layer by layer, and each layer says by its numbers where things go:
     a patch embedding, other weights   one band of its input changes after the other: where its output changes with it
 
 The third needs no rule per layer: whatever copies or interpolates values does the same with coordinates. Zeros that
-pad exactly what the convolution behind them takes away (ResNet's) count as part of that convolution.
+pad exactly what the convolution behind them takes away (ResNet's) count as part of that convolution. Padding by copies
+(a reflection) is padding as zeros are; a roll goes on where it began, and cells across its seam lie on both ends.
 """
 
 import inspect
@@ -88,6 +89,7 @@ class Places:
     """Where each element of a tensor (n, ...) lies: y and x, shares 0-1 of the image, broadcastable to (...).
 
     NaN: nowhere (a class token). margins: rows above and below, columns left and right, that hold padding alone.
+    rolled: of y and of x, (low, high) of what goes on at one end where it stopped at the other; None of the others.
     mixed: whether positions have seen each other. through: names of the layers that moved them, and how it was found.
     """
 
@@ -96,6 +98,7 @@ class Places:
     margins: tuple[int, int, int, int] = (0, 0, 0, 0)
     mixed: bool = False
     through: tuple[str, ...] = ()
+    rolled: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
 
 
 def whole_image(height: int, width: int) -> Places:
@@ -222,17 +225,24 @@ def _stretch(layer, places: Places, before: tuple, after: tuple) -> Places | Non
     window = dict(zip((one, two), _window(layer)))
     margins = {along_y: places.margins[:2], along_x: places.margins[2:]}
     own = all(max(margins[axis]) <= window[axis][0] // 2 for axis in margins)  # padding as of padding="same"
-    found = []
-    for values, axis in ((y, along_y), (x, along_x)):
+    found, rolled = [], []
+    for values, axis, was_rolled in ((y, along_y, places.rolled[0]), (x, along_x, places.rolled[1])):
         line = values.reshape(-1)
         line = line[margins[axis][0] : len(line) - margins[axis][1]] if own else line
         edges = _edges(line)
+        ends = was_rolled if edges is None and was_rolled else _find_roll(line) if edges is None else None
+        if ends is not None:
+            line = _unroll(line, ends)
+            edges = _edges(line)
         if edges is None:
             return None
         line = edges[0] + (edges[1] - edges[0]) * _centres(after[axis])
+        if ends is not None:
+            line = ends[0] + (line - ends[0]) % (ends[1] - ends[0])
+        rolled.append(ends)
         found.append(line.reshape([-1 if other == axis else 1 for other in range(3)]))
     mixed = places.mixed or any(size > stride for size, stride in window.values())
-    return replace(places, y=found[0], x=found[1], margins=(0, 0, 0, 0), mixed=mixed)
+    return replace(places, y=found[0], x=found[1], margins=(0, 0, 0, 0), mixed=mixed, rolled=tuple(rolled))
 
 
 def _window(layer) -> list[tuple[int, int]]:
@@ -241,6 +251,22 @@ def _window(layer) -> list[tuple[int, int]]:
     strides, rates = getattr(layer, "strides", None) or 1, getattr(layer, "dilation_rate", 1)
     pairs = [(value, value) if isinstance(value, int) else tuple(value) for value in (sizes, strides, rates)]
     return [((size - 1) * rate + 1, stride) for size, stride, rate in zip(*pairs)]
+
+
+def _find_roll(line: np.ndarray) -> tuple[float, float] | None:
+    """(low, high) of evenly spaced values that were rolled: they end where they begin; None for others."""
+    if len(line) < 3 or np.isnan(line).any():
+        return None
+    step = abs(float(np.median(np.diff(line))))
+    ends = float(line.min() - step / 2), float(line.max() + step / 2)
+    return ends if _fit(_unroll(line, ends)) is not None and np.ptp(line) > 1.5 * step else None
+
+
+def _unroll(line: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """Values that were rolled, going on past the end."""
+    period = ends[1] - ends[0]
+    jumps = np.diff(line)
+    return line - period * np.concatenate([[0], np.cumsum(np.rint(jumps / period))])
 
 
 def _centres(n: int) -> np.ndarray:
@@ -348,6 +374,9 @@ def _straighten(found: Places, y: np.ndarray, x: np.ndarray) -> Places | None:
         for values, across in ((y, along_x), (x, along_y)):
             line = _mean(_mean(values, across), channels)
             fit = _fit(line.reshape(-1)) if line.size > 1 else (float(line.reshape(-1)[0]), 0.0)
+            if fit is None:
+                line = _without_copies(line.reshape(-1)).reshape(line.shape)
+                fit = _fit(line.reshape(-1))
             if fit is None or np.nanmax(np.abs(values - line)) > abs(fit[1]) + 1e-3:
                 break
             known = np.flatnonzero(~np.isnan(line.reshape(-1)))
@@ -356,6 +385,24 @@ def _straighten(found: Places, y: np.ndarray, x: np.ndarray) -> Places | None:
         if len(lines) == 2:
             return replace(found, y=lines[0], x=lines[1], margins=tuple(ends))
     return None
+
+
+def _without_copies(line: np.ndarray) -> np.ndarray:
+    """The values, NaN where one end or the other only repeats some of the longest evenly spaced run: padding by copies.
+
+    As they are where that run is not longer than what stands before and behind it: an image laid side by side.
+    """
+    steps = np.diff(line)
+    changes = np.flatnonzero(~np.isclose(steps[1:], steps[:-1], rtol=0.01, atol=1e-6)) + 1
+    bounds = np.concatenate([[0], changes, [len(steps)]])
+    longest = int(np.argmax(np.diff(bounds)))
+    first, last = int(bounds[longest]), int(bounds[longest + 1])  # of the run's values
+    run, step = line[first : last + 1], abs(steps[first])
+    others = np.concatenate([line[:first], line[last + 1 :]])
+    repeat = (others > run.min() - step / 2).all() and (others < run.max() + step / 2).all()
+    if not (repeat and step > 1e-6 and max(first, len(line) - 1 - last) < len(run)):
+        return line
+    return np.where((np.arange(len(line)) < first) | (np.arange(len(line)) > last), np.nan, line)
 
 
 # --- layers whose weights move things ----------------------------------------------------------------------

@@ -5,7 +5,8 @@
 counted over the operations of the traced graph; how large a tensor is (`tf.shape`) is no path. So neither a branch of
 squeezed features, nor a convolution that scores positions for attention, nor one of two networks is ever chosen. Nor is
 a patch embedding while positions have not yet seen each other and will behind it; nor a map of which the output only
-uses what is no part of it (the class token behind the last attention).
+uses what is no part of it (the class token behind the last attention). Beside a class token the patches' last path
+leads on into the attention of the last block, mostly through its normalisation: that is then the layer.
 """
 
 import difflib
@@ -95,15 +96,16 @@ class Layers:
                 found.append(step)
         return found
 
-    def choose(self, is_used: Callable[[Step], bool], place: Callable[[Step], object]) -> tuple[Step | None, str]:
+    def choose(self, find_used: Callable[[list], list], place: Callable[[Step], object]) -> tuple[Step | None, str]:
         """The default layer, or None and the reason.
 
-        is_used(step): whether the output changes with the step's map. place(step): its reading by `reading` or, where
+        find_used(steps): those with whose map the output changes. place(step): its reading by `reading` or, where
         that knows none, measured on the whole network; None where it has none.
         """
         on_every_path = self._on_every_path()
         last_calls = {step.path: step for step in self.steps}  # what a layer is looked at for, if it runs several times
         maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
+        used = None
         for step in reversed(self.steps):
             hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
             had_it = any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
@@ -116,9 +118,32 @@ class Layers:
                 return None, f"where the map of {step.path!r} lies on the image is not understood"
             if not reading.mixed and self._mixes_behind(step):
                 return None, f"{step.path!r} holds patches that have not seen each other yet"
-            if not reading.has_others or is_used(step):
+            if not reading.has_others:
+                return step, ""
+            if used is None:
+                used = find_used([other for other in self._beside_others() if other.output in on_every_path])
+            if step in used:
                 return step, ""
         return None, "no feature map lies on every path from the image to the output" if self.steps else ""
+
+    def nearer_to_class_token(self, step: Step, find_used: Callable[..., list]) -> Step | None:
+        """The last layer behind the step through whose patches alone those of the step reach the output, or None.
+
+        find_used(steps, but_for): those with whose map the output changes, otherwise than through that of another.
+        """
+        behind = [later for later in self._beside_others() if self.steps.index(later) > self.steps.index(step)]
+        behind = [later for later in behind if self.reading(later).shape[:2] == self.reading(step).shape[:2]]
+        used, found = find_used(behind) if behind else [], None
+        for later in behind:
+            if later not in used or find_used([step], later):
+                break
+            found = later
+        return found
+
+    def _beside_others(self) -> list[Step]:
+        """The steps whose tensors hold more than the map: a class token."""
+        readings = [(step, self.reading(step)) for step in self.steps]
+        return [step for step, reading in readings if reading is not None and reading.has_others]
 
     def find(self, wanted: str) -> Step:
         """The step of that name or path, as `find_layer`; ValueError for one that runs several times side by side."""

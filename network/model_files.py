@@ -9,7 +9,6 @@ read in their own words (legacy_models.py).
 
 import importlib
 import json
-import os
 import re
 import tempfile
 import zipfile
@@ -26,6 +25,8 @@ from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
 from network.model_config_check import OF_APPLICATIONS, check_config
 from network.saved_models import load_saved_model
+from output import memory
+from output.files import write_whole
 from utils import find_model_name
 
 DEMO_MODEL_PATH = "demo_resnet.keras"
@@ -39,14 +40,13 @@ MAX_EXPANSION = 100  # times as large as in the archive: weights hardly shrink, 
 
 def save_model(model, path: str | Path, settings: dict) -> Path:
     """The path of the `.keras` file written, whole or not at all, with `settings` (see `load_classifier`) in it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial_{path.name}")
-    model.save(partial)
-    with zipfile.ZipFile(partial, "a") as archive:
-        archive.writestr(SETTINGS_ENTRY, json.dumps(settings, indent=1))
-    os.replace(partial, path)
-    return path
+
+    def write(partial: Path) -> None:
+        model.save(partial)
+        with zipfile.ZipFile(partial, "a") as archive:
+            archive.writestr(SETTINGS_ENTRY, json.dumps(settings, indent=1))
+
+    return write_whole(Path(path), write)
 
 
 # --- settings --------------------------------------------------------------------------------------------
@@ -101,6 +101,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
     kind = file_kinds.tell_kind(path)
     if kind == file_kinds.SAVED_MODEL:
         return load_saved_model(path, trust_model)
+    memory.check_room(2 * path.stat().st_size, f"the model {str(path)!r} and its file", "a smaller model needs less")
     if kind == file_kinds.WEIGHTS:
         raise ValueError(
             f"{str(path)!r} holds weights alone, no layers; --model_name tells the network of keras.applications that "
@@ -274,6 +275,8 @@ def _imagenet_classifier(model_name: str, names, ids, options: dict) -> Classifi
         model = zoo.build(model_name, weights="imagenet")
         if names is None:
             names, ids = zoo.imagenet_class_index()
+    except zoo.NoWeights:
+        raise
     except Exception as error:  # no network, a proxy, a full disk: the download says what it says
         raise ValueError(
             f"cannot get the ImageNet weights of {model_name}: {error}. They are downloaded once; without a network "

@@ -14,7 +14,6 @@ STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # filters, and stride of the f
 
 
 def build_resnet18(
-    weights: str | None = None,
     include_top: bool = True,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
@@ -22,10 +21,8 @@ def build_resnet18(
 ) -> keras.Model:
     """The network, options as of `keras.applications`: preprocessed images (n, H, W, 3) to features or probabilities.
 
-    Weights are drawn from Keras's global seed; ValueError for any others.
+    Weights are drawn from Keras's global seed.
     """
-    if weights is not None:
-        raise ValueError(f"there are no {weights} weights of ResNet18 in Keras: train it with --weights=none")
     images = keras.Input(input_shape)
     x = layers.ZeroPadding2D(3, name="conv1_pad")(images)
     x = _norm(_convolve(x, 64, 7, 2, "conv1_conv", padding="valid"), "conv1_bn")

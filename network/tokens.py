@@ -26,7 +26,8 @@ class Reading:
     rows, columns: centres of the cells, (h,) and (w,), shares 0-1 of the image's height and width. order: flat position
     in the tensor of each cell, (h w,); None: the tensor is the map. channels_first: its first axis behind n is K.
     held: shape of the tensor without n. mixed: whether positions have seen each other. through: names of the layers
-    that moved the map from where the image is. assumed: nothing is known, the map is stretched over the image.
+    that moved the map from where the image is. rolled: of `Places`. assumed: nothing is known, the map is stretched
+    over the image.
     """
 
     rows: np.ndarray
@@ -36,6 +37,7 @@ class Reading:
     channels_first: bool = False
     mixed: bool = True
     through: tuple[str, ...] = ()
+    rolled: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
     assumed: bool = False
 
     @property
@@ -89,7 +91,8 @@ class Reading:
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Top, bottom, left, right of the map, shares 0-1 of the image; outside of 0-1 where the network has padded."""
-        return *utils.find_edges(self.rows), *utils.find_edges(self.columns)
+        rows, columns = self.rolled
+        return *(rows or _edges(self.rows)), *(columns or _edges(self.columns))
 
     def describe(self, height: int, width: int) -> str:
         """Where the map lies on an image of that size, and how that was found."""
@@ -98,7 +101,7 @@ class Reading:
         if self.is_whole:
             return "on the whole image" + " (channels first)" * self.channels_first
         top, bottom, left, right = (
-            f"{share * side:.4g}" for share, side in zip(self.box, (height,) * 2 + (width,) * 2)
+            f"{round(share * side, 1) + 0:.4g}" for share, side in zip(self.box, (height,) * 2 + (width,) * 2)
         )
         return (
             f"rows {top} to {bottom} of {height}, columns {left} to {right} of {width} "
@@ -109,7 +112,41 @@ class Reading:
         """The map (h, w) on the image, float32 (height, width), bilinear; `outside` where the network does not look."""
         if self.is_whole:
             return utils.resize_map(saliency_map, height, width)
-        return utils.lay_out_map(saliency_map, self.rows, self.columns, height, width, outside)
+        return utils.lay_out_map(saliency_map, *self.weigh(height, width), outside)
+
+    def weigh(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (height, h) and (width, w) of the cells for the pixels of an image; 0 where the map does not lie."""
+        if self.is_whole:
+            return tuple(_weigh((np.arange(n) + 0.5) / n, size, None) for n, size in zip(self.shape, (height, width)))
+        return _weigh(self.rows, height, self.rolled[0]), _weigh(self.columns, width, self.rolled[1])
+
+
+def _edges(line: np.ndarray) -> tuple[float, float]:
+    half = (line[1] - line[0]) / 2 if len(line) > 1 else min(line[0], 1 - line[0])
+    return float(line[0] - half), float(line[-1] + half)
+
+
+def _weigh(line: np.ndarray, size: int, ends: tuple[float, float] | None) -> np.ndarray:
+    """Weights (size, n) of n cells for the pixels along an axis, bilinear; 0 for pixels that lie on none.
+
+    ends: where a line goes on at its beginning: the cell across that seam lies on both.
+    """
+    cells = np.arange(len(line))
+    if ends is not None:
+        line = np.concatenate([[line[-1] - ends[1] + ends[0]], line, [line[0] + ends[1] - ends[0]]])
+        cells = np.concatenate([cells[-1:], cells, cells[:1]])
+        half = (line[1] - line[0]) / 2
+        across = (line + half > ends[0] + 1e-6) & (line - half < ends[1] - 1e-6)
+        line, cells = line[across], cells[across]
+    low, high = _edges(line)
+    pixels = (np.arange(size) + 0.5) / size
+    place = ((pixels - low) / (high - low) * len(line) - 0.5).clip(0, len(line) - 1)
+    lower = np.floor(place).astype(int)
+    weights = np.zeros((size, int(cells.max()) + 1))
+    np.add.at(weights, (np.arange(size), cells[lower]), 1 - (place - lower))
+    np.add.at(weights, (np.arange(size), cells[np.minimum(lower + 1, len(line) - 1)]), place - lower)
+    bounds = (low, high) if ends is None else ends
+    return np.where(((pixels > bounds[0]) & (pixels < bounds[1]))[:, None], weights, 0)
 
 
 def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
@@ -130,7 +167,9 @@ def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
         if len(there) != len(order) or (order < 0).any():
             return None
         plain = len(shape) == 3 and not first and np.array_equal(order, np.arange(len(order))) and len(y) == len(order)
-        return Reading(rows, columns, tuple(shape), None if plain else order, first, places.mixed, places.through)
+        return Reading(
+            rows, columns, tuple(shape), None if plain else order, first, places.mixed, places.through, places.rolled
+        )
     return None
 
 

@@ -64,6 +64,8 @@ def _build(model_name: str | None, weights: str | None, include_top: bool = Fals
     _, preprocessing, side, last_layer, _ = constants.ZOO[model_name]
     try:
         model = zoo.build(model_name, weights=weights, include_top=include_top, input_shape=(side, side, 3))
+    except zoo.NoWeights:
+        raise
     except Exception as error:  # no network, a proxy, a full disk: the download says what it says
         raise ValueError(
             f"cannot get the ImageNet weights of {model_name}: {error}. They are downloaded once; without a network "

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from output.files import write_whole
+from output.files import name_unwritten, write_whole
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of drives without locks: nothing is kept out there
 LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
@@ -34,7 +34,8 @@ class OutputFolder:
         self.path, self._file, self._flag = Path(path), Path(path) / file_name, flag
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{flag}: '{path}' is a file; a folder is wanted")
-        self.path.mkdir(parents=True, exist_ok=True)
+        with name_unwritten(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         # One lock per folder in a process, however often it opens the folder: it never waits for itself.
         self._lock = FileLock(self.path / ".lock", timeout=0, thread_local=False, is_singleton=True)
         try:
@@ -45,7 +46,8 @@ class OutputFolder:
             pass
         except OSError as error:
             if error.errno not in NO_LOCKS:
-                raise
+                with name_unwritten(self.path):
+                    raise
         self.description = read_description(self._file, flag)
 
     def close(self) -> None:

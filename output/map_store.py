@@ -2,7 +2,7 @@
 
     <folder>/3f/3fa85c1200ab41d7.npz    np.load(path)["maps"]: float32 (n, h, w); ["stems"]: of the images, (n,)
         size            (H, W) that they are enlarged to
-        rows, columns   where they lie, shares of the image (h,), (w,); missing: all over it
+        rows, columns   weights of their cells for its pixels, (H, h), (W, w); missing: they lie all over it
         curves          float32 (n, m, 3): fraction, insertion, deletion; missing: not measured
 
 A map of 7 x 7 numbers takes some 300 bytes, where the map that it is enlarged to takes 200 KB. What is kept is tried
@@ -22,26 +22,26 @@ from output.files import write_whole
 
 
 class SmallMap(NamedTuple):
-    """A map in its own resolution, (h, w), and how it is enlarged; lines: (rows, columns) of `utils.lay_out_map`."""
+    """A map in its own resolution, (h, w), and how it is enlarged; weights: rows and columns of `utils.lay_out_map`."""
 
     values: np.ndarray
     size: tuple[int, int]
-    lines: tuple[np.ndarray, np.ndarray] | None = None
+    weights: tuple[np.ndarray, np.ndarray] | None = None
 
     def enlarge(self) -> np.ndarray:
         """The map, float32 (H, W)."""
-        if self.lines is None:
+        if self.weights is None:
             return utils.resize_map(self.values, *self.size)
-        return utils.lay_out_map(self.values, *self.lines, *self.size)
+        return utils.lay_out_map(self.values, *self.weights)
 
 
-def shrink(saliency_map: np.ndarray, own: np.ndarray | None, lines=None) -> SmallMap:
+def shrink(saliency_map: np.ndarray, own: np.ndarray | None, weights=None) -> SmallMap:
     """A map (H, W) as it is kept: own, what it was enlarged from, if that gives all its bits back.
 
-    lines: where the layer lies that `own` (h, w) is of; None: all over the image, or it is of none.
+    weights: of the cells of `own` (h, w), see `SmallMap`; None: it lies all over the image.
     """
     if own is not None and own.shape != saliency_map.shape:
-        small = SmallMap(np.asarray(own, np.float32), saliency_map.shape, lines)
+        small = SmallMap(np.asarray(own, np.float32), saliency_map.shape, weights)
         if np.array_equal(small.enlarge().view(np.uint32), saliency_map.view(np.uint32)):  # -0 is not 0
             return small
     return SmallMap(saliency_map, saliency_map.shape)
@@ -54,9 +54,9 @@ def write_group(folder: Path, maps: Mapping[str, SmallMap], curves: Mapping[str,
     """
     kinds, found = {}, {}
     for stem, one in maps.items():
-        lines = None if one.lines is None else tuple(line.tobytes() for line in one.lines)
+        weights = None if one.weights is None else tuple(part.tobytes() for part in one.weights)
         length = len(curves[stem]) if stem in curves else 0
-        kinds.setdefault((one.values.shape, one.size, lines, length), []).append(stem)
+        kinds.setdefault((one.values.shape, one.size, weights, length), []).append(stem)
     for stems in kinds.values():
         arrays = _gather([maps[stem] for stem in stems], [curves.get(stem) for stem in stems])
         name = hashlib.sha1("\0".join(stems).encode("utf-8", "surrogateescape")).hexdigest()[:16]
@@ -68,8 +68,8 @@ def write_group(folder: Path, maps: Mapping[str, SmallMap], curves: Mapping[str,
 
 def _gather(maps: Sequence[SmallMap], curves: Sequence[np.ndarray | None]) -> dict[str, np.ndarray]:
     arrays = {"maps": np.stack([one.values for one in maps]), "size": np.array(maps[0].size)}
-    if maps[0].lines is not None:
-        arrays["rows"], arrays["columns"] = maps[0].lines
+    if maps[0].weights is not None:
+        arrays["rows"], arrays["columns"] = maps[0].weights
     if curves[0] is not None:
         arrays["curves"] = np.stack(curves).astype(np.float32)
     return arrays
@@ -102,8 +102,8 @@ class Group:
         """The map of an image in its own resolution; ValueError if it is not among them."""
         if stem not in self._places:
             raise ValueError(f"no map of '{stem}' in it")
-        lines = (self._arrays["rows"], self._arrays["columns"]) if "rows" in self._arrays else None
-        return SmallMap(self._arrays["maps"][self._places[stem]], self._size, lines)
+        weights = (self._arrays["rows"], self._arrays["columns"]) if "rows" in self._arrays else None
+        return SmallMap(self._arrays["maps"][self._places[stem]], self._size, weights)
 
     def read_curves(self, stem: str) -> np.ndarray | None:
         """The curves (m, 3) of an image; None where they were not measured."""

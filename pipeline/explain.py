@@ -4,8 +4,12 @@
 
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
+
+The seconds of a record are those of its map alone: before a method's first map is timed, one is begun and thrown away
+(`Runner.warm_up`), as the first call of a compiled graph traces it. Images that are explained at once share their time.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -46,6 +50,7 @@ class Runner:
         self.classifier, self.results, self.scorer = classifier, results, scorer
         self.class_rule, self.seed = class_rule, seed
         self.open_progress, self.progress = open_progress, open_progress({})
+        self._warm = set()  # names of methods
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """Every sample by every method (-> its options), but for those that `results` holds already."""
@@ -102,6 +107,9 @@ class Runner:
 
     def explain_group(self, method: Method, options: dict, group: list[PreparedImage]) -> None:
         """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
+        if method.name not in self._warm:
+            self._warm.add(method.name)
+            self.warm_up(method, options, group[0])
         begin, passes = time.perf_counter(), self.classifier.counts["passes"]
         self.progress.begin(method.name, group[0].sample.name)
         try:
@@ -133,8 +141,20 @@ class Runner:
         if own is None:
             return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
         reading = self.classifier.reading if explainer.uses_layer else None
-        lines = None if reading is None or reading.is_whole else (reading.rows, reading.columns)
-        return [map_store.shrink(one, small, lines) for one, small in zip(maps, own)]
+        weights = None if reading is None or reading.is_whole else reading.weigh(*maps.shape[1:])
+        return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
+
+    def warm_up(self, method: Method, options: dict, image: PreparedImage) -> None:
+        """Has a method imported, traced and compiled, by a map that is left as soon as it reports its first passes."""
+
+        def leave(done: int, total: int) -> None:
+            raise _WarmError
+
+        for view in self.classifier.by_layer:
+            explainer = self.open_explainer(method, options, [image], image.pixels[None])
+            explainer.classifier, explainer.progress = view, leave
+            with contextlib.suppress(_WarmError, ValueError):  # what is wrong with the image is told when it is timed
+                explainer.compute_saliency_map()
 
     def open_explainer(self, method: Method, options: dict, group: Sequence[PreparedImage], pixels: np.ndarray):
         """The explainer of these images (n, H, W, 3); a row that comes from gaze is given what people looked at."""
@@ -174,6 +194,10 @@ class Runner:
         record = Record(method.name, sample.name, sample.stem, label=sample.label or "", status=f"failed: {reason}")
         self.results.add(record)
         self.progress.end(method.name, sample.name)
+
+
+class _WarmError(Exception):
+    """What ends a warm-up."""
 
 
 def prepare_images(

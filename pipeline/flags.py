@@ -13,6 +13,11 @@ from output.progress import printable
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 HELP_WIDTH = 120  # letters of a line of help
+OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes from, where that is another name
+    "images_folder": "test_images_folder_path",
+    "gdfm_folder": "test_gdfm_folder_path",
+    "fixations": "test_fixations_path",
+}
 
 
 # --- a parser, and what it reads --------------------------------------------------------------------------------
@@ -67,7 +72,11 @@ def in_range(kind: Callable, low: float, high: float = float("inf"), above: bool
     """What reads a flag as a number of that kind from low to high; above: low itself is too small."""
 
     def number(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            wanted = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{wanted} was wanted; got {text}") from None
         if not low <= value <= high or (above and value == low):
             least = f"more than {low}" if above else f"{low} or more"
             upper = f", up to {high}" if high < float("inf") else ""
@@ -121,20 +130,34 @@ def output_folder(text: str) -> str:
     folder = path(text)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise argparse.ArgumentTypeError(f"'{folder}' is a file; a folder is wanted")
+    _check_writable(folder)
+    return folder
+
+
+def output_file(text: str) -> str:
+    """The path of a file that can be written, as far as that shows before anything is done."""
+    file = path(text)
+    _check_writable(os.path.dirname(os.path.abspath(file)))
+    return file
+
+
+def _check_writable(folder: str) -> None:
     parent = os.path.abspath(folder)
     while not os.path.exists(parent):
         parent = os.path.dirname(parent)
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"'{folder}' cannot be written: '{parent}' may not be written into")
-    return folder
 
 
 SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
 
 
 # --- flags that several commands have -----------------------------------------------------------------------------
-def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Adds the flags of the images, which `settings.read_data_settings` reads, and returns their group."""
+def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) -> argparse._ArgumentGroup:
+    """Adds the flags of the images, which `settings.read_data_settings` reads, and returns their group.
+
+    limit: the default of --limit; None: all, but of the embedded data.
+    """
     data = parser.add_argument_group("images")
     data.add_argument(
         "--test_images_folder_path",
@@ -145,9 +168,17 @@ def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     data.add_argument(
         "--limit",
         type=in_range(int, 1),
+        default=limit,
         metavar="N",
-        help="so many images, taken in turn from each class (default: all)",
+        help="so many images, taken in turn from each class (default: "
+        f"{limit or f'all; {constants.DEMO_LIMIT} of the embedded data'})",
     )
+    add_reading_flags(data)
+    return data
+
+
+def add_reading_flags(data: argparse._ArgumentGroup) -> None:
+    """Adds the flags of how photographs are read, to those of the images."""
     data.add_argument(
         "--exif",
         choices=("turn", "keep"),
@@ -161,7 +192,6 @@ def add_data_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="N",
         help="of the largest photograph that is read (default: %(default)s)",
     )
-    return data
 
 
 def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
@@ -282,7 +312,7 @@ def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._
 def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
     """The parser of a command that explains images: main, compare, sanity, hierarchy. `methods`, `limit`: defaults."""
     parser = CommandParser(prog, description)
-    add_data_flags(parser)
+    add_data_flags(parser, limit)
     add_gaze_flags(parser)
     add_model_flags(parser)
     question = parser.add_argument_group("question")
@@ -331,7 +361,6 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         "(default: columns above 10,000 images)",
     )
     add_cluster_flags(parser)
-    parser.set_defaults(limit=limit)
     return parser
 
 
@@ -472,18 +501,25 @@ def add_method_flags(parser, method: Method, hidden: bool = False) -> None:
 
 
 # --- how a command ends -------------------------------------------------------------------------------------------
+def name_flag(message: str, parser: argparse.ArgumentParser) -> str:
+    """The message with the flag in the place of the argument of Python that it begins with: 'boxes: ...'."""
+    name, colon, rest = message.partition(": ")
+    flag = f"--{OF_ARGUMENTS.get(name, name)}"
+    return f"{flag}: {rest}" if colon and flag in parser._option_string_actions else message
+
+
 def run_command(
     parser: argparse.ArgumentParser, read: Callable, run: Callable[..., int], argv: Sequence[str] | None = None
 ) -> int:
     """The exit code of `run(read(flags))`; what stops it is said in one line, with code 2, or 130 when interrupted."""
-    args = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):  # the screen shows what it can of a file name that it cannot show
+    for stream in (sys.stdout, sys.stderr):  # whatever the code page: names of files and classes are of all scripts
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    args = parser.parse_args(argv)
     try:
         return run(read(args))
     except ValueError as error:
-        message = str(error)
+        message = name_flag(str(error), parser)
     except OSError as error:  # a folder that may not be written to, a full disk
         message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     except MemoryError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from metrics.catalogue import DENSITY, METRICS, POINTS, names_against
 from output.files import open_text
 
-JSON_FIELDS = ("undefined", "remarks", "top_classes")
+JSON_FIELDS = {"undefined": dict, "remarks": dict, "top_classes": list}
 
 
 @dataclass
@@ -19,7 +19,8 @@ class Record:
 
     checksum: of the image file.
     status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
-    seconds, passes: of computing the map; a pass is one image sent forward through the network.
+    seconds, passes: of computing the map, without start-up; a pass is one image sent forward through the network.
+        Images that are explained at once share them: each has the mean.
     undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
     top_classes: (name, probability) pairs.
     map_file: of a large run, the group of maps that this one is in; no column of records.csv.
@@ -109,9 +110,18 @@ def from_columns(row: dict) -> Record:
 
 
 def from_row(row: dict) -> Record:
+    """The record of a row; ValueError for one that `to_row` has not written."""
     values = dict(row)
-    for key in JSON_FIELDS:
+    for key, kind in JSON_FIELDS.items():
         values[key] = json.loads(row[key])
+        if not isinstance(values[key], kind):
+            raise ValueError(f"{key} should be a {kind.__name__}")
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in values["top_classes"]):
+        raise ValueError("top_classes should be pairs")
+    if not all(isinstance(reason, str) for reason in values["undefined"].values()):
+        raise ValueError("undefined should hold reasons")
+    if any(not row[key] or set(row[key]) & {"/", "\\", "\0"} or row[key] == ".." for key in ("method", "stem")):
+        raise ValueError("method and stem are names of files")
     for key in ("probability", "seconds", "passes", *METRICS):
         values[key] = float(row[key]) if row[key] else None
     values["class_index"] = int(row["class_index"]) if row["class_index"] else None
@@ -119,16 +129,23 @@ def from_row(row: dict) -> Record:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a csv file, without a row torn at its end; [] if there is none. ValueError for other columns."""
-    if not path.is_file():
-        return []
+    """The records of a csv file, without a row torn at its end, or damaged; [] if there is none.
+
+    ValueError for a file that is none of ours.
+    """
     names = COLUMNS
-    with open_text(path) as file:
-        head, *rows = [*csv.reader(file)] or [names]
+    try:
+        with open_text(path) as file:
+            head, *rows = [*csv.reader(file)] or [names]
+    except FileNotFoundError:
+        return []
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot read '{path}' ({reason}): choose another --output_folder_path") from None
     if head != names:
         raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
     records = []
     for row in rows:
-        with contextlib.suppress(ValueError):  # the row that was being written when the run was killed
+        with contextlib.suppress(ValueError, RecursionError):  # the row that was being written when the run was killed
             records.append(from_row(dict(zip(names, row, strict=True))))
     return records

@@ -14,6 +14,7 @@ import csv
 import glob
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import numpy as np
 
 import constants
 from explainers.registry import GAZE_ROWS
-from output.files import open_text, picture_saver, save_array, write_whole
+from output.files import name_unwritten, open_text, picture_saver, read_array, save_array, write_whole
 from output.folder import OutputFolder, read_description
 from output.map_store import SmallMap
 from output.tables import write_table
@@ -112,11 +113,7 @@ class RunFolder:
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
-        path = self.map_path(record.method, record.stem)
-        try:
-            return np.load(path)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"cannot read the map '{path}' ({error}); remove it, and the run makes it again") from None
+        return read_array(self.map_path(record.method, record.stem), 2)
 
     def read_curves(self, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """(fractions, insertion scores, deletion scores) of a record; None where they were not measured."""
@@ -124,8 +121,12 @@ class RunFolder:
         if not path.is_file():
             return None
         try:
-            fractions, insertion, deletion = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
-        except ValueError as error:
+            with warnings.catch_warnings(action="ignore"):  # of an empty file
+                curves = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+            fractions, insertion, deletion = curves.T
+            if not np.isfinite(curves).all():
+                raise ValueError("it holds values that are no numbers")
+        except (ValueError, OSError) as error:
             raise ValueError(f"cannot read the curves '{path}' ({error}); --overwrite makes the run anew") from None
         return fractions, insertion, deletion
 
@@ -271,7 +272,7 @@ class Results(RunFolder):
         self.rewrite_records()
 
     def _append_record(self, record: Record) -> None:
-        with open_text(self.records_path, "a") as file:
+        with name_unwritten(self.records_path), open_text(self.records_path, "a") as file:
             csv.writer(file).writerow(to_row(record).values())
             file.flush()
             os.fsync(file.fileno())

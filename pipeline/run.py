@@ -7,6 +7,7 @@ examine(run, settings)     -> every sample explained by every method, and scored
 """
 
 import contextlib
+import math
 import os
 import sys
 import zlib
@@ -24,6 +25,7 @@ from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
 from network.device import prepare_device
+from output import memory
 from output.progress import printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
@@ -78,8 +80,14 @@ class Run:
 
 
 def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
-    """The classifier of these settings, and in words where it came from."""
-    return model_files.load_classifier(**vars(settings))
+    """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
+    than there is."""
+    classifier, source = model_files.load_classifier(**vars(settings))
+    sizes = [math.prod(step.output.shape[1:]) for step in classifier.steps if None not in (step.output.shape or [None])]
+    largest = max(sizes, default=0) + math.prod(classifier.image_spec.shape[1:])
+    images = f"{settings.batch_size} images inside the network"
+    memory.check_room(4 * settings.batch_size * largest, images, "--batch_size says how many at once")
+    return classifier, source
 
 
 def load_dataset(settings: DataSettings) -> Images:

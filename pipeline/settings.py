@@ -68,9 +68,7 @@ class DataSettings:
     @property
     def reading(self):
         """The `data.images.Reading` of photographs."""
-        from data.images import Reading
-
-        return Reading(self.exif == "turn", self.max_megapixels * 10**6)
+        return choose_reading(self.exif, self.max_megapixels)
 
     @property
     def is_embedded(self) -> bool:
@@ -140,6 +138,13 @@ class RunSettings:
     def names(self) -> list[str]:
         """The methods' names."""
         return [method.name for method in self.methods]
+
+
+def choose_reading(exif: str, max_megapixels: int):
+    """The `data.images.Reading` of the flags of `flags.add_reading_flags`."""
+    from data.images import Reading
+
+    return Reading(exif == "turn", max_megapixels * 10**6)
 
 
 def read_model_settings(args: argparse.Namespace) -> ModelSettings:

@@ -3,7 +3,8 @@
 The interval is the 95 % bootstrap of the mean over images (Efron 1979); differences between methods are tested on the
 images both have, by Wilcoxon's signed-rank test, corrected after Holm over the pairs of a family (significance.py).
 Above 10,000 images an interval is what the bootstrap tends to, the normal one (`significance.BOOTSTRAP_UP_TO`).
-An undefined value is counted, never averaged.
+An undefined value is counted, never averaged. Of what a map costs there is the mean alone: images that are explained at
+once share their time, so that a deviation would be one of batches.
 """
 
 import shutil
@@ -23,7 +24,8 @@ from pipeline import lab_table
 from pipeline.records import Record
 from pipeline.run_columns import RunColumns, as_columns
 
-SUMMARY_COLUMNS = (*METRICS, "seconds", "passes")
+COSTS = ("seconds", "passes")
+SUMMARY_COLUMNS = (*METRICS, *COSTS)
 SCREEN = 120  # letters a line may have where the screen does not say
 GAP = 2  # blanks between two columns
 
@@ -39,7 +41,8 @@ def divisions(records: Iterable[Record] | RunColumns) -> list[str]:
 
 
 def summarise(records: Iterable[Record] | RunColumns, division: str | None = None) -> list[dict]:
-    """One row per method: images, failures, and of each metric mean, sample deviation, ends of the interval, count.
+    """One row per method: images, failures, and of each metric mean, sample deviation, ends of the interval, count; of
+    each of COSTS mean and count.
 
     division: of the methods, 'class' or 'group'; it stands in the column 'group'. Where a method has more than
     `significance.BOOTSTRAP_UP_TO` images, all its intervals are the bootstrap's normal limit.
@@ -58,8 +61,11 @@ def summarise(records: Iterable[Record] | RunColumns, division: str | None = Non
             values = columns.values(column)[places]
             means = list_means({column: values[~np.isnan(values)]})
             n = means.pop(f"{column}_n")
-            row |= {**means, f"{column}_low": float(low), f"{column}_high": float(high)}
-            row[f"{column}_n"] = n
+            if column in COSTS:
+                means.pop(f"{column}_std")
+            else:
+                means |= {f"{column}_low": float(low), f"{column}_high": float(high)}
+            row |= {**means, f"{column}_n": n}
         rows.append({key: None if value != value else value for key, value in row.items()})
     return rows
 
@@ -182,6 +188,6 @@ def format_cell(row: dict, column: str) -> str:
     if not row[f"{column}_n"]:
         return "-"
     few = f" (n={row[f'{column}_n']})" if row[f"{column}_n"] < row["images"] - row["failed"] else ""
-    if row[f"{column}_low"] is None or column not in METRICS:
+    if column in COSTS or row[f"{column}_low"] is None:
         return f"{row[f'{column}_mean']:.3g}{few}"
     return f"{row[f'{column}_mean']:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]{few}"

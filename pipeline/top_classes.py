@@ -21,7 +21,7 @@ import utils
 from explainers.registry import Method
 from network.classifier import Classifier
 from output.figures import FigureFiles
-from output.files import save_array, write_whole
+from output.files import read_array, save_array, write_whole
 from pipeline.run import Run
 from pipeline.run_figures import Style
 from pipeline.settings import FigureSettings
@@ -93,7 +93,7 @@ def explain_classes(
         explainer = method.load()(run.classifier, None, copies, [index for _, index in missing], **options)
         for (path, _), saliency_map in zip(missing, explainer.compute_saliency_map()):
             write_whole(path, lambda partial, saliency_map=saliency_map: save_array(partial, saliency_map))
-    return np.stack([np.load(path) for path in paths])
+    return np.stack([read_array(path, 2) for path in paths])
 
 
 def figure_top_classes(

@@ -136,6 +136,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "scenes/solids": "scenes/test_demo_data.py",
     "scenes/sprites": "scenes/test_demo_data.py",
     "scenes/textures": "scenes/test_demo_data.py",
+    "tools/page_server": "webpage/test_past_faults.py",
     "training/command": "test_train.py",
     "units/clip_run": "test_network_dissection.py",
     "units/feature_store": "test_network_dissection.py",

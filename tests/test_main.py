@@ -26,9 +26,11 @@ from gradcam import GradCAM
 from metrics.catalogue import DENSITY, POINTS, names_against
 from network import model_files
 from pipeline import run_figures
+from pipeline.explain import Runner
 from rise import RISE
 
 CHEAP = ("--rise_n_masks=40", "--lime_num_samples=30")
+METRICS_OF_THE_LAB = ("pcc", "sim", "insertion_auc", "deletion_auc")
 LAB_FLAGS = (
     "test_images_folder_path",
     "test_gdfm_folder_path",
@@ -478,6 +480,25 @@ def test_the_labs_protocol_takes_500_pixels_a_step(work, undrawn):
     assert len(fractions) == -(-96 * 96 // 500) + 1 and fractions[1] == pytest.approx(500 / 96**2, rel=1e-4)
 
 
+def test_a_run_by_the_labs_protocol_prints_and_writes_the_labs_table(work, undrawn, capsys):
+    flags = ("--explanation_method=GRADCAM,RISE,LIME", "--test_gdfm_folder_path=gaze", *CHEAP, "--lime_hide_color=100")
+    assert run("--protocol=lab", *flags) == 0
+    assert all(set(np.unique(saliency_map)) <= {0, 1} for name, saliency_map in maps_of().items() if "LIME" in name)
+    curves = next(Path("results/curves/GRADCAM").rglob("*.csv")).read_text().splitlines()
+    assert len(curves) == 1 + 1 + -(-96 * 96 // 500), "a heading, the whole image, and steps of 500 pixels"
+    settings = json.loads(Path("results/run.json").read_text())["settings"]
+    assert settings["fidelity_protocol"] == "lab"
+    assert (settings["methods"]["RISE"]["n_masks"], settings["methods"]["RISE"]["threshold"]) == (40, 0.4)
+    head, _, *lines = Path("results/lab_table.md").read_text(encoding="utf-8").splitlines()
+    assert head == "| method | PCC | SIM | insertion | deletion |"
+    for line, row in zip(lines, rows_of("summary"), strict=True):
+        numbers = (f"{float(row[f'{name}_mean']):.3f} ± {float(row[f'{name}_std']):.3f}" for name in METRICS_OF_THE_LAB)
+        assert line == f"| {' | '.join([row['method'], *numbers])} |"
+    assert "the lab's table, mean ± sample deviation:" in capsys.readouterr().out
+    assert Path("results/lab_table.tex").is_file()
+    assert run(*flags) == 2, "maps of another protocol are never mixed in"
+
+
 def test_a_limit_takes_images_in_turn_from_each_class(work, undrawn):
     for number in range(3, 6):
         save(f"images/blue/{number}.png", picture(BLUE, seed=number))
@@ -616,6 +637,7 @@ def counted(monkeypatch):
             return original(self)
 
         monkeypatch.setattr(explainer, "compute_saliency_map", compute)
+    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)  # a map that is thrown away
     return explained
 
 

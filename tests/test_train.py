@@ -254,6 +254,25 @@ def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, c
     assert len(lines) == 1 and words in lines[0]
 
 
+@pytest.mark.parametrize("exif, words", [("turn", "turned by their EXIF"), ("keep", "kept as they are stored")])
+def test_what_is_left_out_and_how_photographs_are_read_is_said(folders, saved_model, capsys, exif, words):
+    turned = Image.new("RGB", (40, 30), "red")
+    turned.getexif()[0x0112] = 6
+    turned.save(folders / "train" / "red" / "turned.jpg", exif=turned.getexif())
+    (folders / "val" / "red" / "drawing.eps").write_text("%!PS")
+    assert run("--epochs_head=1", "--epochs_fine_tuning=0", f"--exif={exif}") == 0
+    printed = capsys.readouterr().out
+    assert "val: left out: 1 .eps, which is not read: red/drawing.eps" in printed
+    assert any(line.startswith("train: read: 1 ") and words in line for line in printed.splitlines())
+    settings = json.loads((folders / "new_training" / "run.json").read_text())["settings"]
+    assert settings.get("exif", "turn") == exif
+
+
+def test_a_folder_that_is_not_there_is_told_by_its_flag(folders, saved_model, capsys):
+    assert run("--val_images_folder_path=nowhere") == 2
+    assert "--val_images_folder_path: a folder was wanted; there is none called 'nowhere'" in capsys.readouterr().err
+
+
 def test_images_that_cannot_be_read_are_named_and_left_out(folders, saved_model, capsys):
     (folders / "train" / "red" / "0.png").write_bytes(b"no image")
     assert run("--epochs_head=1", "--epochs_fine_tuning=0") == 0

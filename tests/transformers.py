@@ -40,7 +40,8 @@ class Block(layers.Layer):
 
     def __init__(self, n_channels, as_tuple=False, **options):
         super().__init__(**options)
-        self.norm, self.attention = layers.LayerNormalization(), layers.MultiHeadAttention(2, n_channels // 2)
+        self.norm = layers.LayerNormalization(name="first_norm")
+        self.attention = layers.MultiHeadAttention(2, n_channels // 2)
         self.norm_2, self.dense = layers.LayerNormalization(), layers.Dense(n_channels, activation="gelu")
         self.out, self.as_tuple = layers.Dense(n_channels, name="out"), as_tuple
 

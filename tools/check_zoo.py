@@ -46,7 +46,9 @@ def main(names: list[str]) -> int:
     """The exit code of a check of these networks, or of all."""
     utils.silence_tensorflow()
     n_wrong = 0
-    for name in names or constants.ZOO:
+    from network import zoo
+
+    for name in names or [name for name in constants.ZOO if name not in zoo.OURS]:
         line, is_right = check(name)
         n_wrong += not is_right
         print(line if is_right else f"{line}  not as the table says", flush=True)

@@ -91,7 +91,7 @@ class Case:
     refused: bool = False
 
 
-# --- bodies: images (n, h, w, C) -> the last feature map ----------------------------------------------------------
+# --- bodies: images (n, h, w, C) -> the last feature map, or that and what the head goes on from -------------------
 def conv(x, n=8, side=3, activation="relu", **options):
     return layers.Conv2D(n, side, padding="same", activation=activation, **options)(x)
 
@@ -176,8 +176,9 @@ class ClassToken(layers.Layer):
         return ops.concatenate([ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1])), x], axis=1)
 
 
-def attend(x):
-    y = layers.LayerNormalization()(x)
+def attend(x, y=None):
+    """A block of attention on tokens x; y: those after its first norm, where that is made outside."""
+    y = layers.LayerNormalization()(x) if y is None else y
     x = layers.Add()([x, layers.MultiHeadAttention(2, 4)(y, y)])
     return layers.Add()([x, layers.Dense(8)(layers.Dense(12, "gelu")(layers.LayerNormalization()(x)))])
 
@@ -188,6 +189,13 @@ def patches(x):
 
 def vit(x):
     return attend(attend(patches(x)))
+
+
+def token_vit(x):
+    """Behind the last block's first norm the patches are read last; and what that block gives, class token first."""
+    x = attend(ClassToken()(patches(x)))
+    y = layers.LayerNormalization()(x)
+    return y, attend(x, y)
 
 
 def mixer(x):
@@ -250,7 +258,8 @@ def network(
         for layer in [layers.Rescaling(1 / 127.5, -1)] if front is None else front:
             x = layer(x)
         features = body(x)
-        x = head(features)
+        features, x = features if isinstance(features, tuple) else (features, features)
+        x = head(x)
         layer = last() if last else layers.Dense(units, activation)
         y, (z, twin) = layer(x), linear_twin(layer, x)
         flat = layers.Flatten() if len(y.shape) > 2 else (lambda x: x)
@@ -423,7 +432,7 @@ CASES = {
     "LoRA": case(change=lambda model: model.layers[-1].enable_lora(2)),
     "jit_compile": case(change=lambda model: model.compile("sgd", "categorical_crossentropy", jit_compile=True)),
     # transformers
-    "ViT, class token": case(lambda x: attend(ClassToken()(patches(x))), lambda x: attend(x)[:, 0], skip=1),
+    "ViT, class token": case(token_vit, lambda x: x[:, 0], skip=1),
     "ViT, mean": case(vit),
     "ViT, flattened": case(vit, flat),
     "MLP-Mixer": case(mixer),

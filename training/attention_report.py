@@ -17,6 +17,7 @@ import utils
 from data import dataset
 from data import objects as object_truth
 from data.dataset import Sample
+from data.images import UPRIGHT, Reading
 from explainers.registry import METHODS
 from metrics import localisation
 from metrics.common import Undefined
@@ -31,18 +32,19 @@ from scenes import demo_data
 COMPARED = ("ATTENTION", "GRADCAM")
 
 
-def report_attention(model_path: Path, images_folder: str | Path) -> tuple[list[Path], str]:
+def report_attention(model_path: Path, images_folder: str | Path, reading: Reading) -> tuple[list[Path], str]:
     """As `write_report`, for the model of that file, beside it."""
     classifier, _ = model_files.load_classifier(model_path=model_path)
-    return write_report(classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"))
+    return write_report(classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"), reading)
 
 
-def write_report(classifier: Classifier, images_folder: str | Path, folder: Path) -> tuple[list[Path], str]:
+def write_report(
+    classifier: Classifier, images_folder: str | Path, folder: Path, reading: Reading = UPRIGHT
+) -> tuple[list[Path], str]:
     """The paths written into `folder` for the images of a folder, and in words what was measured, or ''."""
-    samples = dataset.load_dataset(images_folder, class_names=classifier.class_names, class_ids=classifier.class_ids)
-    shown = dataset.load_dataset(
-        images_folder, class_names=classifier.class_names, class_ids=classifier.class_ids, limit=constants.ROWS_PER_PAGE
-    )
+    names = classifier.class_names, classifier.class_ids
+    samples = dataset.label_samples(dataset.load_dataset(images_folder, reading=reading), *names)
+    shown = dataset.take_in_turn(samples, constants.ROWS_PER_PAGE)
     rows = [list(explained.values()) for sample in shown if (explained := explain(classifier, sample))]
     title = f"attention and Grad-CAM, {classifier.describe()['model_name']}"
     figure = figure_side_by_side(rows, COMPARED, title)

@@ -14,9 +14,11 @@ import keras
 
 import constants
 from data import dataset, labelled_images, multi_labels
+from data.dataset import Sample
 from network import model_files, transfer
 from network.attention_layers import Bags
 from output.progress import printable
+from pipeline.samples import describe_files
 from scenes import demo_data
 from training import stages, training_files
 from training.loop import History, best_epoch
@@ -32,6 +34,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     model_path = find_model_path(settings, bags)
     folders = find_folders(settings)
     samples, class_names, table, table_words = list_images(settings, folders)
+    if settings.image_folders:
+        print_files(folders, samples)
     keras.utils.set_random_seed(settings.seed)
     backbone = transfer.load_backbone(settings.model_name, settings.weights)
     from_scratch = settings.weights == "none"
@@ -56,6 +60,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         "images": [f"{len(part)} in {folder}" for folder, part in zip(folders, (train, val))],
         "stages": [vars(stage) for stage in settings.stages],
         "fine_tune_from": first_layer or "the first layer",
+        **({} if settings.reading.turn else {"exif": "keep"}),
     }
     opened, is_done = training_files.open_run(model_path, described, settings.overwrite)
     folder = opened.path
@@ -77,7 +82,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     opened.update(**measured, left_out=left_out)
     for stage in settings.stages:
         (folder / f"{stage.name}.npz").unlink(missing_ok=True)
-    print(*training_files.describe(measured, len(val)), model_path, *paths, sep="\n")
+    lines = [*training_files.describe(measured, len(val)), model_path, *paths]
+    print(*(printable(str(line)) for line in lines), sep="\n")
     return model_path
 
 
@@ -90,6 +96,9 @@ def find_model_path(settings: TrainingSettings, bags: Bags | None = None) -> Pat
 def find_folders(settings: TrainingSettings) -> tuple[str | Path, str | Path]:
     """The folders of training and validation images; those of the embedded data are drawn if need be."""
     if settings.image_folders:
+        for flag, folder in zip(("--train_images_folder_path", "--val_images_folder_path"), settings.image_folders):
+            if not Path(folder).is_dir():
+                raise ValueError(f"{flag}: a folder was wanted; there is none called '{folder}'")
         return settings.image_folders
 
     def progress(done: int, total: int) -> None:
@@ -106,15 +115,23 @@ def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tu
     Raises ValueError for images without a class, or classes that cannot be learnt.
     """
     if settings.multi_label is None:
-        samples = [labelled_images.list_labelled(folder, settings.label_level, settings.taxonomy) for folder in folders]
+        how = settings.label_level, settings.taxonomy, settings.reading
+        samples = [labelled_images.list_labelled(folder, *how) for folder in folders]
         return samples, labelled_images.list_classes(*samples), None, None
     table = multi_labels.read_labels(settings.multi_label)
-    samples = [dataset.load_dataset(folder) for folder in folders]
+    samples = [dataset.load_dataset(folder, reading=settings.reading) for folder in folders]
     rows = multi_labels.match_labels(table, *samples)
     return samples, table.class_names, table, f"{table.path} (checksum {table.checksum}): {rows}"
 
 
 # --- what is said ----------------------------------------------------------------------------------------
+def print_files(folders: Sequence[str | Path], samples: Sequence[Sequence[Sample]]) -> None:
+    """Says which files of the folders are no images that are read, and how images are read where that matters."""
+    for folder, of_folder in zip(folders, samples):
+        for note in describe_files(of_folder, folder, None, of_folder):
+            print(printable(f"{folder}: {note}"), flush=True)
+
+
 def print_choices(described: dict, left_out: Sequence[str]) -> None:
     """Says what was chosen, and which images could not be read."""
     for name, value in described.items():

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 import constants
-from output.files import write_whole
+from output.files import read_arrays, write_whole
 from training.training_settings import Stage
 
 LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
@@ -158,14 +158,18 @@ def _write_checkpoint(path: Path, model: keras.Model, history: History, best_wei
 
 
 def _read_checkpoint(path: Path, model: keras.Model) -> tuple[History, list[np.ndarray]]:
-    """The history and the best weights so far; the model and its optimiser take the state of the checkpoint."""
+    """The history and the best weights so far; the model and its optimiser take the state of the checkpoint.
+
+    ValueError for one that is damaged.
+    """
     if not path.is_file():
         return {name: [] for name in ("accuracy", "loss", "val_accuracy", "val_loss")}, model.get_weights()
-    with np.load(path) as arrays:
-        for i, variable in enumerate(_state(model)):
-            variable.assign(arrays[f"state_{i}"])
-        best_weights = [arrays[f"best_{i}"] for i in range(len(model.get_weights()))]
-        return json.loads(str(arrays["history"])), best_weights
+    state, n_weights = _state(model), len(model.get_weights())
+    names = [*(f"state_{i}" for i in range(len(state))), *(f"best_{i}" for i in range(n_weights))]
+    arrays = read_arrays(path, ["history", *names])
+    for i, variable in enumerate(state):
+        variable.assign(arrays[f"state_{i}"])
+    return json.loads(str(arrays["history"])), [arrays[f"best_{i}"] for i in range(n_weights)]
 
 
 def _state(model: keras.Model) -> list:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import constants
 from pipeline import flags
+from pipeline.settings import choose_reading
 from utils import find_model_name
 
 if TYPE_CHECKING:
+    from data.images import Reading
     from data.taxonomy import Taxonomy
 
 
@@ -41,12 +43,13 @@ class TrainingSettings:
     """What is trained, on which labels of which images, how, and where it goes.
 
     image_folders: of training and validation, None: the embedded data. taxonomy: None: the levels are those of
-    MexCulture142's names. multi_label: a csv file of several classes an image. model_name: None with a saved model as
-    weights, which may hold it. fine_tune_from: a layer, None: that of the last block. stages: in their order.
-    model_path: the .keras file to write, None: named after the network.
+    MexCulture142's names. reading: how photographs are read. multi_label: a csv file of several classes an image.
+    model_name: None with a saved model as weights, which may hold it. fine_tune_from: a layer, None: that of the
+    last block. stages: in their order. model_path: the .keras file to write, None: named after the network.
     """
 
     image_folders: tuple[str, str] | None
+    reading: "Reading"
     label_level: str
     taxonomy: "Taxonomy | None"
     multi_label: str | None
@@ -65,6 +68,7 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     kinds = "images named as in MexCulture142, or class folders (default: the embedded data)"
     data.add_argument("--train_images_folder_path", type=flags.path, metavar="PATH", help=f"training: {kinds}")
     data.add_argument("--val_images_folder_path", type=flags.path, metavar="PATH", help=f"validation: {kinds}")
+    flags.add_reading_flags(data)
     data.add_argument(
         "--label_level",
         metavar="NAME",
@@ -136,7 +140,7 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     output.add_argument(
         "--output_model_path",
         "--model_path",
-        type=flags.path,
+        type=flags.output_file,
         metavar="PATH",
         help=f"the .keras file to write (default: {default_path})",
     )
@@ -157,6 +161,7 @@ def read_training_settings(args: argparse.Namespace) -> TrainingSettings:
         raise ValueError(f"--output_model_path should be a file that ends in .keras; got '{path}'")
     return TrainingSettings(
         image_folders=folders if all(folders) else None,
+        reading=choose_reading(args.exif, args.max_megapixels),
         label_level=label_level,
         taxonomy=taxonomy,
         multi_label=args.multi_label,

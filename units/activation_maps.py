@@ -4,7 +4,7 @@
 <folder>/top_images/<layer>.png        <folder>/state/<layer>.npz: how far the pass over the data set came
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import representations
 import utils
 from data.dataset import Sample
 from network.classifier import Classifier
+from network.tokens import Reading
 from output import files
 from output.progress import Progress
 from plots import drawing
@@ -56,7 +57,8 @@ def write_maps(
             failed[sample.name] = str(error)
             continue
         title = f"{view.layer_name}, {sample.name}"
-        figure = figure_maps(pixels.round().astype("uint8"), view.features(pixels[None])[0], channels, title)
+        features = view.features(pixels[None])[0]
+        figure = figure_maps(pixels.round().astype("uint8"), features, channels, title, view.lay_out)
         path = folder / "maps" / file_name(view.layer_name) / f"{sample.stem}.png"
         yield files.write_whole(path, files.figure_saver(figure))
 
@@ -91,7 +93,7 @@ def write_top_images(
             pixels = read_pixels(samples[number], view)
             activation = view.features(pixels[None])[0, ..., channel]
             image = pixels.round().astype("uint8")
-            excited.append(Excited(samples[number].name, image, activation))
+            excited.append(Excited(samples[number].name, image, activation, view.reading))
         rows.append((channel, excited))
     figure = figure_top_images(rows, f"{view.layer_name}: images {what}")
     return files.write_whole(folder / "top_images" / f"{file_name(view.layer_name)}.png", files.figure_saver(figure))
@@ -113,8 +115,10 @@ def file_name(layer_name: str) -> str:
 
 
 # --- figures ---------------------------------------------------------------------------------------------
-def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int] | None, title: str):
+def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int] | None, title: str, lay_out: Callable):
     """The maps of one image (H, W, 3), uint8, as tiles beside it; features (h, w, K) of a layer.
+
+    lay_out(map, outside): of `Classifier`.
 
     channels: each is drawn alone and over the image; None: all, or those of the largest mean if they are many. Every
     map is coloured on its own scale, which its title gives; one with negative values in red and blue about zero.
@@ -128,7 +132,8 @@ def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int]
         pictures.append(representations.represent_heatmap(activation, COLORMAP))
         titles.append(f"channel {k}\n{_describe_range(activation)}")
         if channels is not None:
-            pictures.append(representations.represent_heatmap_overlaid(activation, image, COLORMAP))
+            laid = lay_out(activation, outside=activation.min())
+            pictures.append(representations.represent_heatmap_overlaid(laid, image, COLORMAP))
             titles.append(f"channel {k}\nover the image")
     if channels is None and len(shown) < n_channels:
         title += f", {len(shown)} of {n_channels} channels, largest mean"
@@ -144,11 +149,15 @@ def _describe_range(activation: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Excited:
-    """One image that excites a channel: image (H, W, 3), uint8, at the model's input size; activation (h, w)."""
+    """One image that excites a channel: image (H, W, 3), uint8, at the model's input size; activation (h, w).
+
+    reading: where that lies on the image.
+    """
 
     name: str
     image: np.ndarray
     activation: np.ndarray
+    reading: Reading
 
 
 def figure_top_images(rows: Sequence[tuple[int, Sequence[Excited]]], title: str):
@@ -187,7 +196,7 @@ def _draw_excited(whole: "Axes", part: "Axes", one: Excited) -> None:
         drawing.write_message(part, "no region")
         drawing.write_title(whole, [one.name, _describe_range(one.activation)])
         return
-    mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2])
+    mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2], one.reading)
     brightness = np.where(mask[..., None], 1, DIMMED)
     drawing.show_image(whole, (one.image * brightness).astype(np.uint8))
     frame = {"fill": False, "edgecolor": constants.COLOUR_DELETION, "linewidth": 0.8}

@@ -66,12 +66,13 @@ def dissect(
     kept = [sample for sample in samples if sample.name not in failed]
     if not kept:
         raise ValueError(f"none of {len(samples)} images can be read; {next(iter(failed.values()))}")
-    tallies = {}
+    tallies, readings = {}, {view.layer_name: view.reading for view in classifier.by_layer}
     for layer in store.layer_names:
         since = time.monotonic()
         progress.begin("thresholds", layer)
         thresholds = upper_quantiles(lambda layer=layer: store.blocks(layer, kept, concepts.of_images), share)
-        tallies[layer] = UnitTally(thresholds, len(concepts.names), mask_size(classifier, concepts), n_top)
+        reading = None if concepts.of_images else readings[layer]
+        tallies[layer] = UnitTally(thresholds, len(concepts.names), mask_size(classifier, concepts), n_top, reading)
         progress.end("thresholds", layer, time.monotonic() - since)
     for begin in range(0, len(kept), batch_size):
         since, batch = time.monotonic(), kept[begin : begin + batch_size]

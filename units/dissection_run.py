@@ -160,14 +160,14 @@ def _write_figures(
     counts = dissection_tables.count_detectors(rows, settings.min_iou)
     title = f"detectors of {name}: IoU over {settings.min_iou:.3g}, {len(dissected.samples)} images"
     figure = dissection_figures.figure_histogram(counts, title)
-    print(write_whole(folder / "histogram.png", figure_saver(figure)))
+    print(printable(str(write_whole(folder / "histogram.png", figure_saver(figure)))))
     best = dissection_tables.find_detectors(rows, settings.min_iou)[: settings.n_figures]
     for rank, row in enumerate(best, start=1):
         layer = row["layer"].replace("/", ".")
         path = folder / "units" / f"{rank:02d}_{layer}_{row['unit']}.png"
         write_whole(path, figure_saver(draw_unit(row, dissected, concepts, store)))
     if best:
-        print(f"{len(best)} units in {folder / 'units'}", flush=True)
+        print(printable(f"{len(best)} units in {folder / 'units'}"), flush=True)
 
 
 def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: FeatureStore):
@@ -180,7 +180,7 @@ def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: Featu
         sample = dissected.samples[number]
         image = drawing.shrink(sample.read())
         maps = store.read(layer, sample)[None, ..., unit]
-        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2])[0]
+        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2], tally.reading)[0]
         masks, _ = concepts.read(sample, *image.shape[:2])
         pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
         titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")

@@ -15,7 +15,7 @@ import numpy as np
 
 import utils
 from data.dataset import Sample
-from output.files import save_array, write_whole
+from output.files import read_array, save_array, write_whole
 from output.progress import Progress
 
 BLOCK = 2**20  # activations read at a time: 4 MB
@@ -33,7 +33,7 @@ class FeatureStore:
 
     def read(self, layer: str, sample: Sample, pooled: bool = False) -> np.ndarray:
         """Features (h, w, K) of an image, or their mean over positions, (1, 1, K)."""
-        features = np.load(self._path(layer, sample))
+        features = read_array(self._path(layer, sample), 3)
         return features.mean(axis=(0, 1), keepdims=True) if pooled else features
 
     def blocks(self, layer: str, samples: Sequence[Sample], pooled: bool = False) -> Iterator[np.ndarray]:

@@ -171,7 +171,10 @@ class Maximiser:
             gradient = tf.gradients(score, seen)[0]
         else:
             gradient, of_features = tf.gradients(score, [seen, features])
-            gradient *= tf.image.resize(saliency(features, of_features), seen.shape[1:3])
+            rows, columns = self.classifier.reading.weigh(*seen.shape[1:3])
+            gradient *= tf.einsum(
+                "Hh,nhwc,Ww->nHWc", rows.astype("f"), saliency(features, of_features), columns.astype("f")
+            )
         if gradient is None:
             raise ValueError("no gradient reaches the pixels: the model takes integers, or stops it on the way")
         return gradient

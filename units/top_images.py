@@ -1,6 +1,6 @@
 """Which images of a data set excite a channel most, and where in them.
 
-    peak_k(image) = max_ij A_k(i,j);   region: {bilinear upsampling of A_k >= peak / 2}, the part that holds the peak
+    peak_k(image) = max_ij A_k(i,j);   region: {A_k laid on the image >= peak / 2}, the part that holds the peak
 
 One pass over the data set keeps, for every channel, the images of the largest peaks: K x n numbers, however many
 images there are. The region is thresholded on the upsampled map, as in network dissection (Bau et al. 2017), not the
@@ -10,7 +10,7 @@ Cost per image: one forward pass as far as the layer.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ import constants
 import utils
 from data.dataset import Sample
 from network.classifier import Classifier
+from network.tokens import Reading
+from output.files import read_arrays
 
 REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
 
@@ -45,9 +47,8 @@ class TopImages:
 
     @classmethod
     def load(cls, path: Path) -> "TopImages":
-        """What `save` wrote."""
-        with np.load(path) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
+        """What `save` wrote; ValueError for a damaged file."""
+        values = read_arrays(path, [entry.name for entry in fields(cls)])
         return cls(**{name: value if value.ndim else int(value) for name, value in values.items()})
 
     def save(self, path: Path) -> None:
@@ -112,23 +113,25 @@ def find_top_images(
     return top
 
 
-def find_region(activation: np.ndarray, height: int, width: int) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+def find_region(
+    activation: np.ndarray, height: int, width: int, reading: Reading
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """Where a map (h, w) is excited: mask, bool (height, width), and its box (x0, y0, x1, y1), x1 and y1 behind it.
 
-    A map without a positive value has no half of its peak: the region is then the peak's own cell.
+    reading: where the layer's map lies. A map without a positive value has no half of its peak: the region is then the
+    peak's own cell.
     """
     import cv2
 
-    upsampled = utils.resize_map(activation, height, width)
-    peak = upsampled.max()
+    laid = reading.lay_out(activation, height, width, outside=-np.inf)
+    peak = laid.max()
     if peak > 0:
-        _, parts = cv2.connectedComponents((upsampled >= REGION_SHARE * peak).astype(np.uint8))
-        row, column = np.unravel_index(upsampled.argmax(), upsampled.shape)
+        _, parts = cv2.connectedComponents((laid >= REGION_SHARE * peak).astype(np.uint8))
+        row, column = np.unravel_index(laid.argmax(), laid.shape)
         mask = parts == parts[row, column]
     else:
         row, column = np.unravel_index(activation.argmax(), activation.shape)
-        cells = np.zeros(activation.shape, np.uint8)
-        cells[row, column] = 1
-        mask = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        rows, columns = (weights.argmax(axis=1) for weights in reading.weigh(height, width))
+        mask = (rows == row)[:, None] & (columns == column) & np.isfinite(laid)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return mask, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

@@ -7,8 +7,8 @@ Annotated for c is every image with a mask of any concept, since all are of one 
 rule): without one of c, L_c is empty there. Only an image whose mask of c cannot be read is left out of c's sums.
 
 Bau et al. 2017, "Network dissection: quantifying interpretability of deep visual representations", section 2.2. The
-map is stretched over the image with the centres of its positions in the middle of equal cells, where the paper
-anchors them at the centres of the receptive fields (NetDissect-Lite stretches too): up to half a stride apart.
+map is laid where the network looked (tokens.py), the centres of its positions in the middle of equal cells, where the
+paper anchors them at the centres of the receptive fields (NetDissect-Lite stretches too): up to half a stride apart.
 
 Bilinear upsampling is two small matrix products, R A C^T. It never exceeds the map's maximum, so that only units with
 an activation above T_k - at 49 positions and a share of 0.005, one in five or fewer - are upsampled at all.
@@ -20,24 +20,22 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from network.tokens import Reading, stretched
+
 UNITS_AT_ONCE = 16  # upsampled together: what stays in a processor's cache
 
 
-def bilinear_weights(n: int, size: int) -> np.ndarray:
-    """The matrix (size, n), float32, that stretches n values over `size` pixels, as `cv2.resize` with INTER_LINEAR."""
-    place = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
-    low = np.floor(place).astype(int)
-    weights = np.zeros((size, n))
-    np.add.at(weights, (np.arange(size), low), 1 - (place - low))
-    np.add.at(weights, (np.arange(size), np.minimum(low + 1, n - 1)), place - low)
-    return weights.astype(np.float32)
+def mark(
+    maps: np.ndarray, thresholds: np.ndarray, height: int, width: int, reading: Reading | None = None
+) -> np.ndarray:
+    """M of activation maps (u, h, w) and their thresholds (u,): bool (u, height, width).
 
-
-def mark(maps: np.ndarray, thresholds: np.ndarray, height: int, width: int) -> np.ndarray:
-    """M of activation maps (u, h, w) and their thresholds (u,): bool (u, height, width)."""
-    rows, columns = bilinear_weights(maps.shape[1], height), bilinear_weights(maps.shape[2], width)
+    reading: where the layer's map lies on the image; None: on the whole of it. Nothing is marked where it does not lie.
+    """
+    rows, columns = (reading or stretched(*maps.shape[1:], 1)).weigh(height, width)
+    rows, columns = rows.astype(np.float32), columns.astype(np.float32)
     maps = np.ascontiguousarray(maps)  # a view across the channels would be multiplied number by number
-    return rows @ maps @ columns.T > thresholds[:, None, None]
+    return (rows @ maps @ columns.T > thresholds[:, None, None]) & rows.any(axis=1)[:, None] & columns.any(axis=1)
 
 
 def count_bits(packed: np.ndarray) -> np.ndarray:
@@ -48,13 +46,15 @@ def count_bits(packed: np.ndarray) -> np.ndarray:
 class UnitTally:
     """The counts of K units of one layer and C concepts, and the images that each unit is most active in.
 
-    thresholds: T, (K,). size: (height, width) of the masks. n_top: images kept per unit.
+    thresholds: T, (K,). size: (height, width) of the masks. n_top: images kept per unit. reading: of `mark`.
     top_images: (K, n_top) numbers given to `add`, the most active first, -1 where there are fewer.
     """
 
-    def __init__(self, thresholds: np.ndarray, n_concepts: int, size: tuple[int, int], n_top: int):
+    def __init__(
+        self, thresholds: np.ndarray, n_concepts: int, size: tuple[int, int], n_top: int, reading: Reading | None = None
+    ):
         n_units = len(thresholds)
-        self.thresholds, self.size = np.asarray(thresholds, dtype=np.float32), size
+        self.thresholds, self.size, self.reading = np.asarray(thresholds, dtype=np.float32), size, reading
         self.marked = np.zeros(n_units, dtype=np.int64)  # pixels of M_k over the images annotated for any concept
         self.unjudged = np.zeros((n_units, n_concepts), dtype=np.int64)  # of these, where the mask of c is unread
         self.covered = np.zeros(n_concepts, dtype=np.int64)  # pixels of L_c
@@ -81,7 +81,7 @@ class UnitTally:
         active = np.flatnonzero(peaks > self.thresholds)
         for begin in range(0, len(active), UNITS_AT_ONCE):
             units = active[begin : begin + UNITS_AT_ONCE]
-            marked = mark(maps[units], self.thresholds[units], *self.size)
+            marked = mark(maps[units], self.thresholds[units], *self.size, self.reading)
             marked = np.packbits(marked.reshape(len(units), -1), axis=1)
             n_marked = count_bits(marked)
             self.marked[units] += n_marked

@@ -14,7 +14,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -259,9 +259,8 @@ def write_state(path: Path, state: State) -> None:
 
 
 def read_state(path: Path) -> State | None:
-    """The state that was written there; None if there is none."""
+    """The state that was written there; None if there is none, ValueError if it is damaged."""
     if not path.is_file():
         return None
-    with np.load(path) as arrays:
-        values = {name: arrays[name] for name in arrays.files}
+    values = files.read_arrays(path, [entry.name for entry in fields(State)])
     return State(**{**values, "seconds": float(values["seconds"])})

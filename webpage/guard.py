@@ -5,7 +5,7 @@ sessions. The guard stands before it, and refuses
 
     403  a request from a page of another origin, or one that names a file not uploaded here
     404  a route that the page does not need
-    400  a request that the page does not make
+    400  a request that the page does not make, an upload that cannot be read
     401  a visitor without the password, where there is one
     411  a request whose length is not said
     413  a request that is longer than the page needs
@@ -19,6 +19,7 @@ to this server alone.
 import asyncio
 import base64
 import binascii
+import errno
 import hmac
 import json
 import re
@@ -39,6 +40,8 @@ ROUTES = re.compile(
     re.DOTALL,
 )
 STARTUP = "/gradio_api/startup-events"  # by which Gradio asks itself, without a password, whether it is there
+UPLOAD, JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
+ENDS = ("/gradio_api/cancel", "/gradio_api/reset")  # of a question that is under way
 HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
     "referrer-policy": "no-referrer",
@@ -68,12 +71,7 @@ class Requests:
 
         ValueError for one that the page does not make, PermissionError for one that names a file not uploaded here.
         """
-        try:
-            asked = json.loads(body)
-        except RecursionError:
-            raise ValueError("no request of the page is so deep") from None
-        if not isinstance(asked, dict):
-            raise ValueError("not a request of the page")
+        asked = _read_object(body)
         index, session, trigger = (asked.get(name) for name in ("fn_index", "session_hash", "trigger_id"))
         if type(index) is not int or index not in self.fields:
             raise ValueError("no function of the page")
@@ -97,6 +95,22 @@ class Requests:
         if not self.is_upload(path):
             raise PermissionError("no file that was uploaded here")
         return {"path": path, "meta": MARK}
+
+
+def read_end(body: bytes) -> bytes:
+    """The end of a question as Gradio is to see it: plain values alone. ValueError for anything else."""
+    asked = _read_object(body)
+    return json.dumps({name: _plain(value) for name, value in asked.items()}).encode()
+
+
+def _read_object(body: bytes) -> dict:
+    try:
+        asked = json.loads(body)
+    except RecursionError:
+        raise ValueError("no request of the page is so deep") from None
+    if not isinstance(asked, dict):
+        raise ValueError("not a request of the page")
+    return asked
 
 
 def _plain(value: object):
@@ -128,9 +142,10 @@ class Guard:
             if refusal == 401 and b"authorization" in headers:
                 await asyncio.sleep(WRONG_PASSWORD)
             return await _refuse(send, refusal)
-        if path.rstrip("/") == "/gradio_api/queue/join":
+        if path.rstrip("/") in (JOIN, *ENDS):
+            read = self.requests.read if path.rstrip("/") == JOIN else read_end
             try:
-                receive = _replay(self.requests.read(await _read(receive)), receive)
+                receive = _replay(read(await _read(receive)), receive)
             except PermissionError:
                 return await _refuse(send, 403)
             except ValueError:
@@ -145,7 +160,31 @@ class Guard:
         scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_of_proxy(pair[0])]}
         session = _find_session(path, scope.get("query_string", b""))
         with nullcontext() if session is None else self.visitors.connected(session):
-            return await self.app(scope, receive, answer)
+            pass_on = self._pass_upload if path == UPLOAD else self.app
+            return await pass_on(scope, receive, answer)
+
+    async def _pass_upload(self, scope, receive, send):
+        """Refuses an upload that Gradio stumbles over, and forgets one whose sender has gone: it would log both as
+        faults of its own."""
+        has_gone = False
+
+        async def listen():
+            nonlocal has_gone
+            message = await receive()
+            has_gone = has_gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self.app(scope, listen, send)
+        except (KeyError, TypeError, ValueError):  # among which are those of its parser of forms
+            await _refuse(send, 400)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            await _refuse(send, 400)
+        except Exception:
+            if not has_gone:
+                raise
 
     def _check(self, path: str, headers: dict[bytes, bytes]) -> int | None:
         """The status that refuses a request by its path and headers; None for one that may pass."""
@@ -210,8 +249,7 @@ def _check_length(path: str, headers: dict[bytes, bytes]) -> int | None:
     length = headers.get(b"content-length", b"0")
     if b"transfer-encoding" in headers or not length.isdigit():
         return 411
-    is_upload = path == "/gradio_api/upload"
-    longest = constants.PAGE_MAX_UPLOAD + FORM if is_upload else MAX_REQUEST
+    longest = constants.PAGE_MAX_UPLOAD + FORM if path == UPLOAD else MAX_REQUEST
     return 413 if int(length) > longest else None
 
 

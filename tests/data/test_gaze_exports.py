@@ -112,3 +112,30 @@ def test_fixations_on_a_reference_image_are_its_pixels(write):
 def test_a_table_of_no_known_program_says_what_is_wanted(write):
     with pytest.raises(ValueError, match="no column image; wanted are .* or an export of Tobii, Data Viewer"):
         read_fixations(write("gaze.csv", "time,left,right\n1,2,3\n"))
+
+
+# --- PsychoPy --------------------------------------------------------------------------------------------------
+PSYCHOPY = "participant\timage\ttrials.thisN\tevent_id\ttime\teye\tduration\taverage_gaze_x\taverage_gaze_y\n"
+PSYCHOPY_ROWS = (
+    "p01\timages/a.png\t0\t17\t1.25\t1\t0.25\t-30.0\t20.5\n"
+    "p01\timages/a.png\t0\t18\t1.60\t1\t0.125\tnan\tnan\n"
+    "p02\timages/a.png\t0\t9\t1.31\t1\t0.5\t10.0\t-4.0\n"
+)
+
+
+def test_psychopy_counts_from_the_middle_of_the_screen_y_up_and_in_seconds(write):
+    [(image, found)] = read_fixations(write("a.FixationEndEvent.txt", PSYCHOPY + PSYCHOPY_ROWS), "pixels").items()
+    assert (image, found.n_blinks, found.durations.tolist()) == ("images/a.png", 1, [250, 500])
+    assert places(found.in_pixels(100, 200)) == [(70, 29.5), (110, 54)]
+
+
+@pytest.mark.parametrize("unit", [None, "fraction"])
+def test_where_psychopys_image_stood_is_asked_for(write, unit):
+    with pytest.raises(ValueError, match="--fixations_unit=pixels says .* at its own size in the middle"):
+        read_fixations(write("a.txt", PSYCHOPY + PSYCHOPY_ROWS), unit)
+
+
+def test_units_of_psychopy_that_are_no_pixels_are_refused(write):
+    rows = "p01\ta.png\t0\t17\t1.25\t1\t0.25\t-0.3\t0.205\n"
+    with pytest.raises(ValueError, match="units height or norm, and pix were wanted"):
+        read_fixations(write("a.txt", PSYCHOPY + rows), "pixels")

@@ -136,5 +136,5 @@ def test_every_method_explains_a_bag_model(name, planted_classifier, image):
 
 
 def test_cam_is_refused_for_bags(planted_classifier, image):
-    with pytest.raises(ValueError, match="a mean over positions and one dense layer are wanted"):
+    with pytest.raises(ValueError, match="a mean over positions and linear layers alone are wanted"):
         explain(METHODS["CAM"], planted_classifier, image, 0)

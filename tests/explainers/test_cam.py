@@ -79,6 +79,13 @@ def test_the_mean_of_the_map_is_the_logit_without_its_bias():
             layers.Softmax(),
         ],
         [layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(3, 1, activation="softmax"), layers.Flatten()],
+        [
+            layers.GlobalAveragePooling2D(),
+            layers.BatchNormalization(),
+            layers.Dense(5, name="hidden"),
+            dense("softmax"),
+        ],
+        [layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(5, 1), layers.Conv2D(3, 1), layers.Flatten()],
     ],
     ids=lambda head: ", ".join(getattr(layer, "name", "a mean") for layer in head),
 )
@@ -93,7 +100,7 @@ def test_a_mean_over_positions_and_one_dense_layer_is_taken_however_it_is_writte
     [
         ([layers.Flatten(name="flat"), dense()], r"found: flat \(Flatten\), dense \(Dense\)"),
         (
-            [layers.GlobalAveragePooling2D(), layers.Dense(5, name="hidden"), dense()],
+            [layers.GlobalAveragePooling2D(), layers.Dense(5, activation="tanh", name="hidden"), dense()],
             r"hidden \(Dense\), dense \(Dense\)",
         ),
         (
@@ -110,14 +117,15 @@ def test_a_mean_over_positions_and_one_dense_layer_is_taken_however_it_is_writte
                 layers.Reshape((3,)),
                 layers.Softmax(),
             ],
-            r"hidden \(Conv2D\), scores \(Conv2D\)",
+            # MobileNetV3's head
+            r"hidden \(Conv2D\), scores \(Conv2D\).*'hidden' behind the mean applies hard_sil?u?.*not linear",
         ),
-        ([layers.GlobalAveragePooling2D(), layers.BatchNormalization(name="norm"), dense()], r"norm \(BatchNorm"),
+        ([layers.GlobalAveragePooling2D(), layers.LayerNormalization(name="norm"), dense()], r"norm \(LayerNorm"),
     ],
-    ids=["positions", "two dense", "a ReLU", "maxima", "means of parts", "two convolutions", "a batch norm"],
+    ids=["positions", "two dense", "a ReLU", "maxima", "means of parts", "two convolutions", "a layer norm"],
 )
 def test_another_head_is_refused_by_what_was_found(head, found):
-    with pytest.raises(ValueError, match="a mean over positions and one dense layer are wanted.*" + found):
+    with pytest.raises(ValueError, match="a mean over positions and linear layers alone are wanted.*" + found):
         CAM(with_head(*head), None, noise(1), 0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from planted import noise
+from planted import draw_weights, noise
 
 import utils
 from explainers.registry import METHODS
@@ -62,6 +62,12 @@ MOVES = {
     "Permute of rows and columns": layers.Permute((2, 1, 3)),
     "ops.flip": lambda x: ops.flip(x, axis=2),
     "ops.roll": lambda x: ops.roll(x, 16, axis=1),
+    "ops.roll by no whole cell": lambda x: ops.roll(x, (5, -18), axis=(1, 2)),
+    "flipped and rolled": lambda x: ops.roll(ops.flip(x, axis=1), 16, axis=1),
+    "padded and rolled": lambda x: ops.roll(layers.ZeroPadding2D(8)(x), 24, axis=1),
+    "padded by reflection": lambda x: ops.pad(x, [[0, 0], [8, 8], [12, 0], [0, 0]], mode="reflect"),
+    "padded by reflection, symmetric": lambda x: ops.pad(x, [[0, 0], [8, 8], [8, 8], [0, 0]], mode="symmetric"),
+    "padded by its other end": lambda x: ops.concatenate([x[:, -8:], x, x[:, :8]], axis=1),
     "ops.rot90": lambda x: ops.rot90(x, axes=(1, 2)),
     "a Lambda": layers.Lambda(lambda x: tf.image.central_crop(x, 0.75)),
     "a Lambda that scales, too": layers.Lambda(lambda x: x[:, 16:, 16:] / 2 + 1),
@@ -98,6 +104,36 @@ def test_the_box_of_the_map_is_that_of_the_pixels_that_the_features_change_with(
         np.clip(share, 0, 1) * size for share, size in zip((top, bottom, left, right), (HEIGHT,) * 2 + (WIDTH,) * 2)
     ]
     np.testing.assert_allclose(found, wanted, atol=1.6 if "less" in move or "steps" in move else 1)
+
+
+def test_a_roll_in_front_of_several_strides_is_undone():
+    """Against the twin without one, whose windows wrap: each map is the other's, laid on the other's image."""
+
+    def deep(move):
+        images = keras.Input((HEIGHT, WIDTH, 3))
+        x = layers.Rescaling(1 / 255)(move(images))
+        for i in range(3):
+            x = layers.Conv2D(6, 2, strides=2, activation="relu", name=f"conv_{i}")(x)
+        return keras.Model(images, layers.Dense(2, name="logit")(layers.GlobalAveragePooling2D()(x)))
+
+    image = noise(1, WIDTH)[0, :HEIGHT]
+    rolled, plain = deep(lambda x: ops.roll(x, (21, -30), axis=(1, 2))), deep(lambda x: x)
+    draw_weights(plain)
+    rolled.set_weights(plain.get_weights())
+    inside = GradCAM(rolled, None, image, 0).compute_saliency_map()
+    outside = GradCAM(plain, None, np.roll(image, (21, -30), axis=(0, 1)), 0).compute_saliency_map()
+    outside = np.roll(outside, (-21, 30), axis=(0, 1))
+    seam = np.ones((HEIGHT, WIDTH), bool)  # bilinear values within a cell of an end are clamped there, or go on
+    seam[[*range(4), *range(39, 47), *range(60, 64)]] = False
+    seam[:, [*range(4), *range(26, 34), *range(92, 96)]] = False
+    assert outside.max() > 0
+    np.testing.assert_allclose(inside[seam], outside[seam], atol=1e-5 * outside.max())
+
+
+def test_an_image_laid_side_by_side_has_no_one_place():
+    model = brightness(lambda x: ops.tile(x, (1, 2, 1, 1)))
+    with pytest.raises(ValueError, match="where the map of 'last' lies on the image is not understood"):
+        GradCAM(model, None, square(28, 40), 1)
 
 
 def test_rows_that_the_network_never_sees_hold_nothing():

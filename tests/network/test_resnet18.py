@@ -36,5 +36,5 @@ def test_it_is_a_backbone_to_train_from_the_start_and_has_no_other_weights():
     assert backbone.model.output.shape[1:] == (7, 7, 512)
     assert transfer.choose_first_layer(backbone, None) == "conv5_block1_1_conv"
     assert Classifier(transfer.add_head(backbone, 3, 0), "ResNet18").layer_name == "conv5_block2_out"
-    with pytest.raises(ValueError, match="no imagenet weights of ResNet18 in Keras: train it with --weights=none"):
+    with pytest.raises(ValueError, match="no ImageNet weights of ResNet18 in Keras: train.py .* --weights=none"):
         transfer.load_backbone("ResNet18", "imagenet")

@@ -7,6 +7,7 @@ import tensorflow as tf
 import transformers
 from keras import layers
 from planted import ELSEWHERE, assert_close, assert_same_state, draw_weights, explain, noise, state_of
+from transformers import SIDE
 from twins import at_feature_size
 
 from explainers.registry import METHODS
@@ -44,10 +45,10 @@ def gradcam_by_hand(tokens, gradients, height, width):
 
 # --- against references by hand --------------------------------------------------------------------------
 VITS = {  # model, the layer that is chosen, which tokens are patches
-    "class token": (transformers.vit, "block_0_add_2", slice(1, None)),
-    "class token, three blocks": (lambda: transformers.vit(depth=3), "block_1_add_2", slice(1, None)),
-    "class token behind": (lambda: transformers.vit(behind=True), "block_0_add_2", slice(None, -1)),
-    "class and distillation token": (lambda: transformers.vit(n_tokens=2), "block_0_add_2", slice(2, None)),
+    "class token": (transformers.vit, "block_1_norm_1", slice(1, None)),
+    "class token, three blocks": (lambda: transformers.vit(depth=3), "block_2_norm_1", slice(1, None)),
+    "class token behind": (lambda: transformers.vit(behind=True), "block_1_norm_1", slice(None, -1)),
+    "class and distillation token": (lambda: transformers.vit(n_tokens=2), "block_1_norm_1", slice(2, None)),
     "mean": (lambda: transformers.vit("mean"), "norm", slice(None)),
     "flatten": (lambda: transformers.vit("flatten"), "norm", slice(None)),
 }
@@ -67,10 +68,35 @@ def test_grad_cam_of_a_vision_transformer_by_hand(kind):
         assert_close(found, expected, relative=1e-4)
 
 
+def test_hirescam_in_front_of_a_layer_norm_is_refused_and_behind_it_is_right():
+    """There sum_k g_k A_k is the change of the logit with a token's scale, which the norm takes no notice of."""
+    model, image = transformers.vit(), noise(1)[0]
+    tokens, gradients = by_hand(model, "block_0_add_2", image, 1)
+    products = gradients[1:] * tokens[1:]
+    assert np.abs(products.sum(axis=-1)).max() < 1e-3 * np.abs(products).max()
+    with pytest.raises(ValueError, match="'block_0_add_2' add up to nothing, what is left is rounding"):
+        explain(METHODS["HIRESCAM"], Classifier(model, layer_name="block_0_add_2"), image, 1)
+    tokens, gradients = by_hand(model, "block_1_norm_1", image, 1)
+    expected = np.maximum((gradients * tokens)[1:].sum(axis=-1).reshape(4, 4), 0)
+    assert_close(at_feature_size(METHODS["HIRESCAM"].load()(model, None, image, 1))[0], expected, relative=1e-4)
+
+
+def test_grad_cam_of_scores_that_a_softmax_over_positions_follows_is_refused():
+    """Gradients behind a softmax add up to nothing over its positions: their mean is rounding."""
+    images = keras.Input((SIDE, SIDE, 3))
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="map")(layers.Rescaling(1 / 255)(images))
+    scores = layers.Conv2D(1, 1, name="scores")(x)
+    weights = layers.Reshape((SIDE, SIDE, 1))(layers.Softmax()(layers.Flatten()(scores)))
+    model = transformers.built(images, keras.ops.sum(weights * x, axis=(1, 2)))
+    assert Classifier(model).layer_name == "multiply"
+    with pytest.raises(ValueError, match="'scores' add up to nothing, what is left is rounding"):
+        explain(METHODS["GRADCAM"], Classifier(model, layer_name="scores"), noise(1), 0)
+
+
 def test_a_grid_that_is_no_square_by_hand():
     model = transformers.vit(height=24, width=40)
     image = noise(1, 40)[0, :24]
-    tokens, gradients = by_hand(model, "block_0_add_2", image, 1)
+    tokens, gradients = by_hand(model, "block_1_norm_1", image, 1)
     expected = gradcam_by_hand(tokens[1:], gradients[1:], 3, 5)
     found = at_feature_size(GradCAM(model, None, image, 1))[0]
     assert found.shape == (3, 5)
@@ -80,7 +106,7 @@ def test_a_grid_that_is_no_square_by_hand():
 def test_fem_sees_the_patches_without_the_class_token():
     model = transformers.vit()
     classifier = Classifier(model)
-    tokens, _ = by_hand(model, "block_0_add_2", noise(1)[0], 0)
+    tokens, _ = by_hand(model, "block_1_norm_1", noise(1)[0], 0)
     assert_close(classifier.features(noise(1))[0].reshape(16, 12), tokens[1:])
     naive = np.zeros((4, 4))
     for channel in tokens[1:].T:
@@ -90,7 +116,7 @@ def test_fem_sees_the_patches_without_the_class_token():
 
 def test_ablation_cam_takes_a_channel_from_the_patches_and_leaves_the_class_token():
     model = transformers.vit()
-    classifier, image = Classifier(model), noise(1)[0]
+    classifier, image = Classifier(model, layer_name="block_0_add_2"), noise(1)[0]
     cut = keras.Model(model.get_layer("block_1_norm_1").input, model.get_layer("dense").input)
     tokens, _ = by_hand(model, "block_0_add_2", image, 1)
     kernel, bias = model.get_layer("dense").get_weights()
@@ -110,9 +136,17 @@ def test_ablation_cam_takes_a_channel_from_the_patches_and_leaves_the_class_toke
 
 # --- every kind of transformer is understood ---------------------------------------------------------------
 KINDS = {  # model -> layer, grid
-    "ViT of the user's layers, one for all blocks": (transformers.vit_of_layers, "encoder/block_1", (4, 4)),
-    "blocks that return tuples": (lambda: transformers.vit_of_layers(as_tuple=True), "encoder/block_1/out", (4, 4)),
-    "a layer of the user's for each block": (lambda: transformers.vit_of_layers(whole=False), "block_1", (4, 4)),
+    "ViT of the user's layers, one for all blocks": (transformers.vit_of_layers, "encoder/block_2/first_norm", (4, 4)),
+    "blocks that return tuples": (
+        lambda: transformers.vit_of_layers(as_tuple=True),
+        "encoder/block_2/first_norm",
+        (4, 4),
+    ),
+    "a layer of the user's for each block": (
+        lambda: transformers.vit_of_layers(whole=False),
+        "block_2/first_norm",
+        (4, 4),
+    ),
     "MLP-Mixer": (transformers.mixer, "channels_1", (4, 4)),
     "MobileViT": (transformers.mobile_vit, "last", (8, 8)),
     "MobileViT that ends joined": (lambda: transformers.mobile_vit(last_conv=False), "both", (8, 8)),

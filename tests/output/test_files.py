@@ -1,8 +1,10 @@
 """Files that are written whole or not at all: figures as pixels and as vectors, pictures at their own size."""
 
 import base64
+import errno
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,35 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, fail)
     assert names_in(tmp_path) == ["new/file.txt"] and path.read_text() == "old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_is_told_with_the_file_that_was_to_be_written(tmp_path):
+    def fill(partial):
+        with open("/dev/full", "wb") as file:
+            file.write(b"some")
+
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "a.csv", fill)
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(tmp_path / "a.csv")
+    assert "cannot write (No space left on device)" in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [OSError("encoder error -2"), OSError(), PermissionError(13, "Permission denied")])
+def test_every_reason_not_to_write_names_the_file(tmp_path, error):
+    def fail(partial):
+        raise error
+
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "a.png", fail)
+    assert caught.value.filename == str(tmp_path / "a.png") and caught.value.strerror.startswith("cannot write (")
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "file" / "a.png", lambda partial: partial.write_text(""))
+    assert caught.value.filename == str(tmp_path / "file" / "a.png")
 
 
 # --- figures and pictures ------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_a_folder_that_may_not_be_written_to_is_told(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".lock"))
 
     monkeypatch.setattr("output.folder.FileLock.acquire", refuse)
-    with pytest.raises(PermissionError, match="Permission denied.*lock"):
+    with pytest.raises(PermissionError, match=rf"cannot write \(Permission denied\).*{tmp_path.name}"):
         OutputFolder(tmp_path)
 
 

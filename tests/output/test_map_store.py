@@ -5,19 +5,20 @@ import pytest
 
 import utils
 from output.map_store import Group, SmallMap, shrink, write_group
+from units.unit_tally import bilinear_weights
 
 RNG = np.random.default_rng(0)
 OWN = RNG.normal(size=(7, 7)).astype(np.float32)
-LINES = (np.arange(7) + 0.5) / 8, (np.arange(7) + 1.5) / 9
+WEIGHTS = tuple(bilinear_weights(7, 224) * (np.arange(224) > 20)[:, None] for _ in range(2))
 
 
-@pytest.mark.parametrize("lines", [None, LINES], ids=["whole image", "part of it"])
-def test_a_map_comes_back_to_the_bit(tmp_path, lines):
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["whole image", "part of it"])
+def test_a_map_comes_back_to_the_bit(tmp_path, weights):
     maps = {}
     for number in range(64):
         own = RNG.normal(size=(7, 7)).astype(np.float32)
-        whole = utils.resize_map(own, 224, 224) if lines is None else utils.lay_out_map(own, *lines, 224, 224)
-        maps[f"image {number}"] = (whole, shrink(whole, own, lines))
+        whole = utils.resize_map(own, 224, 224) if weights is None else utils.lay_out_map(own, *weights)
+        maps[f"image {number}"] = (whole, shrink(whole, own, weights))
     files = write_group(tmp_path, {stem: small for stem, (_, small) in maps.items()}, {})
     [file] = set(files.values())
     group = Group(tmp_path / file)

@@ -1,6 +1,7 @@
 """From samples to records: the class that is asked about, the judges, and failures that cost one image alone."""
 
 import io
+import time
 from dataclasses import replace
 
 import keras
@@ -22,6 +23,8 @@ from pipeline.explain import Runner, check_options, choose_class, find_misfits
 from pipeline.gaze_truth import GazeTruth
 from pipeline.results import Results
 from pipeline.score import Scorer
+
+WARM_UP = 1  # images of what a method is begun with, once
 
 
 class Stub:
@@ -199,7 +202,30 @@ def test_cheap_methods_explain_several_images_at_once_and_costly_ones_one_by_one
     costly.name = "COSTLY"
     examine(samples, cheap)
     examine(samples, costly)
-    assert cheap.groups == [5] and costly.groups == [1] * 5
+    assert cheap.groups == [WARM_UP, 5] and costly.groups == [WARM_UP] + [1] * 5
+
+
+def test_seconds_are_those_of_maps_and_not_of_what_the_first_call_does_once(examine, samples):
+    slow, calls = Stub(perturbs=True), []
+
+    class Slow(slow.load()):
+        def explain_batch(self, images, class_index):
+            calls.append(len(images))
+            time.sleep(0.3 if len(calls) == 1 else 0.01)  # as a graph that is traced
+            for done in range(1, 4):
+                self.report(done, 3)
+                calls.append("passes")
+            return super().explain_batch(images, class_index)
+
+    slow.load = lambda: Slow
+    results = examine(samples[:2], slow)
+    assert all(0.01 <= record.seconds < 0.15 for record in results.records.values())
+    assert calls == [1] + [1, *["passes"] * 3] * 2, "the warm-up ends with its first passes"
+
+
+def test_passes_of_the_warm_up_are_not_counted(examine, samples, planted_classifier):
+    results = examine(samples[:1], METHODS["GRADCAM"])
+    assert [record.passes for record in results.records.values()] == [1.0]
 
 
 def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, planted_classifier):
@@ -239,7 +265,7 @@ def test_what_is_there_is_not_computed_again(examine, samples):
     examine(samples[:3], Stub())
     again = Stub()
     results = examine(samples, again)
-    assert again.groups == [2] and len(results.records) == 5
+    assert again.groups == [WARM_UP, 2] and len(results.records) == 5
     assert [record.image for record in results.records.values()] == [sample.name for sample in samples]
 
 

@@ -1,8 +1,12 @@
 """Flags: what is read, what is refused and in which words, and how a command ends."""
 
 import argparse
+import os
+import subprocess
+import sys
 
 import pytest
+from planted import ROOT
 
 from explainers.registry import METHODS
 from pipeline import flags
@@ -131,3 +135,72 @@ def test_settings_that_do_not_go_together_are_said_in_one_line_too(capsys):
 
 def test_channels_are_read_as_numbers_and_ranges():
     assert flags.read_channels("0-3,151, 2") == [0, 1, 2, 3, 151]
+
+
+# --- what is said in which words ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "text, words", [("2.5", "a whole number was wanted; got 2.5"), ("ten", "a whole number was wanted; got ten")]
+)
+def test_what_is_no_number_is_said_in_words(text, words, capsys):
+    _, lines, _ = ask(capsys, f"--limit={text}")
+    assert lines[0].endswith(f"--limit: {words}")
+
+
+@pytest.mark.parametrize(
+    "message, shown",
+    [
+        ("boxes: line 3 of 'b.csv' is an empty box", "--boxes: line 3 of 'b.csv' is an empty box"),
+        ("fixations: there is no file 'f'", "--test_fixations_path: there is no file 'f'"),
+        ("images_folder: there is no folder 'x'", "--test_images_folder_path: there is no folder 'x'"),
+        ("concepts: there is no folder 'x'", "concepts: there is no folder 'x'"),  # no flag of this command
+        ("cannot read 'a: b'", "cannot read 'a: b'"),
+    ],
+)
+def test_an_argument_of_python_is_shown_as_its_flag(message, shown):
+    parser = flags.build_run_parser("main.py", "Explain.")
+    flags.add_boxes_flag(parser, "of objects")
+    assert flags.name_flag(message, parser) == shown
+
+
+def test_the_default_of_a_limit_is_that_of_the_command(capsys):
+    _, _, lines = ask(capsys, "--help")
+    text = " ".join(" ".join(lines).split())
+    assert "each class (default: all; 12 of the embedded data)" in text
+    parser = flags.build_run_parser("main.py", "Explain.", limit=8)
+    assert parser.parse_args([]).limit == 8 and "each class (default: 8)" in " ".join(parser.format_help().split())
+
+
+def test_a_file_or_folder_that_cannot_be_written_is_told_before_anything_is_done(tmp_path):
+    (tmp_path / "file").write_text("")
+    for read, path in (
+        (flags.output_folder, tmp_path / "file" / "results"),
+        (flags.output_file, tmp_path / "file" / "a.keras"),
+    ):
+        with pytest.raises(argparse.ArgumentTypeError, match="cannot be written: '.*' may not be written into"):
+            read(str(path))
+    assert flags.output_file(str(tmp_path / "new" / "a.keras")) == str(tmp_path / "new" / "a.keras")
+
+
+ODD = "ein_東京_\U0001f40d_\udcff"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_names_of_all_scripts_are_printed_whatever_the_code_page(encoding):
+    """\udcff: a byte that is no UTF-8, as names of old disks have."""
+    code = (
+        "import sys; from pipeline import flags; parser = flags.CommandParser('x.py', 'Do.');"
+        "parser.add_argument('--name');"
+        "sys.exit(flags.run_command(parser, lambda args: args.name, lambda name: print(name) or 0))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    for argument, shown in (
+        (f"--name={ODD}", b"ein_\xe6\x9d\xb1\xe4\xba\xac_\xf0\x9f\x90\x8d_\\udcff"),
+        (ODD, b"arguments: ein_"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, argument.encode(errors="surrogateescape")],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+        )
+        assert shown in done.stdout + done.stderr and b"Traceback" not in done.stderr

@@ -90,7 +90,7 @@ def test_boxes_are_in_pixels_of_the_image_and_two_may_share_a_name(work, capsys)
         probability(picture(RED, GREEN)) - probability(filled(picture(RED, GREEN), RED)), abs=0.02
     )
     assert float(everything["probability_muted"]) == pytest.approx(1 / 3, abs=0.01), "even grey is of no colour"
-    assert "of 1 images; 1 have none" in capsys.readouterr().out
+    assert "of 1 image; without any, left out: 1" in capsys.readouterr().out
 
 
 def test_boxes_are_turned_with_the_photograph(work):

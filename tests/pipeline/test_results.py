@@ -138,15 +138,83 @@ def test_a_failed_image_is_recorded_and_tried_again_by_the_next_run(tmp_path):
 
 
 # --- reading -------------------------------------------------------------------------------------------------
-def test_a_damaged_map_or_curve_is_told_in_one_line(tmp_path):
+def write_map(path, array):
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-3]),
+        lambda path: path.write_bytes(b"\x93NUMPY\x01\x00\xff\xff{"),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"(2, 3)", b"(9999999999999, 3)")[:128]),
+        lambda path: np.savez(path.open("wb"), a=np.zeros((2, 3))),
+        lambda path: write_map(path, np.zeros(3)),
+        lambda path: write_map(path, np.zeros((0, 3))),
+        lambda path: write_map(path, np.array([["a", "b"]])),
+        lambda path: write_map(path, np.array([[1.0, np.nan]])),
+        lambda path: write_map(path, np.array([[{}]])),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
+def test_a_damaged_map_is_told_in_one_line(tmp_path, spoil):
     run = open_run(tmp_path)
     add(run, PLAIN)
-    run.map_path("GRADCAM", "a").write_bytes(b"")
-    run.curves_path(PLAIN).write_text("fraction,insertion,deletion\n1,2\n")
-    with pytest.raises(ValueError, match="cannot read the map .*a.npy"):
+    spoil(run.map_path("GRADCAM", "a"))
+    with pytest.raises(ValueError, match="cannot read .*a.npy.*; remove it, and the same command") as caught:
         run.read_map(PLAIN)
-    with pytest.raises(ValueError, match="cannot read the curves .*a.csv"):
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"fraction,insertion,deletion\n1,2\n", b"\x00\xff\n\xfe", b"f,i,d\n0,a,1\n", b"f,i,d\n0,nan,1\n"]
+)
+def test_a_damaged_curve_is_told_in_one_line(tmp_path, content):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    run.curves_path(PLAIN).write_bytes(content)
+    with pytest.raises(ValueError, match="cannot read the curves .*a.csv.*--overwrite"):
         run.read_curves(PLAIN)
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"undefined": DEEP},
+        {"undefined": "[]"},
+        {"undefined": '{"pcc": 1}'},
+        {"top_classes": "[1]"},
+        {"remarks": "5"},
+        {"stem": "../../a"},
+        {"method": ".."},
+        {"stem": ""},
+        {"class_index": "one"},
+        {"probability": "high"},
+    ],
+    ids=str,
+)
+def test_a_row_that_is_not_ours_is_dropped_and_the_others_stay(tmp_path, change):
+    """A stem with folders in it would have --overwrite remove files elsewhere."""
+    add(open_run(tmp_path), PLAIN)
+    path = tmp_path / "records.csv"
+    with path.open(newline="") as file:
+        [row] = csv.DictReader(file)
+    with path.open("a", newline="") as file:
+        csv.DictWriter(file, row).writerow({**row, "image": "b.png", "stem": "b", **change})
+    assert list(RunFolder(tmp_path).read_records()) == [("GRADCAM", "a.png")]
+
+
+@pytest.mark.parametrize("content", ['"' + "x" * 200_000, "a,b\n", "\0" * 1000])
+def test_records_that_are_not_ours_are_refused_by_name(tmp_path, content):
+    add(open_run(tmp_path), PLAIN)
+    (tmp_path / "records.csv").write_text(content)
+    with pytest.raises(ValueError, match="records.csv.*choose another --output_folder_path"):
+        RunFolder(tmp_path).read_records()
 
 
 def test_of_another_gaze_all_that_is_known_of_gaze_is_forgotten_and_the_maps_stay(tmp_path):

@@ -9,6 +9,7 @@ from metrics import significance
 from metrics.catalogue import METRICS
 from pipeline.records import Record
 from pipeline.summary import (
+    COSTS,
     SUMMARY_COLUMNS,
     describe_differences,
     describe_undefined,
@@ -37,6 +38,8 @@ def test_the_summary_is_what_numpy_says():
     assert (row["method"], row["images"], row["failed"]) == ("GRADCAM", 5, 0)
     for column, values in zip(SUMMARY_COLUMNS, table.T):
         assert row[f"{column}_mean"] == pytest.approx(np.mean(values), rel=1e-15)
+        if column in COSTS:
+            continue
         assert row[f"{column}_std"] == pytest.approx(statistics.stdev(values), rel=1e-14)
         interval = row[f"{column}_low"], row[f"{column}_high"]
         assert interval == pytest.approx(significance.bootstrap_interval(values), rel=1e-12)
@@ -145,3 +148,14 @@ def test_a_failed_image_enters_no_difference():
     records = [*many("GRADCAM", [0.1, 0.2]), *many("RISE", [0.3, 0.1])]
     records[3].status = "failed: no"
     assert list_differences(records)[0]["n"] == 1
+
+
+def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once_share_it():
+    [row] = summarise([record(seconds=0.5, passes=1.0), record(image="b", seconds=0.5, passes=1.0)])
+    assert {name: value for name, value in row.items() if name.startswith(("seconds", "passes"))} == {
+        "seconds_mean": 0.5,
+        "seconds_n": 2,
+        "passes_mean": 1.0,
+        "passes_n": 2,
+    }
+    assert format_cell(row, "seconds") == "0.5"

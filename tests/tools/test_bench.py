@@ -1,6 +1,7 @@
 """The figures of the benchmark are ratios of what they say they are; the clocks are made up, nothing is timed."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -79,6 +80,13 @@ def test_memory_is_met_below_400_mb(fake_bench, capsys):
     text = fake_bench(capsys, {}, memory={200: 399.0, 800: 401.0})
     assert line_of(text, "RISE, peak memory with 200 masks").endswith("399 MB above F, target 400: met")
     assert line_of(text, "RISE, peak memory with 800 masks").endswith("401 MB above F, target 400: missed")
+
+
+def test_where_the_system_does_not_tell_its_memory_nothing_is_claimed(fake_bench, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert np.isnan(bench.peak_memory())
+    text = fake_bench(capsys, {}, memory={200: bench.peak_memory()})
+    assert line_of(text, "RISE, peak memory with 200 masks").endswith("not measured on this system")
 
 
 def test_memory_is_what_comes_on_top_of_the_forward_pass(monkeypatch):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from network.tokens import stretched
 from units import activation_maps
 from units.top_images import TopImages
 
@@ -15,7 +16,8 @@ def test_the_title_of_a_map_gives_its_range_or_says_that_it_is_silent():
 
 def test_an_image_that_leaves_a_channel_silent_has_no_region(image):
     silent, excited = np.zeros((4, 4), np.float32), np.eye(4, dtype=np.float32)
-    shown = [activation_maps.Excited("one.png", image, activation) for activation in (silent, excited)]
+    whole = stretched(4, 4, 1)
+    shown = [activation_maps.Excited("one.png", image, activation, whole) for activation in (silent, excited)]
     figure = activation_maps.figure_top_images([(5, shown)], "title")
     assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1, 0]
     assert [text.get_text() for axes in figure.axes[:2] for text in axes.texts] == ["silent", "one.png", "no region"]

@@ -6,6 +6,8 @@ from PIL import Image
 from planted import BLUE, CELL, GREEN, RED, picture, square
 
 from data import dataset
+from network.geometry import Places
+from network.tokens import read_map, stretched
 from units import top_images
 from units.top_images import TopImages, find_region, find_top_images
 
@@ -72,7 +74,7 @@ def test_an_image_that_cannot_be_read_is_left_out_and_noted(planted_classifier, 
 
 def test_the_region_is_where_the_square_is(planted_classifier):
     activation = planted_classifier.features(picture(RED, BLUE)[None].astype(np.float32))[0, ..., RED]
-    mask, (x0, y0, x1, y1) = find_region(activation, 96, 96)
+    mask, (x0, y0, x1, y1) = find_region(activation, 96, 96, stretched(*activation.shape, 1))
     assert (mask & square(RED)).sum() / (mask | square(RED)).sum() > 0.9
     rows, columns = np.nonzero(square(RED))
     np.testing.assert_allclose([x0, y0, x1, y1], [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], atol=2)
@@ -81,18 +83,26 @@ def test_the_region_is_where_the_square_is(planted_classifier):
 def test_only_the_part_that_holds_the_peak_is_the_region():
     activation = np.zeros((8, 8), np.float32)
     activation[1, 1], activation[6, 6] = 1.0, 0.9
-    mask, (x0, y0, x1, y1) = find_region(activation, 80, 80)
+    mask, (x0, y0, x1, y1) = find_region(activation, 80, 80, stretched(*activation.shape, 1))
     assert mask[15, 15] and not mask[65, 65] and x1 < 40 and y1 < 40
 
 
 def test_a_map_without_a_positive_value_has_the_cell_of_its_peak():
     activation = np.full((4, 4), -2.0, np.float32)
     activation[2, 1] = -1
-    assert find_region(activation, 40, 80)[1] == (20, 20, 40, 30)
+    assert find_region(activation, 40, 80, stretched(*activation.shape, 1))[1] == (20, 20, 40, 30)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_region_of_a_cropped_network_lies_where_it_looked(sign):
+    right_half = Places(np.array([0.25, 0.75])[:, None, None], np.array([0.625, 0.875])[None, :, None])
+    activation = np.array([[0, 0], [1, 0]], np.float32) if sign > 0 else np.array([[-2, -2], [-1, -2]], np.float32)
+    _, box = find_region(activation, 40, 80, read_map((2, 2, 1), right_half))
+    assert box == (40, 20, 60, 40)
 
 
 def test_a_pixel_map_of_one_position_is_the_whole_image():
-    assert find_region(np.ones((2, 2), np.float32), 10, 12)[1] == (0, 0, 12, 10)
+    assert find_region(np.ones((2, 2), np.float32), 10, 12, stretched(2, 2, 1))[1] == (0, 0, 12, 10)
 
 
 def test_images_of_any_size_are_brought_to_the_models(planted_classifier, tmp_path):

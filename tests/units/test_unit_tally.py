@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from units.unit_tally import UnitTally, bilinear_weights, count_bits, mark
+from network.geometry import Places
+from network.tokens import read_map, stretched
+from units.unit_tally import UnitTally, count_bits, mark
 
 SIZE = (12, 20)
 
@@ -27,7 +29,7 @@ def features_of(n, n_units=37, seed=1):
 def test_the_weights_stretch_as_opencv_does(n, size):
     values = np.random.default_rng(n).normal(size=(n, 1)).astype(np.float32)
     wanted = cv2.resize(values, (1, size), interpolation=cv2.INTER_LINEAR)
-    weights = bilinear_weights(n, size)
+    weights, _ = stretched(n, 1, 1).weigh(size, 1)
     np.testing.assert_allclose(weights @ values, wanted, atol=1e-5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
 
@@ -36,6 +38,15 @@ def test_two_values_over_four_pixels_are_marked_where_their_mixture_exceeds_the_
     maps = np.array([[[0.0, 1.0]], [[1.0, 0.0]]], dtype=np.float32)  # upsampled: 0, 0.25, 0.75, 1 and back
     marked = mark(maps, np.array([0.5, 0.2], dtype=np.float32), 1, 4)
     np.testing.assert_array_equal(marked, [[[0, 0, 1, 1]], [[1, 1, 1, 0]]])
+
+
+def test_a_map_of_the_lower_half_marks_nothing_above_it():
+    lower = read_map((2, 2, 1), Places(np.array([0.625, 0.875])[:, None, None], np.array([0.25, 0.75])[None, :, None]))
+    marked = mark(np.ones((1, 2, 2), np.float32), np.array([-1.0]), 8, 4, lower)  # a threshold that zeros exceed, too
+    np.testing.assert_array_equal(marked[0], [[False] * 4] * 4 + [[True] * 4] * 4)
+    tally = UnitTally(np.array([0.5]), 1, (8, 4), 1, lower)
+    tally.add(0, np.ones((2, 2, 1), np.float32), {0: np.ones((8, 4), bool)})
+    assert tally.iou().tolist() == [[0.5]]
 
 
 def test_the_iou_is_that_of_a_loop_over_pixels():

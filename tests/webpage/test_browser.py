@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_server import Server, free_port
 from PIL import Image
 from planted import ROOT
 
@@ -28,6 +27,7 @@ from reporting.content import Section, Table
 from reporting.render import render_html
 from scenes import demo_data
 from tools.page_screenshot import find_chromium
+from tools.page_server import Server, free_port
 from webpage.visitors import KEEP_WORK
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import json
 import time
 
@@ -254,3 +255,54 @@ def test_a_file_is_passed_on_with_the_mark_by_which_gradio_checks_it_and_nothing
 )
 def test_what_the_page_does_not_ask_is_refused(body):
     assert answer_of("/gradio_api/queue/join", body)[::2] == (400, [])
+
+
+def upload_to(application, messages):
+    """The statuses sent for an upload that an application behind the guard takes."""
+    sent, messages = [], iter(messages)
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-length", b"9")]
+    guard = Guard(application, REQUESTS, Visitors("."), "127.0.0.1")
+    asyncio.run(guard({"type": "http", "path": "/gradio_api/upload", "headers": headers}, receive, send))
+    return [message["status"] for message in sent if "status" in message]
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("boundary"), KeyError("name"), TypeError("no file"), OSError(errno.ENAMETOOLONG, "")]
+)
+def test_an_upload_that_cannot_be_read_is_refused(error):
+    async def stumble(scope, receive, send):
+        raise error
+
+    assert upload_to(stumble, []) == [400]
+
+
+def test_an_upload_whose_sender_has_gone_is_forgotten_and_a_full_disk_is_not():
+    async def wait(scope, receive, send):
+        await receive()
+        raise RuntimeError("gone")
+
+    async def fill(scope, receive, send):
+        raise OSError(errno.ENOSPC, "")
+
+    assert upload_to(wait, [{"type": "http.disconnect"}]) == []
+    for application in (fill, wait):
+        with pytest.raises((OSError, RuntimeError)):
+            upload_to(application, [{"type": "http.request"}])
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/cancel", "/gradio_api/reset"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe{", b"[]", b"[" * 60_000, b'{"session_hash": {}}', b'{"event_id": NaN']
+)
+def test_the_end_of_a_question_is_plain_values_or_refused(path, body):
+    assert answer_of(path, body)[0] == 400
+    sent = {"session_hash": "a", "fn_index": 2, "event_id": "b"}
+    status, _, passed = answer_of(path, json.dumps(sent).encode())
+    assert status == 200 and [json.loads(body) for body in passed] == [sent]

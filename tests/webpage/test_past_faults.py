@@ -9,12 +9,14 @@ import socket
 import time
 import urllib.parse
 
+import numpy as np
 import pytest
-from page_server import Server
+
+from tools.faults.page import Page, make_request
+from tools.faults.trials import EXPLAINED, REFUSED, SECRET
+from tools.page_server import Server
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")
-
-SECRET = "canary-4711"
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +186,16 @@ def test_long_and_heavy_requests_are_answered_at_once(server):
         body = json.dumps({"fn_index": 2, "session_hash": "heavy", "data": [text]})
         assert server.ask("POST", "/gradio_api/queue/join", body)[0] in (400, 403, 413)
     assert server.ask("GET", "/config")[0] == 200 and time.monotonic() - begin < 5
+
+
+def test_a_hundred_malformed_requests_are_refused_or_answered(server):
+    page = Page(server)
+    for number in range(100):
+        words, raw = make_request(np.random.default_rng([4711, number]), page)
+        result, said = page.judge(raw)
+        assert result in (REFUSED, EXPLAINED), f"{words}: {said}"
+    server.wait_loaded()
+    assert page.answer("visitor") == page.answer("another")
 
 
 def test_the_version_bound_is_that_of_the_last_published_fault():

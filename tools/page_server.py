@@ -1,4 +1,4 @@
-"""The page of app.py as a server in a process of its own, for the tests that ask it as browsers and attackers do."""
+"""The page of app.py as a server in a process of its own, asked as browsers and attackers do: for tests and faults/."""
 
 import http.client
 import json
@@ -9,8 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
-from planted import ROOT
+ROOT = Path(__file__).parents[1]
 
 # The server, noting every address it connects to or looks up that is not this machine.
 WATCHED = f"""
@@ -48,6 +49,11 @@ class Server:
         while "The page is at" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.1)
+
+    def end(self):
+        """Kills it."""
+        self.process.kill()
+        self.process.wait()
 
     def files(self):
         """The files of the page that are not the embedded data, by name."""

@@ -1,0 +1,30 @@
+"""Whether something fits into memory, asked before it is made: a system that has run out ends a process wordlessly."""
+
+import contextlib
+import os
+from pathlib import Path
+
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")  # of a container: its own limit
+
+
+def free_memory() -> int | None:
+    """Bytes that can still be had: what Linux calls available, elsewhere all that there are; None if unknown."""
+    known = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        [line] = [line for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")]
+        known.append(1024 * int(line.split()[1]))
+    with contextlib.suppress(OSError, ValueError):
+        limit, used = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        known.append(int(limit) - int(used))  # 'max' without a limit
+    if not known:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return max(0, min(known)) if known else None
+
+
+def check_room(n_bytes: float, what: str, advice: str) -> None:
+    """Raises ValueError if `what` takes more bytes than there are; advice: what to do then."""
+    free = free_memory()
+    if free is not None and n_bytes > free:
+        raise ValueError(f"{what} take {n_bytes / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} are free: {advice}")

@@ -1,0 +1,119 @@
+"""A finished run of main.py whose folder was damaged: the same command, or report.py, is given it again."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+
+from tools.faults.images import ask_command, draw, share_classifier
+from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
+from tools.faults.trials import Kind, Place, Trial
+
+METHODS = "GRADCAM,FEM"
+
+
+def array_file(array: np.ndarray) -> bytes:
+    """The bytes of a .npy file, objects pickled."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+class Writes:
+    """What writes the canary file when it is unpickled."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+class States(Kind):
+    """run.json, records.csv, the other tables, curves, maps and figures: one to three of them spoiled."""
+
+    def prepare(self, place: Place) -> None:
+        """Makes the run that is spoiled."""
+        import utils
+
+        utils.silence_tensorflow()
+        share_classifier()
+        self.calm, self.images = place.outside.parent / "calm", place.outside.parent / "photographs"
+        if not self.images.is_dir():
+            self.images.mkdir()
+            for number in range(3):
+                (self.images / f"{number}.png").write_bytes(draw(np.random.default_rng(number), "PNG")[1])
+        self.folder = place.inside / "results"
+        if not self.calm.is_dir():
+            ask_command("main", self._flags())
+            self.folder.rename(self.calm)
+
+    def _flags(self):
+        return [
+            f"--explanation_method={METHODS}",
+            f"--test_images_folder_path={self.images}",
+            "--model_name=ResNetDemo",
+            f"--output_folder_path={self.folder}",
+        ]
+
+    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+        """A copy of the run, spoiled."""
+        shutil.copytree(self.calm, self.folder)
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != ".lock")
+        often = [path for path in files if path.name in ("run.json", "records.csv") or path.suffix in (".npy",)]
+        curves = [path for path in files if path.parent.parent.name == "curves"]
+        words = []
+        for _ in range(rng.integers(1, 4)):
+            group = [files, often, often, curves][rng.integers(4)]
+            path = group[rng.integers(len(group))]
+            words.append(f"{path.relative_to(self.folder)}: {self._spoil(rng, path, place)}")
+        reports = rng.random() < 0.3
+        return Trial(
+            f"{'report.py, ' if reports else ''}{'; '.join(words)}",
+            lambda: ask_command("report", [str(self.folder)]) if reports else ask_command("main", self._flags()),
+        )
+
+    def _spoil(self, rng, path, place):
+        if not path.is_file() or path.is_symlink():
+            return "gone already"
+        choice, content = rng.random(), path.read_bytes()
+        if choice < 0.08:
+            path.unlink()
+            return "missing"
+        if choice < 0.14:
+            path.unlink()
+            path.mkdir()
+            return "a folder"
+        if choice < 0.18:
+            path.unlink()
+            path.symlink_to(path.name)
+            return "a link to itself"
+        if choice < 0.24:
+            path.write_bytes(b"")
+            return "empty"
+        if path.suffix == ".npy" and choice < 0.6:
+            ways = {
+                "objects": np.array([Writes(str(place.canary))], object),
+                "three axes": np.zeros((3, 4, 5), np.float32),
+                "another size": np.zeros((5, 7), np.float32),
+                "texts": np.array([["a", "b"]]),
+                "NaN": np.full((64, 64), np.nan, np.float32),
+                "complex": np.zeros((64, 64), np.complex64),
+                "empty": np.zeros((0, 0), np.float32),
+                "a number": np.float32(3),
+                "fields": np.zeros((64, 64), [("a", "f4")]),
+            }
+            way = str(rng.choice(list(ways)))
+            path.write_bytes(array_file(ways[way]))
+            return way
+        if path.suffix == ".json" and choice < 0.8:
+            words, text = spoil_json(rng, json.loads(content))
+            path.write_bytes(text.encode("utf-8", "surrogatepass"))
+            return words
+        if path.suffix in (".csv", ".json", ".tex") and choice < 0.9:
+            words, content = spoil_text(rng, content.decode("utf-8", "replace"))
+        else:
+            words, content = spoil_bytes(rng, content)
+        path.write_bytes(content)
+        return words
