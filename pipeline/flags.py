@@ -163,7 +163,8 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         "--test_images_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of images or of class folders, or one image (default: the embedded data)",
+        help="a folder of images or of class folders, one image, a list, a WebDataset, TFRecords or a URL, see "
+        "docs/data.md (default: the embedded data)",
     )
     data.add_argument(
         "--limit",

@@ -27,7 +27,6 @@ from pipeline.records import COLUMNS, KINDS, Record, from_columns, to_columns, t
 from pipeline.results import Results, RunFolder
 from pipeline.run_columns import RunColumns
 
-LARGE_RUN = 10_000  # images; a run of more has a folder of this form
 CSV_ROWS = 100_000  # some 40 MB: what programs for tables open at all
 GROUP = 64  # maps of a method that are written together
 SECONDS_HELD = 5.0  # that a finished map waits for others of its group

@@ -21,6 +21,7 @@ import utils
 from data import dataset
 from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
+from data.sample_table import SampleTable, open_samples
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
@@ -31,7 +32,7 @@ from pipeline import lab_table
 from pipeline.cluster import run_by_workers
 from pipeline.explain import Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
-from pipeline.large_results import LARGE_RUN, open_results
+from pipeline.large_results import open_results
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.samples import Images, choose_samples, describe_files, find_paths
@@ -93,7 +94,7 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 def load_dataset(settings: DataSettings) -> Images:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
-    found = dataset.load_dataset(
+    found = open_samples(
         images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading
     )
     if settings.is_embedded:  # whatever else was drawn before lies there too
@@ -109,7 +110,10 @@ def load_dataset(settings: DataSettings) -> Images:
 def label_images(images: Images, names) -> Images:
     """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
     own = names.class_names, names.class_ids
-    samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
+    samples, all_samples = (
+        part.labelled(*own) if isinstance(part, SampleTable) else dataset.label_samples(part, *own)
+        for part in (images.samples, images.all_samples)
+    )
     return replace(images, samples=samples, all_samples=all_samples)
 
 
@@ -136,8 +140,9 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
 
 
 def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
-    """Whether records are kept as columns and maps in groups: as asked for, else of more than `LARGE_RUN` images."""
-    return len(samples) > LARGE_RUN if settings.storage is None else settings.storage == "columns"
+    """Whether records are kept as columns and maps in groups: as asked for, else of more than
+    `constants.LARGE_RUN` images."""
+    return len(samples) > constants.LARGE_RUN if settings.storage is None else settings.storage == "columns"
 
 
 def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
@@ -152,7 +157,8 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
 def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, list[dict]]]:
     """Once every sample is explained and scored: the records that need attention - no map, or no use for its gaze -
     and the rows of each table, which are written."""
-    gaze = GazeTruth(run.images.all_samples, sigma_px=settings.data.sigma_px, seed=settings.seed)
+    looked_at = [s for s in run.images.all_samples if s.density_map_path is not None or s.fixations is not None]
+    gaze = GazeTruth(looked_at, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
     for method in run.methods:
         if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):

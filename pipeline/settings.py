@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 import constants
+from data.sources import is_source
+from data.stored import is_url
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 from network.worker_pool import ClusterSettings
 
@@ -88,7 +90,8 @@ class DataSettings:
             "test_gdfm_folder_path": self.density_maps,
             "test_fixations_path": self.fixations,
         }
-        return {flag: None if path is None else str(Path(path).resolve()) for flag, path in given.items()}
+        as_given = {flag for flag, path in given.items() if path is None or is_url(path)}
+        return {flag: path if flag in as_given else str(Path(path).resolve()) for flag, path in given.items()}
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     gaze = (getattr(args, flag, None) for flag in flags)
     settings = DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
     for flag, path in settings.paths.items():
-        if path is not None and not Path(path).exists():
+        if path is not None and not Path(path).exists() and not (flag == "test_images_folder_path" and is_source(path)):
             raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     return settings
 
