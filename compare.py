@@ -82,7 +82,7 @@ def run(settings: CompareSettings) -> int:
     opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:
         runs.print_table({"boxes": note})
-    failed, _ = runs.examine(opened, settings.run)
+    failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)
     print(f"\n{methods_tables.write_agreement(compared)}\n")
     if boxes is not None:

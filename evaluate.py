@@ -22,9 +22,18 @@ import constants
 import utils
 from metrics import common, insertion_deletion
 from metrics.common import Predict, Undefined, rank_pixels, scale_map
-from metrics.density import calculate_kl, calculate_mae, calculate_mse, calculate_pcc, calculate_sim, calculate_ssim
+from metrics.density import (
+    DensityMetrics,
+    calculate_kl,
+    calculate_mae,
+    calculate_mse,
+    calculate_pcc,
+    calculate_sim,
+    calculate_ssim,
+)
 from metrics.faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity
 from metrics.fixation import (
+    FixationMetrics,
     calculate_auc_borji,
     calculate_auc_judd,
     calculate_information_gain,
@@ -41,6 +50,8 @@ from metrics.insertion_deletion import (
 from metrics.road import calculate_road
 
 __all__ = [
+    "DensityMetrics",
+    "FixationMetrics",
     "Predict",
     "Undefined",
     "as_predict",

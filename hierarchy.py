@@ -105,7 +105,7 @@ def run(settings: HierarchySettings) -> int:
     failed = []
     for level in opened:
         print(f"\n{printable(level.describe())}", flush=True)
-        failed += runs.examine(level.run, settings.run)[0]
+        failed += runs.examine(level.run, settings.run)
     measured = levels_tables.measure(opened, truth, settings.fraction)
     folder = settings.run.output_folder
     print(f"\n{levels_tables.write_tables(measured, folder)}\n")

@@ -120,9 +120,10 @@ def run(settings: MainSettings) -> int:
     if boxes is not None:
         runs.print_table({"boxes": note})
 
-    failed, tables = runs.examine(opened, settings.run)
+    failed = runs.examine(opened, settings.run)
 
-    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), tables)}\n")
+    tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
+    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
     if boxes is not None:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)

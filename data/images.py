@@ -81,7 +81,8 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
             width, height = image.size
             if width * height > max_pixels:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")
-            memory.check_room(BYTES_PER_PIXEL * width * height, f"its {width} x {height} pixels", "make it smaller")
+            if lack := memory.describe_lack(BYTES_PER_PIXEL * width * height, f"its {width} x {height} pixels"):
+                raise MemoryError(lack)
             yield image
     except Image.DecompressionBombError as error:
         raise ValueError(
@@ -90,6 +91,8 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
     except Image.UnidentifiedImageError:
         formats = ", ".join(_list_formats())
         raise ValueError(f"cannot read '{path}': not an image file of a format that is read ({formats})") from None
+    except MemoryError as error:
+        raise ValueError(f"cannot read '{path}': {str(error) or 'too little memory'}; make it smaller") from None
     except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
         raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
 
@@ -195,6 +198,8 @@ def read_density_map(path: str | Path, what: str = "density map") -> np.ndarray:
     image = open_image(path)
     if _is_deep(image):
         return _read_deep_levels(image, path)
+    if image.mode == "L" and not image.has_transparency_data:
+        return np.asarray(image, dtype=np.float32) / 255
     image = _flatten(image, "black")
     pixels = np.asarray(image)
     spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())

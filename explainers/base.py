@@ -193,7 +193,8 @@ class Explainer:
             raise ValueError(f"img_array should be (H, W, 3) or (N, H, W, 3){grey}, not {img_array.shape}")
         if not (img_array.dtype == np.uint8 or np.issubdtype(img_array.dtype, np.floating)):
             raise ValueError(f"img_array should be uint8 or float, not {img_array.dtype}")
-        low, high = img_array.min(), img_array.max()
+        shift = self.classifier.shift  # of a twin that takes all pixels larger by so much
+        low, high = img_array.min() - shift, img_array.max() - shift
         if not (low > -0.01 and high < 255.01):  # resizing may overshoot by a rounding error; NaN is refused too
             raise ValueError(f"img_array should be RGB 0-255; it ranges from {low} to {high}")
         if img_array.dtype != np.uint8 and 0 < high <= 1:
@@ -201,7 +202,7 @@ class Explainer:
         size = self.classifier.input_height, self.classifier.input_width
         images = img_array if img_array.ndim == 4 else img_array[None]
         resized = [utils.resize_image(image.astype(np.float32), *size) for image in images]
-        return np.clip(np.stack(resized), 0, 255)
+        return np.clip(np.stack(resized), shift, 255 + shift)
 
     def _check_class_index(self, class_index, n_images: int) -> np.ndarray:
         if class_index is None:

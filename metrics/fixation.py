@@ -27,6 +27,8 @@ out if none does. A density map is refused, it goes to `density`. Signed maps ar
 order of the values matters to Judd, their place between minimum and maximum to Borji, shuffled and IG.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 import constants
@@ -39,37 +41,124 @@ EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 AUC_JUDD_VARIANTS = ("mit", "ranks")
 
 
-def calculate_nss(fixations: np.ndarray, saliency_map: np.ndarray) -> float:
-    """The normalised scanpath saliency of a map (H, W): 0 by chance, higher is better, no bounds.
+class FixationMetrics:
+    """The metrics of a saliency map (H, W) by points of fixation (M, 2) as (x, y); what they share is computed once.
 
-    fixations: (M, 2) as (x, y). Raises ValueError for arguments that do not fit, `Undefined` if the map is constant or
-    no fixation lies inside it; so do all metrics of this module.
+    Every metric raises ValueError for arguments that do not fit, `Undefined` if the map is constant or no fixation lies
+    inside it.
     """
-    saliency, fixated = _prepare(fixations, saliency_map)
-    return float((saliency[fixated].mean() - saliency.mean()) / saliency.std(ddof=1))
+
+    def __init__(self, fixations: np.ndarray, saliency_map: np.ndarray):
+        self._fixations, self._map = fixations, saliency_map
+
+    @cached_property
+    def _saliency(self) -> np.ndarray:
+        """The map min-max scaled and flat (HW,)."""
+        return scale_map(self._map).ravel()
+
+    @cached_property
+    def _fixated(self) -> np.ndarray:
+        """The indices of its fixated pixels."""
+        self._saliency  # noqa: B018 what is wrong with the map is told first
+        return find_fixated(self._fixations, np.shape(self._map))
+
+    def nss(self) -> float:
+        """The normalised scanpath saliency: 0 by chance, higher is better, no bounds."""
+        saliency = self._saliency
+        return float((saliency[self._fixated].mean() - saliency.mean()) / saliency.std(ddof=1))
+
+    def auc_judd(self, *, variant: str = "mit") -> float:
+        """AUC-Judd: in [0, 1], 0.5 by chance, higher is better; `Undefined` too if all pixels are fixated.
+
+        variant: 'mit', the benchmark's trapezoids; 'ranks', P(fixated > other) + P(fixated = other) / 2.
+        """
+        if variant not in AUC_JUDD_VARIANTS:
+            raise ValueError(f"variant must be one of {', '.join(AUC_JUDD_VARIANTS)}; got '{variant}'")
+        fixated = self._fixated
+        n, n_others = len(fixated), self._saliency.size - len(fixated)
+        if n_others == 0:
+            raise Undefined("every pixel is fixated")
+        raw = np.ravel(self._map)  # as it is ranked, in its own precision: half the time to sort
+        values, ordered = np.sort(raw[fixated]), np.sort(raw)
+        above, tied = _count_others(values, ordered)
+        area = 1 - np.mean(above + tied / 2) / n_others
+        if variant == "mit":
+            n_lowest = np.searchsorted(values, values[0], side="right")
+            # Of the others tied with the n_lowest fixated pixels, this many come before the last of those, on average.
+            before_last = above[0] + tied[0] * n_lowest / (n_lowest + 1)
+            area += before_last / n_others / (2 * n)
+        return float(area)
+
+    def auc_borji(self, *, n_splits: int = AUC_N_SPLITS, step: float = AUC_STEP, seed: int = constants.SEED) -> float:
+        """AUC-Borji: in [0, 1], 0.5 by chance, higher is better.
+
+        n_splits: draws of other pixels. step: between thresholds, in (0, 1].
+        """
+        saliency, fixated = self._saliency, self._fixated
+        _check_draws(n_splits, step)
+        levels = _count_levels(saliency, step)
+        others = np.random.default_rng(seed).multinomial(len(fixated), levels / saliency.size, size=n_splits)
+        return _mean_area(_count_levels(saliency[fixated], step), others)
+
+    def sauc(
+        self,
+        other_fixations: np.ndarray,
+        *,
+        n_splits: int = AUC_N_SPLITS,
+        step: float = AUC_STEP,
+        seed: int = constants.SEED,
+    ) -> float:
+        """Shuffled AUC: in [0, 1], 0.5 for a map that knows only where people look on any image.
+
+        other_fixations: (K, 2), those of other images (the benchmark: ten drawn by lot), in pixels of this map. All
+        else as in `auc_borji`; `Undefined` too if none of them lies inside the map.
+        """
+        saliency, fixated = self._saliency, self._fixated
+        elsewhere = find_fixated(other_fixations, np.shape(self._map), "other_fixations")
+        _check_draws(n_splits, step)
+        levels = _count_levels(saliency[elsewhere], step)
+        n_drawn = min(len(fixated), len(elsewhere))
+        others = np.random.default_rng(seed).multivariate_hypergeometric(levels, n_drawn, size=n_splits)
+        return _mean_area(_count_levels(saliency[fixated], step), others)
+
+    def information_gain(self, baseline_map: np.ndarray) -> float:
+        """The information gain over a baseline (H, W), in bits per fixation: higher is better, 0 is equal.
+
+        baseline_map: what is known without the image, as a centre prior or the density map of the other images. Where a
+        map is at its minimum its probability is e: one fixation there weighs tens of bits. `Undefined` if either is
+        constant.
+        """
+        saliency, fixated = self._saliency, self._fixated
+        if np.shape(baseline_map) != np.shape(self._map):
+            raise ValueError(f"baseline_map must fit {np.shape(self._map)}; got {np.shape(baseline_map)}")
+        baseline = scale_map(baseline_map, "baseline_map").ravel()
+        gains = [np.log2(EPSILON + values[fixated] / values.sum()) for values in (saliency, baseline)]
+        return float(np.mean(gains[0] - gains[1]))
+
+
+def calculate_nss(fixations: np.ndarray, saliency_map: np.ndarray) -> float:
+    """`FixationMetrics.nss` of points (M, 2) as (x, y) and a map (H, W)."""
+    return FixationMetrics(fixations, saliency_map).nss()
 
 
 def calculate_auc_judd(fixations: np.ndarray, saliency_map: np.ndarray, *, variant: str = "mit") -> float:
-    """AUC-Judd of a map (H, W): in [0, 1], 0.5 by chance, higher is better; `Undefined` too if all pixels are fixated.
+    """`FixationMetrics.auc_judd` of points (M, 2) as (x, y) and a map (H, W)."""
+    return FixationMetrics(fixations, saliency_map).auc_judd(variant=variant)
 
-    variant: 'mit', the benchmark's trapezoids; 'ranks', P(fixated > other) + P(fixated = other) / 2.
-    """
-    if variant not in AUC_JUDD_VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(AUC_JUDD_VARIANTS)}; got '{variant}'")
-    saliency, fixated = _prepare(fixations, saliency_map)
-    n, n_others = len(fixated), saliency.size - len(fixated)
-    if n_others == 0:
-        raise Undefined("every pixel is fixated")
-    raw = np.ravel(saliency_map)  # as it is ranked, in its own precision: half the time to sort
-    values, ordered = np.sort(raw[fixated]), np.sort(raw)
-    above, tied = _count_others(values, ordered)
-    area = 1 - np.mean(above + tied / 2) / n_others
-    if variant == "mit":
-        n_lowest = np.searchsorted(values, values[0], side="right")
-        # Of the others tied with the n_lowest fixated pixels, this many come before the last of those, on average.
-        before_last = above[0] + tied[0] * n_lowest / (n_lowest + 1)
-        area += before_last / n_others / (2 * n)
-    return float(area)
+
+def calculate_auc_borji(fixations: np.ndarray, saliency_map: np.ndarray, **options) -> float:
+    """`FixationMetrics.auc_borji` of points (M, 2) as (x, y) and a map (H, W), and its options."""
+    return FixationMetrics(fixations, saliency_map).auc_borji(**options)
+
+
+def calculate_sauc(fixations: np.ndarray, saliency_map: np.ndarray, other_fixations: np.ndarray, **options) -> float:
+    """`FixationMetrics.sauc` of points (M, 2) as (x, y) and a map (H, W), and its options."""
+    return FixationMetrics(fixations, saliency_map).sauc(other_fixations, **options)
+
+
+def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, baseline_map: np.ndarray) -> float:
+    """`FixationMetrics.information_gain` of points (M, 2) as (x, y) and a map (H, W)."""
+    return FixationMetrics(fixations, saliency_map).information_gain(baseline_map)
 
 
 def _count_others(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,48 +170,6 @@ def _count_others(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, 
     as_large = [array.size - np.searchsorted(array, values, side="left") for array in (ordered, values)]
     above = larger[0] - larger[1]
     return above, as_large[0] - as_large[1] - above
-
-
-def calculate_auc_borji(
-    fixations: np.ndarray,
-    saliency_map: np.ndarray,
-    *,
-    n_splits: int = AUC_N_SPLITS,
-    step: float = AUC_STEP,
-    seed: int = constants.SEED,
-) -> float:
-    """AUC-Borji of a map (H, W): in [0, 1], 0.5 by chance, higher is better.
-
-    n_splits: draws of other pixels. step: between thresholds, in (0, 1].
-    """
-    saliency, fixated = _prepare(fixations, saliency_map)
-    _check_draws(n_splits, step)
-    levels = _count_levels(saliency, step)
-    others = np.random.default_rng(seed).multinomial(len(fixated), levels / saliency.size, size=n_splits)
-    return _mean_area(_count_levels(saliency[fixated], step), others)
-
-
-def calculate_sauc(
-    fixations: np.ndarray,
-    saliency_map: np.ndarray,
-    other_fixations: np.ndarray,
-    *,
-    n_splits: int = AUC_N_SPLITS,
-    step: float = AUC_STEP,
-    seed: int = constants.SEED,
-) -> float:
-    """Shuffled AUC of a map (H, W): in [0, 1], 0.5 for a map that knows only where people look on any image.
-
-    other_fixations: (K, 2), those of other images (the benchmark: ten drawn by lot), in pixels of this map. All else as
-    in `calculate_auc_borji`; `Undefined` too if none of them lies inside the map.
-    """
-    saliency, fixated = _prepare(fixations, saliency_map)
-    elsewhere = find_fixated(other_fixations, np.shape(saliency_map), "other_fixations")
-    _check_draws(n_splits, step)
-    levels = _count_levels(saliency[elsewhere], step)
-    n_drawn = min(len(fixated), len(elsewhere))
-    others = np.random.default_rng(seed).multivariate_hypergeometric(levels, n_drawn, size=n_splits)
-    return _mean_area(_count_levels(saliency[fixated], step), others)
 
 
 def _check_draws(n_splits: int, step: float) -> None:
@@ -148,20 +195,6 @@ def _shares_above(counts: np.ndarray) -> np.ndarray:
     return np.pad(shares, ((0, 0), (1, 0)))
 
 
-def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, baseline_map: np.ndarray) -> float:
-    """The information gain of a map (H, W) over a baseline (H, W), in bits per fixation: higher is better, 0 is equal.
-
-    baseline_map: what is known without the image, as a centre prior or the density map of the other images. Where a map
-    is at its minimum its probability is e: one fixation there weighs tens of bits. `Undefined` if either is constant.
-    """
-    saliency, fixated = _prepare(fixations, saliency_map)
-    if np.shape(baseline_map) != np.shape(saliency_map):
-        raise ValueError(f"baseline_map must fit {np.shape(saliency_map)}; got {np.shape(baseline_map)}")
-    baseline = scale_map(baseline_map, "baseline_map").ravel()
-    gains = [np.log2(EPSILON + values[fixated] / values.sum()) for values in (saliency, baseline)]
-    return float(np.mean(gains[0] - gains[1]))
-
-
 def find_fixated(fixations: np.ndarray, shape: tuple[int, int], name: str = "fixations") -> np.ndarray:
     """The flat indices of the pixels of a map of this shape that hold a fixation (x, y), each once, increasing.
 
@@ -178,9 +211,3 @@ def find_fixated(fixations: np.ndarray, shape: tuple[int, int], name: str = "fix
     if not inside.any():
         raise Undefined(f"{name}: none of {len(points)} lies inside the map of {width} x {height} pixels")
     return np.unique(y[inside].astype(int) * width + x[inside].astype(int))
-
-
-def _prepare(fixations: np.ndarray, saliency_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The map min-max scaled and flat (HW,), and the indices of its fixated pixels."""
-    saliency = scale_map(saliency_map)
-    return saliency.ravel(), find_fixated(fixations, saliency.shape)

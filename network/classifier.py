@@ -25,7 +25,15 @@ import tensorflow as tf
 import constants
 from data.class_names import find_class_index
 from network import batch_norm_folding, cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
-from network.preprocessing import OWN, apply_own, doubt_probabilities, find_preprocessing, own_preprocessor, prepare
+from network.preprocessing import (
+    OWN,
+    Preprocessing,
+    apply_own,
+    doubt_probabilities,
+    find_preprocessing,
+    own_preprocessor,
+    prepare,
+)
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.subclassed import open_model
@@ -58,8 +66,8 @@ class Classifier:
     class_names, class_ids: C names, and C further identifiers (WordNet ids) or None.
     layer_name: the layer CAM methods look at, by name or path; several by commas, whose maps are averaged; None:
         the last with a feature map.
-    preprocessing: of constants.PREPROCESSING; None or 'auto': found (preprocessing.py). input_size: (H, W) of a model
-        that takes any.
+    preprocessing: of constants.PREPROCESSING, or a `Preprocessing` that says how it was found; None or 'auto': found
+        (preprocessing.py). input_size: (H, W) of a model that takes any.
     score: of constants.SCORES; None or 'auto': found (scores.py). loss: what the model was trained with, as `compile`
         or a file words it; None: as the model itself knows.
     output_name: which output of a model that has several.
@@ -76,7 +84,7 @@ class Classifier:
         class_names=None,
         class_ids=None,
         layer_name: str | None = None,
-        preprocessing: str | None = None,
+        preprocessing: str | Preprocessing | None = None,
         score: str | None = None,
         output_name: str | None = None,
         loss=None,
@@ -90,6 +98,7 @@ class Classifier:
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
         self.model, self.model_name = model, model_name
+        self.shift = 0.0  # grey levels by which all pixels are larger than the model was made for; see `shifted`
         self.precision, self.batch_size, self.output_name = precision, batch_size, output_name
         self.target = target
         model_reading.check_weights(model)
@@ -151,7 +160,8 @@ class Classifier:
         return np.asarray(self._pick(output), dtype=np.float32).reshape(len(images), self._n_outputs)
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
-        """RGB 0-255 (n, H, W, 3) as the model takes it."""
+        """RGB 0-255 (n, H, W, 3), all larger by `shift`, as the model takes it."""
+        images = images - self.shift if self.shift else images
         if self.pixels.mode == OWN:
             return apply_own(self.model, images, (self.input_height, self.input_width, self.n_channels))
         return prepare(images, self.pixels.mode, self.n_channels)
@@ -311,6 +321,24 @@ class Classifier:
             twin.by_layer = [read(view) for view in self.by_layer]
         return twin
 
+    def shifted(self, shift: float) -> "Classifier":
+        """This network for pixels all `shift` grey levels larger: it gives to x + shift what this one gives to x.
+
+        A bias in front of the first weights undoes the shift (Kindermans et al. 2018); a bias of the first convolution
+        would do the same but at the border, where zeros are padded.
+        """
+
+        def read(classifier: Classifier) -> Classifier:
+            twin = copy.copy(classifier)
+            twin.shift, twin._compiled, twin.by_layer = classifier.shift + shift, {}, [twin]
+            twin.__dict__.pop("mean_colour", None)
+            return twin
+
+        twin = read(self)
+        if len(self.by_layer) > 1:
+            twin.by_layer = [read(view) for view in self.by_layer]
+        return twin
+
     # --- what it answers ---------------------------------------------------------------------------------
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -329,7 +357,7 @@ class Classifier:
 
         images: a few different ones, RGB 0-255 (n, H, W, 3).
         """
-        found = [self.pixels.doubt] if self.pixels.doubt else []
+        found = [doubt for doubt in (self.pixels.doubt, self.score.doubt) if doubt]
         doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
         if doubt:
             others = "|".join(mode for mode in constants.PREPROCESSING if mode != self.pixels.mode)

@@ -24,6 +24,7 @@ from network.custom_objects import load_custom_objects
 from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
 from network.model_config_check import OF_APPLICATIONS, check_config
+from network.preprocessing import Preprocessing
 from network.saved_models import load_saved_model
 from output import memory
 from output.files import write_whole
@@ -244,6 +245,8 @@ def load_classifier(
     else:
         model = load_model(path, trust_model, known)
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
+    if "preprocessing" in kept:
+        kept["preprocessing"] = Preprocessing(kept["preprocessing"], "kept with the model")
     kept = {**kept, "loss": read_loss(path)}
     given = {key: value for key, value in options.items() if value not in (None, "auto")}
     return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source

@@ -4,6 +4,7 @@ Everything is decided from the steps of `layer_graph.trace_model`; every refusal
 the choices are.
 """
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -49,10 +50,63 @@ def read_input_shape(model, height: int, width: int) -> tuple[int, int, int]:
         shape = tuple((model.get_build_config() or {}).get("input_shape") or (None, None, None, 3))
     if isinstance(shape, (list, dict)):
         names = ", ".join(tensor.name for tensor in model.inputs)
-        raise ValueError(f"a model with one image input is wanted; this one has {len(shape)}: {names}")
+        raise ValueError(
+            f"a model with one image input is wanted; this one has {len(shape)}: {names}. {_wrap_inputs(model)}"
+        )
     if len(shape) != 4 or shape[-1] not in (1, 3, None):
-        raise ValueError(f"a model that takes (n, H, W, 3) or (n, H, W, 1) is wanted; this one takes {shape}")
+        raise ValueError(
+            f"a model that takes (n, H, W, 3) or (n, H, W, 1) is wanted; this one takes {shape}. {_wrap(shape)}"
+        )
     return shape[1] or height, shape[2] or width, shape[3] or 3
+
+
+def _wrap(shape: tuple) -> str:
+    """In words, the lines of Python that make a model of RGB images of one that takes another shape, where there are
+    some."""
+    square = math.isqrt(shape[1] // 3) if len(shape) == 2 and shape[1] and shape[1] % 3 == 0 else 0
+    grey = math.isqrt(shape[1]) if len(shape) == 2 and shape[1] else 0
+    if len(shape) == 4 and shape[1] in (1, 3):
+        image, inside, why = (shape[2], shape[3], shape[1]), "keras.layers.Permute((3, 1, 2))(image)", "channels first"
+    elif len(shape) == 4 and (shape[-1] or 0) > 3:
+        image, why = (*shape[1:3], 3), "further channels, here of 255"
+        pads = f"[[0, 0], [0, 0], [0, 0], [0, {shape[-1] - 3}]]"
+        inside = f"keras.ops.pad(image, {pads}, constant_values=255)"
+    elif len(shape) == 5 and shape[-1] in (1, 3):
+        image, why = shape[2:], "one image as all frames of a film"
+        inside = f"keras.ops.repeat(keras.ops.expand_dims(image, 1), {shape[1] or 16}, axis=1)"
+    elif len(shape) == 3:
+        image, inside, why = (*shape[1:], 1), "keras.ops.squeeze(image, -1)", "no axis of channels"
+    elif square and 3 * square**2 == shape[1]:
+        image, inside, why = (square, square, 3), "keras.layers.Flatten()(image)", "pixels in a row"
+    elif grey and grey**2 == shape[1]:
+        image, inside, why = (grey, grey, 1), "keras.layers.Flatten()(image)", "pixels in a row"
+    else:
+        return "In Python, keras.Model(image, model(...)) makes one of it: of an image (H, W, 3) what this one takes"
+    return f"In Python ({why}): image = keras.Input({image}); model = keras.Model(image, model({inside}))"
+
+
+def _wrap_inputs(model) -> str:
+    """In words, the lines of Python that leave a model its image input and give constants to the others."""
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    image = next((name for name, shape in shapes.items() if len(shape) == 3 and shape[-1] in (1, 3)), None)
+    sizes = {name: math.prod(side or 0 for side in shape) for name, shape in shapes.items()}
+    if image is None or not all(0 < size <= sizes[image] for size in sizes.values()):
+        return "In Python, keras.Model(image, model([image, ...])) makes one of it that gives the others fixed values"
+    flat = "keras.ops.zeros_like(keras.layers.Flatten()(image))"
+    values = [
+        "image" if name == image else f"keras.layers.Reshape({shape})({flat}[:, :{sizes[name]}])"
+        for name, shape in shapes.items()
+    ]
+    if isinstance(model.input, dict):
+        named = {tensor.name: value for tensor, value in zip(model.inputs, values)}
+        given = ", ".join(f"{key!r}: {named[tensor.name]}" for key, tensor in model.input.items())
+        given = f"{{{given}}}"
+    else:
+        given = f"[{', '.join(values)}]"
+    return (
+        f"In Python (zeros, or what you have, for the others): image = keras.Input({shapes[image]}); "
+        f"model = keras.Model(image, model({given}))"
+    )
 
 
 def choose_output(model, name: str | None, all_of_them: bool) -> tuple[object, Callable]:

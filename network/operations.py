@@ -5,6 +5,8 @@ TensorFlow traces of it does. Weights are what is read from variables, and the f
 convolution or matrix product that an image reaches.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 MIXING = (  # operations that weigh and add up channels or positions
@@ -91,8 +93,9 @@ def last_operation(tensor):
     return operation
 
 
-def recompute(tensors: list, images) -> list:
-    """The values of tensors of a traced graph for other images, float32 arrays; nothing behind them is computed."""
+def recomputing(tensors: list) -> Callable:
+    """A function from other images to the values of tensors of a traced graph, float32 arrays; nothing behind them is
+    computed."""
     graph = tensors[0].graph
     kept = _needed_for([tensor.op for tensor in tensors])
     definition = graph.as_graph_def()
@@ -108,7 +111,9 @@ def recompute(tensors: list, images) -> list:
         found = tf.graph_util.import_graph_def(definition, feeds, [tensor.name for tensor in tensors])
         return [tf.cast(tensor, tf.float32) for tensor in found]
 
-    return [tensor.numpy() for tensor in tf.function(run, autograph=False)(images)]
+    spec = tf.TensorSpec([None, *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
+    compiled = tf.function(run, input_signature=[spec], autograph=False)
+    return lambda images: [tensor.numpy() for tensor in compiled(images)]
 
 
 def _needed_for(operations: list) -> set[str]:

@@ -17,14 +17,14 @@ A model that carries a preprocessor of its own beside its layers (a task of Kera
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import constants
-from network.operations import Operations, recompute
+from network.operations import Operations, recomputing
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet mean, 0-255
 TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
@@ -37,6 +37,15 @@ EVEN_PICTURES = np.array(  # RGB; the first three are grey
 )
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG and Pillow have it; a grey pixel keeps its value exactly
 USUAL_RANGE = (0.5, 20.0)  # white minus black, of pixels that were brought to a scale near 1
+MOST_CHANNELS = 8  # of what is still looked at as an image: colours, and what stands beside them
+COLOUR_CHANGES = {  # in words -> what a model may make of pixels (pictures, 3) and leave their scale
+    "": lambda pixels: pixels,
+    " with red and blue swapped": lambda pixels: pixels[:, ::-1],
+    " in grey": lambda pixels: pixels @ np.array(LUMINANCE)[:, None],
+    " as a negative": lambda pixels: pixels.max() + pixels.min() - pixels,
+}
+ASK = "if it was trained on other pixels, say so with --preprocessing"
+SAY_WHAT = f"say what should be done with --preprocessing ({', '.join(constants.PREPROCESSING)})"
 
 
 @dataclass(frozen=True)
@@ -118,128 +127,215 @@ def _not_applied(model, reason: str) -> str:
 @dataclass(frozen=True)
 class Seen:
     """What one branch of the model sees of the probes: of the even ones, all of them or the greys, (pictures, channels
-    or 1), and the least and the largest value of all."""
+    or 1); of the noise, all its values; and the least and the largest value of each channel that the image changes."""
 
     even: np.ndarray
-    low: float
-    high: float
+    noise: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
-    def is_mode(self, mode: str) -> bool:
-        """Whether that mode, applied to the probes, gives these values."""
-        wanted = preprocess(tf.constant(EVEN_PICTURES[: len(self.even)]), mode).numpy()
-        if self.even.shape[1] == 1 and np.ptp(wanted, axis=1).max() > 0:  # the mode takes colours apart
-            return False
+    def is_mode(self, mode: str, change: str = "") -> bool:
+        """Whether that mode, applied to the probes, gives these values, its colours changed so (`COLOUR_CHANGES`)."""
+        pixels = preprocess(tf.constant(EVEN_PICTURES[: len(self.even)]), mode).numpy()
+        wanted = COLOUR_CHANGES[change](pixels)
+        if self.even.shape[1] not in (1, 3) or (self.even.shape[1] == 1 and np.ptp(wanted, axis=1).max() > 0):
+            return False  # other channels than those of colours, or colours that are to be told apart
+        if mode == "none" and not change:  # black stays 0 in half precision too
+            return bool(np.allclose(self.even, wanted, rtol=0.01, atol=0.1))
         return bool(np.allclose(self.even, wanted, rtol=0, atol=0.01 * np.ptp(wanted)))
 
     @property
+    def name(self) -> str:
+        """The mode, and how its colours are changed, that give what is seen; '' where none does."""
+        for change in COLOUR_CHANGES:
+            for mode in ("none", "unit", "tf", "torch", "caffe"):
+                if self.is_mode(mode, change):
+                    return ("0-255" if mode == "none" else constants.PREPROCESSING[mode]) + change
+        return ""
+
+    @property
     def is_usual(self) -> bool:
-        return USUAL_RANGE[0] <= self.high - self.low <= USUAL_RANGE[1] and self.off_centre < 1.5
+        """Whether every channel has a scale near 1, or that of 0-255 about 0, and none is cut off."""
+        spans = self.high - self.low
+        near_one = USUAL_RANGE[0] <= spans.min() and spans.max() <= USUAL_RANGE[1] and self.off_centre < 1.5
+        about_0 = np.allclose(spans, 255, atol=2) and self.off_centre < 0.5
+        return bool(near_one or about_0) and not self.is_cut
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether grey is seen as black is, or as white, and these two are told apart."""
+        black, grey, white = self.even[:3]
+        return bool(min(np.abs(grey - black).max(), np.abs(white - grey).max()) < 1e-3 * np.abs(white - black).max())
 
     @property
     def off_centre(self) -> float:
         """0 where zero is the middle of the range, 1 where it is an end of it."""
-        return abs(self.high + self.low) / max(self.high - self.low, 1e-12)
+        low, high = self.low.min(), self.high.max()
+        return float(abs(high + low) / max(high - low, 1e-12))
 
     def describe(self) -> str:
-        named = [mode for mode in ("unit", "tf", "torch", "caffe") if self.is_mode(mode)]
-        if self.is_mode("none"):
-            return "0-255"
-        return constants.PREPROCESSING[named[0]] if named else f"{self.low:.3g} to {self.high:.3g}"
+        return self.name or f"{self.low.min():.3g} to {self.high.max():.3g}"
 
 
-def look_at_pixels(graph, mode: str, shape: tuple[int, int, int]) -> list[Seen]:
-    """What each branch of a traced model sees of the probes under a mode; [] where nothing can be seen.
+class Probe:
+    """A traced model that is sent pictures, and what reaches the first weights of each of its branches.
 
     graph: a `FuncGraph` of the model. shape: (H, W, channels) that it takes.
     """
-    tensors = Operations(graph).in_front_of_weights()
-    if not tensors:
-        return []
-    height, width, channels = shape
-    noise = np.random.default_rng(constants.SEED).uniform(0, 255, (1, height, width, 3)).astype(np.float32)
-    even = np.broadcast_to(EVEN_PICTURES[:, None, None], (len(EVEN_PICTURES), height, width, 3))
-    probes = prepare(tf.constant(np.concatenate([even, noise])), mode, channels)
-    values = recompute(tensors, tf.cast(probes, graph.inputs[0].dtype))
-    # Behind a reshape the rows may be positions: those of an image stand together.
-    values = [value if len(value) == len(even) + 1 else value.reshape(len(even) + 1, -1) for value in values]
-    return [_read(value, channels) for value in values if np.isfinite(value).all()]
+
+    def __init__(self, graph, shape: tuple[int, int, int]):
+        self.shape = height, width, _ = shape
+        tensors = Operations(graph).in_front_of_weights()
+        self._run, self._dtype = recomputing(tensors) if tensors else None, graph.inputs[0].dtype
+        noise = np.random.default_rng(constants.SEED).uniform(0, 255, (1, height, width, 3)).astype(np.float32)
+        even = np.broadcast_to(EVEN_PICTURES[:, None, None], (len(EVEN_PICTURES), height, width, 3))
+        self._pictures = np.concatenate([even, noise])
+
+    def look(self, mode: str, pictures: np.ndarray | None = None) -> list[np.ndarray]:
+        """What reaches the first weights of each branch of the pictures under a mode, (n, ...); [] of a model that
+        cannot be looked into. Behind a reshape the rows may be positions: those of an image are put together."""
+        if self._run is None:
+            return []
+        pictures = self._pictures if pictures is None else pictures
+        values = self._run(tf.cast(prepare(tf.constant(pictures), mode, self.shape[2]), self._dtype))
+        return [value if len(value) == len(pictures) else value.reshape(len(pictures), -1) for value in values]
+
+    def under(self, mode: str) -> list[Seen]:
+        """What each branch sees of the probes under a mode."""
+        return [_read(value, self.shape[2]) for value in self.look(mode)]
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether what becomes of an image is the same at each call, whatever else is in its batch."""
+        dim, others = self._pictures[-1:] / 2, self._pictures[[0, 2]]  # between black and white
+        alone, together = self.look("none", dim), self.look("none", np.concatenate([others[:1], dim, others[1:]]))
+        return all(
+            np.allclose(one[0], several[1], rtol=0.01, atol=1e-3 * np.ptp(one) + 1e-6, equal_nan=True)
+            for one, several in zip(alone, together)
+        )
 
 
 def _read(values: np.ndarray, channels: int) -> Seen:
     """values: of the probes, (n, ...). The middle of an image tells: its border may be padded."""
-    if values.ndim == 4 and values.shape[-1] in (1, 3):
-        height, width = values.shape[1:3]
+    if values.ndim == 4 and values.shape[1] <= MOST_CHANNELS < values.shape[-1]:
+        values = np.moveaxis(values, 1, -1)  # channels first
+    if values.ndim == 4 and values.shape[-1] <= MOST_CHANNELS:
+        height, width, depth = values.shape[1:]
         middle = values[:, height // 4 : height - height // 4, width // 4 : width - width // 4]
-        even = middle[:-1].mean(axis=(1, 2))
+        even, noise = middle[:-1].mean(axis=(1, 2)), middle[-1].reshape(-1, depth)
     else:  # patches, or all pixels in one row: colours cannot be told apart
         middle = values.reshape(len(values), -1)
-        even = np.median(middle[:3], axis=1)[:, None]
+        even, noise = np.median(middle[:3], axis=1)[:, None], middle[-1][:, None]
     even = even if channels == 3 else even[:3]  # a model of one channel sees no colours
-    found = [even, middle[-1]]
-    return Seen(even, min(float(part.min()) for part in found), max(float(part.max()) for part in found))
+    known = np.concatenate([even, noise] if np.isfinite(even).all() else [noise])
+    low, high = known.min(axis=0), known.max(axis=0)
+    moves = np.ptp(even, axis=0) > 0  # a channel of coordinates does not
+    moves = moves if moves.any() else np.full(len(low), True)
+    return Seen(even[:, moves], values[-1].reshape(-1), low[moves], high[moves])
 
 
 def find_preprocessing(
-    model, steps, graph, shape: tuple[int, int, int], mode: str | None, zoo_mode: str | None, model_name: str | None
+    model,
+    steps,
+    graph,
+    shape: tuple[int, int, int],
+    given: "str | Preprocessing | None",
+    zoo_mode: str | None,
+    model_name: str | None,
 ) -> Preprocessing:
-    """The preprocessing of a model: `mode` where it is given, else what the probe finds.
+    """The preprocessing of a model: the one that is given, else what the probe finds.
 
-    steps, graph: of `layer_graph.trace_model`. zoo_mode: what `model_name` wants; None without a name. ValueError
-    where branches of the model differ, so that no one mode fits all.
+    steps, graph: of `layer_graph.trace_model`. given: a mode, or a `Preprocessing` that says how it was found.
+    zoo_mode: what `model_name` wants; None without a name. ValueError, naming the flag, where branches of the model
+    differ, so that no one mode fits all, where what the name wants does not go with what the model does, and where
+    what becomes of an image is not its own.
     """
-    mode = check_mode(mode)
+    mode = check_mode(given.mode if isinstance(given, Preprocessing) else given)
     if mode == OWN and own_preprocessor(model) is None:
         raise ValueError(
             f"preprocessing {OWN!r} was asked for, but the model carries no preprocessor beside its layers"
         )
     if own_preprocessor(model) is not None and mode in (None, OWN):
         return Preprocessing(OWN, f"it carries one: {type(own_preprocessor(model)).__name__}", in_model=True)
-    seen = look_at_pixels(graph, "none", shape)
-    changed = [branch for branch in seen if not branch.is_mode("none")]
-    what = " and ".join(dict.fromkeys(branch.describe() for branch in seen))
+    probe = Probe(graph, shape)
+    if not probe.is_steady:
+        raise ValueError(
+            "what the model makes of an image's pixels differs from call to call or with the other images of a batch, "
+            "so that an image has no answer of its own; take what is drawn out of the model, and means, deviations and "
+            "largest values of each image alone: axis=(1, 2, 3)"
+        )
+    seen = {place: branch for place, branch in enumerate(probe.under("none")) if np.isfinite(branch.noise).all()}
+    changed = [place for place, branch in seen.items() if not branch.is_mode("none")]
+    what = " and ".join(dict.fromkeys(branch.describe() for branch in seen.values()))
     if mode is not None:
-        return Preprocessing(mode, "given", in_model=bool(changed))
+        return Preprocessing(mode, getattr(given, "found", "given"), in_model=bool(changed))
     fallback, of_name = zoo_mode or "none", f"of {model_name}; " if zoo_mode else ""
     if not seen:
         return Preprocessing(fallback, f"{of_name}not probed: the model cannot be looked into")
     if not changed:
+        if not all(probe.under(fallback)[place].is_mode(fallback) for place in seen):
+            raise ValueError(
+                f"the model leaves 0-255 as it is, but not what {model_name} wants, "
+                f"{constants.PREPROCESSING[fallback]}: {SAY_WHAT}"
+            )
         return Preprocessing(fallback, f"{of_name}probed: 0-255 reaches the first weights as it is")
     if len(changed) < len(seen) and fallback != "none":
         raise ValueError(
-            f"parts of the model take 0-255 as {what}: what {model_name} wants cannot be done before all of them; say "
-            f"what should with --preprocessing ({', '.join(constants.PREPROCESSING)})"
+            f"parts of the model take 0-255 as {what}: what {model_name} wants cannot be done before all of them; "
+            f"{SAY_WHAT}"
         )
-    return _fit_scale(steps, graph, shape, changed, what, zoo_mode, model_name)
+    views = {}
+    for mode in dict.fromkeys(["none", fallback, "tf", "unit"]):
+        branches = probe.under(mode)
+        views[mode] = [branches[place] for place in changed]
+    return _fit_scale(views, _has_statistics(steps), what, fallback, model_name)
 
 
-def _fit_scale(steps, graph, shape, changed: list[Seen], what: str, zoo_mode, model_name) -> Preprocessing:
-    """The mode under which the model's own arithmetic ends in a usual scale."""
-    in_model = f"probed: 0-255 reaches the first weights as {what}"
-    by_statistics = _has_statistics(steps)
-    enlarges = any(branch.high - branch.low > 256 for branch in changed)
-    if not enlarges and (not by_statistics or any(branch.is_mode(m) for m in ("tf", "torch") for branch in changed)):
-        usual = all(branch.is_usual for branch in changed)
-        return Preprocessing("none", in_model, in_model=True, doubt="" if usual else _doubt(what))
-    fitting = {}
-    for mode in dict.fromkeys(["none", "unit", *([zoo_mode] if zoo_mode else [])]):
-        branches = [branch for branch in look_at_pixels(graph, mode, shape) if not branch.is_mode(mode)]
-        if branches and all(branch.is_usual for branch in branches):
-            fitting[mode] = max(branch.off_centre for branch in branches), branches[0].describe()
-    if not fitting:
-        return Preprocessing("none", in_model, in_model=True, doubt=_doubt(what))
-    mode = min(fitting, key=lambda mode: fitting[mode][0])  # the first of equals
+def _fit_scale(
+    views: dict[str, list[Seen]], by_statistics: bool, what: str, zoo_mode: str, model_name: str | None
+) -> Preprocessing:
+    """The mode under which the model's own arithmetic ends in a usual scale.
+
+    views: under each mode, what the branches see that change 0-255. what: of all branches, in words.
+    """
+    plain, in_model = views["none"], f"probed: 0-255 reaches the first weights as {what}"
+    itself = Preprocessing("none", in_model, in_model=True)
+    if all(_same_values(*pair) for pair in zip(plain, views["unit"])):
+        return replace(itself, found=f"{in_model}, and so do pixels of another scale")
+    if all(branch.name.startswith("0-255") for branch in plain) and zoo_mode != "none":  # colours are changed alone
+        if zoo_mode in ("unit", "tf") and all(
+            branch.name.startswith(constants.PREPROCESSING[zoo_mode]) for branch in views[zoo_mode]
+        ):
+            return Preprocessing(zoo_mode, f"of {model_name}; {in_model}", in_model=True)
+        raise ValueError(
+            f"0-255 reaches the first weights as {what}: whether what {model_name} wants, "
+            f"{constants.PREPROCESSING[zoo_mode]}, goes before it cannot be known; {SAY_WHAT}"
+        )
+    named = [mode for mode, branches in views.items() if all(branch.name for branch in branches)]
+    usual = [mode for mode, branches in views.items() if all(branch.name or branch.is_usual for branch in branches)]
+    if not usual:
+        doubt = f"the model itself turns pixels of 0-255 into {what}, which is no usual scale: {ASK}"
+        return replace(itself, doubt=doubt)
+    if "none" in (usual if not by_statistics else named):
+        mode = "none"
+    elif named and not by_statistics:
+        mode = named[0]
+    else:
+        mode = min(usual, key=lambda mode: max(branch.off_centre for branch in views[mode]))  # the first of equals
     if mode == "none":
-        return Preprocessing("none", in_model, in_model=True)
+        return itself
+    made = " and ".join(dict.fromkeys(branch.describe() for branch in views[mode]))
     whose = f"of {model_name}; " if mode == zoo_mode else ""
-    found = f"{whose}probed: the model makes it {fitting[mode][1]}, and 0-255 would become {what}"
-    return Preprocessing(mode, found, in_model=True)
-
-
-def _doubt(what: str) -> str:
-    return (
-        f"the model itself turns pixels of 0-255 into {what}, which is no usual scale: "
-        "if it was trained on other pixels, say so with --preprocessing"
+    found = f"{whose}probed: the model makes it {made}, and 0-255 would become {what}"
+    is_sure = by_statistics or mode in named or any((branch.high - branch.low).max() > 256 for branch in plain)
+    doubt = (
+        f"the model is given {constants.PREPROCESSING[mode]}, as it makes {what} of 0-255 and {made} of these: {ASK}"
     )
+    return Preprocessing(mode, found, in_model=True, doubt="" if is_sure else doubt)
+
+
+def _same_values(one: Seen, other: Seen) -> bool:
+    return np.allclose(one.noise, other.noise, rtol=0, atol=0.03 * np.ptp(one.noise))
 
 
 def _has_statistics(steps) -> bool:

@@ -1,9 +1,9 @@
 """What a model's outputs mean: logits of a softmax, logits of sigmoids, or numbers that are no scores of classes.
 
 How it is found, in this order: by what is asked for (`--score`); by the last operation of the traced model, whatever
-layer runs it (softmax, log_softmax, sigmoid); by the numbers, where something else than weights has the last word (the
-mean of several networks); by the loss that the model was trained with; by numbers that no logits are; else guessed, and
-the guess is said.
+layer runs it (softmax, sigmoid, the logarithm of one); by the numbers, where something else than weights has the last
+word (the mean of several networks); by the loss that the model was trained with; by numbers that no logits are; else
+guessed of a linear output, and warned of. What ends in another function than these is refused, with the flag.
 
     softmax   probabilities = softmax(logits)     sigmoid   probabilities = sigmoid(logits), one unit: of two classes
     none      the numbers themselves stand for both: a regression, an embedding, anything that is no probability
@@ -12,6 +12,7 @@ With `none` the judges of faithfulness measure in the number's own unit: inserti
 curve, and average drop has a value where the number is positive.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,18 +29,40 @@ BOUNDS = (  # what may make probabilities
     *(*ENDS, *CALLS, "Exp", "Tanh", "Erf", "Minimum", "ClipByValue", "Relu6", "Softsign", "Atan", "RealDiv", "Sqrt"),
 )
 NO_SCORES = ("Tanh", "Relu", "Relu6", "Softplus", "Softsign", "Elu", "Selu", "LeakyRelu", "Exp", "Erf")
+NO_LOGITS = (  # whatever is pooled behind them
+    *(
+        "Tanh",
+        "Softplus",
+        "Softsign",
+        "Exp",
+        "Expm1",
+        "Erf",
+        "Erfc",
+        "Log",
+        "Log1p",
+        "Sqrt",
+        "Rsqrt",
+        "Square",
+        "Pow",
+        "Abs",
+    ),
+    *("Sin", "Cos", "Atan", "Sigmoid", "Softmax", "LogSoftmax"),
+)
+STEPS = ("ArgMax", "ArgMin", "OneHot", "Sign", "Round", "Rint", "Floor", "Ceil")
+POOLS = ("Mean", "Max", "Sum", "AvgPool", "MaxPool")
 LOSSES = {  # names without '_' and case, of keras.losses and of older files -> what the output of a linear layer means
     **dict.fromkeys(
         (
             *("meansquarederror", "mse", "meanabsoluteerror", "mae", "meanabsolutepercentageerror", "mape"),
             *("meansquaredlogarithmicerror", "msle", "huber", "huberloss", "logcosh", "poisson", "cosinesimilarity"),
+            *("hinge", "squaredhinge", "categoricalhinge"),  # margins, of which no probabilities are made
         ),
         NONE,
     ),
     **dict.fromkeys(
         ("categoricalcrossentropy", "sparsecategoricalcrossentropy", "categoricalfocalcrossentropy"), SOFTMAX
     ),
-    **dict.fromkeys(("binarycrossentropy", "binaryfocalcrossentropy"), SIGMOID),
+    **dict.fromkeys(("binarycrossentropy", "bce", "binaryfocalcrossentropy"), SIGMOID),
 }
 SURE = 12.0  # a logit from which on a probability is 1 to five digits
 
@@ -50,13 +73,14 @@ class Score:
 
     function: 'softmax', 'sigmoid' or 'none'. one_unit: one output for two classes. output: what the model gives:
     LOGITS; OPERATION: what the function's own operation gives, with the logits in front of it; or PROBABILITIES alone,
-    whose logarithm stands for the logits. found: in words, how that was found.
+    whose logarithm stands for the logits. found: in words, how that was found. doubt: what speaks against it, or ''.
     """
 
     function: str
     one_unit: bool
     output: str
     found: str
+    doubt: str = ""
 
     @property
     def hides_logits(self) -> bool:
@@ -73,7 +97,7 @@ class Score:
             return output
         if not tf.is_symbolic_tensor(output):
             raise ValueError(f"the logits in front of a {self.function} are found in a graph: ask inside a tf.function")
-        return last_operation(output).inputs[0]
+        return _find_end(output)[1]
 
     def logits(self, output: tf.Tensor, n_outputs: int) -> tf.Tensor:
         """Logits (n, C), float32, of the model's output, a tensor of a graph with n_outputs numbers an image."""
@@ -112,39 +136,52 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
         raise ValueError(
             "a softmax is of two outputs or more, and this model has one: --score=sigmoid is its yes or no"
         )
-    last = last_operation(output).type
-    if last in ENDS:
-        return _check_end(ENDS[last], wanted, one_unit, layer)
-    values = numbers()
-    is_share = (
-        not one_unit and values.min() >= 0 and values.max() <= 1 and np.allclose(values.sum(axis=-1), 1, atol=1e-3)
-    )
-    if is_share:  # whatever makes them so, of pictures from black to white: linear outputs do not
-        found = "probed: the outputs are probabilities that sum to 1"
-        return Score(wanted or SOFTMAX, False, PROBABILITIES, found)
-    if last in NO_SCORES and wanted is None:
+    end = _find_end(output)
+    if end is not None:
+        return _check_end(end[0], wanted, one_unit, loss, layer)
+    if wanted is None and (steps := Operations(output.graph).types_behind_weights(output) & set(STEPS)):
         raise ValueError(
-            f"the model ends in {last.lower()!r} ({layer}); softmax, sigmoid or logits are wanted: --score=none "
-            "explains the number itself"
+            f"the model's outputs come out of steps ({', '.join(sorted(steps))}; {layer}), and do not change gradually "
+            "with the image: end the model in front of them; --score=none explains the number itself"
         )
-    behind = Operations(output.graph).types_behind_weights(output)
-    if behind & set(BOUNDS) and values.min() >= 0 and values.max() <= 1:
-        return Score(wanted or SIGMOID, one_unit, PROBABILITIES, "probed: the outputs are probabilities")
+    values = numbers()
+    if not one_unit and values.min() >= 0 and values.max() <= 1 and np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+        found = "probed: the outputs are probabilities that sum to 1"  # whatever makes them so: linear outputs do not
+        return Score(wanted or SOFTMAX, False, PROBABILITIES, found)
+    if not one_unit and values.max() <= 0 and np.allclose(np.exp(values).sum(axis=-1), 1, atol=1e-3):
+        return Score(wanted or SOFTMAX, False, LOGITS, "probed: the outputs are logarithms of probabilities")
+    behind, name = Operations(output.graph).types_behind_weights(output), loss_name(loss)
+    function, of_loss = LOSSES.get(name), f"of the loss it was trained with, {name}"
+    if behind & set(BOUNDS) and values.min() >= 0 and values.max() <= 1 and (wanted or not _is_embedding(values)):
+        found = "probed: the outputs are probabilities"
+        return Score(wanted or SIGMOID, one_unit, PROBABILITIES, found, _doubt_of_numbers(wanted, name))
     if wanted is not None:
         return Score(wanted, one_unit, LOGITS, "given")
-    name = loss_name(loss)
-    if name in LOSSES:
-        return Score(
-            LOSSES[name], one_unit and LOSSES[name] != NONE, LOGITS, f"of the loss it was trained with, {name}"
-        )
+    if function == NONE:
+        return Score(NONE, False, LOGITS, of_loss)
+    _check_ends_in_weights(last_operation(output).type, behind, values, layer)
+    if function is not None and not (one_unit and function == SOFTMAX):
+        return Score(function, one_unit, LOGITS, of_loss, _doubt_of_logits(loss, name))
     if are_no_logits(values):
         found = f"probed: {values.min():.4g} to {values.max():.4g} whatever the picture, which are no logits"
         return Score(NONE, False, LOGITS, found)
-    found = "guessed of a linear output; --score says what it is"
-    return Score(SIGMOID if one_unit else SOFTMAX, one_unit, LOGITS, found)
+    return _guess(one_unit, name)
 
 
-def _check_end(end: str, wanted: str | None, one_unit: bool, layer: str) -> Score:
+def _find_end(output) -> tuple[str, object] | None:
+    """The score function that a traced model ends in, or in the logarithm of it, and the logits in front of it."""
+    last = last_operation(output)
+    if last.type in ENDS:
+        return ENDS[last.type], last.inputs[0]
+    if last.type == "Log":
+        return _find_end(last.inputs[0])
+    if last.type == "Neg" and (inner := last_operation(last.inputs[0])).type == "Softplus":
+        first = last_operation(inner.inputs[0])  # log(sigmoid(x)) = -softplus(-x)
+        return (SIGMOID, first.inputs[0]) if first.type == "Neg" else None
+    return None
+
+
+def _check_end(end: str, wanted: str | None, one_unit: bool, loss, layer: str) -> Score:
     """The score of a model that applies a softmax or a sigmoid itself."""
     if end == SOFTMAX and one_unit and wanted != SIGMOID:
         raise ValueError(
@@ -156,7 +193,62 @@ def _check_end(end: str, wanted: str | None, one_unit: bool, layer: str) -> Scor
             f"score {wanted!r} does not fit: the model applies a {end} itself ({layer}); leave --score out, or explain "
             "the number itself with --score=none"
         )
-    return Score(wanted or end, one_unit, OPERATION, "given" if wanted else "the model ends in it")
+    doubt = _doubt_of_numbers(wanted, loss_name(loss)) if end == SIGMOID else ""
+    return Score(wanted or end, one_unit, OPERATION, "given" if wanted else "the model ends in it", doubt)
+
+
+def _check_ends_in_weights(last: str, behind: set[str], values: np.ndarray, layer: str) -> None:
+    """ValueError for outputs that are no scores of classes, by what runs behind the last weights and by numbers."""
+    if _is_embedding(values) and behind & {"Sqrt", "Rsqrt", "RealDiv"}:
+        raise ValueError(
+            f"the model gives vectors of length 1 ({layer}), an embedding and no scores of classes: in Python a target "
+            "says what of it is explained, as its likeness to another image (docs/targets.md); --score=none explains "
+            "one of its numbers"
+        )
+    if last in NO_SCORES or behind & set(NO_LOGITS) or (behind & set(NO_SCORES) and not behind & set(POOLS)):
+        end = repr(last.lower()) if last in NO_SCORES else "a function of its own"
+        raise ValueError(
+            f"the model ends in {end} ({layer}); softmax, sigmoid or logits are wanted: --score=none explains the "
+            "number itself, --score=softmax and sigmoid take the numbers for logits"
+        )
+
+
+def _is_embedding(values: np.ndarray) -> bool:
+    """Whether the numbers (n, C) of each image are a vector of length 1."""
+    return values.shape[1] > 1 and np.allclose(np.square(values).sum(axis=-1), 1, atol=1e-3)
+
+
+def _guess(one_unit: bool, loss: str | None) -> Score:
+    """The score of linear outputs of which nothing else tells what they are."""
+    function = SIGMOID if one_unit else SOFTMAX
+    of_loss = f"no loss that tells: {loss}" if loss else "no loss with it that tells"
+    doubt = (
+        f"the model has {'one linear output' if one_unit else 'linear outputs'} and {of_loss}: it is guessed that "
+        f"{'it is the logit of a yes or no' if one_unit else 'they are logits of one class among others'}; "
+        f"--score={function} says so, {'' if one_unit else '--score=sigmoid that several may be there, '}--score=none "
+        f"that {'it is a number, as of a regression' if one_unit else 'they are numbers'}"
+    )
+    return Score(function, one_unit, LOGITS, "guessed of a linear output; --score says what it is", doubt)
+
+
+def _doubt_of_numbers(wanted: str | None, loss: str | None) -> str:
+    """In words, of outputs of 0 to 1, what a loss of numbers says against their being probabilities."""
+    if wanted is not None or LOSSES.get(loss) != NONE:
+        return ""
+    return (
+        f"the outputs are from 0 to 1 and were trained with {loss}, as numbers are: if they are no probabilities, "
+        "--score=none explains them"
+    )
+
+
+def _doubt_of_logits(loss, name: str) -> str:
+    """In words, of linear outputs, what their loss says against their being logits."""
+    if takes_logits(loss) is not False:
+        return ""
+    return (
+        f"the outputs are linear, and {name} was not told from_logits=True: training took them for probabilities, and "
+        "here they are logits; --score=none explains the numbers themselves"
+    )
 
 
 def are_no_logits(values: np.ndarray) -> bool:
@@ -169,14 +261,38 @@ def are_no_logits(values: np.ndarray) -> bool:
 
 # --- the loss ------------------------------------------------------------------------------------------------
 def loss_name(loss) -> str | None:
-    """The name of a loss, without '_' and in lower case: of a name, a function, an object, or what a file holds."""
+    """The name of a loss, without '_' and in lower case: of a name, a function, an object, or what a file holds.
+
+    What wraps another loss, a `functools.partial` or a class derived from one of Keras's, has the name of that.
+    """
     if isinstance(loss, dict):
         config = loss.get("config")
-        loss = config if isinstance(config, str) else loss.get("class_name")
+        inner = config.get("fn") if isinstance(config, dict) else config
+        loss = inner if isinstance(inner, (str, dict)) else loss.get("class_name")
+        return loss_name(loss)
     if loss is None or isinstance(loss, (list, tuple)):
         return None
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-    return name.lower().replace("_", "")
+    if isinstance(loss, functools.partial):
+        return loss_name(loss.func)
+    if isinstance(loss, str):
+        return (loss.rsplit(">", 1)[-1] or loss).lower().replace("_", "")  # a file may hold 'package>name'
+    if hasattr(loss, "__name__"):
+        return loss_name(loss.__name__)
+    names = [loss_name(kind.__name__) for kind in type(loss).__mro__]
+    known = next((name for name in names if name in LOSSES), None)
+    return known or (loss_name(loss.fn) if hasattr(loss, "fn") else names[0])
+
+
+def takes_logits(loss) -> bool | None:
+    """Whether a loss of Keras was told that it is given logits; None of another loss."""
+    if isinstance(loss, functools.partial):
+        return bool(loss.keywords.get("from_logits", takes_logits(loss.func)))
+    if isinstance(loss, dict):
+        config = loss.get("config")
+        return bool(config.get("from_logits", False)) if isinstance(config, dict) else False
+    if isinstance(loss, str) or getattr(loss, "__module__", "").startswith("keras."):
+        return bool(getattr(loss, "from_logits", False))
+    return getattr(loss, "from_logits", None)
 
 
 def choose_loss(loss, output_names: list[str], output_name: str | None):

@@ -36,7 +36,7 @@ def name_unwritten(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error).strip() or type(error).__name__
+        reason = error.strerror or f"{str(error).strip() or type(error).__name__}; the disk may be full"  # of libraries
         raise OSError(error.errno, f"cannot write ({reason})", str(path)) from error
 
 

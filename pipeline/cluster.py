@@ -170,6 +170,9 @@ class _Found:
             self._folder.write_map(record, saliency_map, curves)
             self._new.append(record)
 
+    def sync(self) -> None:
+        """Nothing waits to reach the disk: the one writer keeps the records."""
+
     def finish(self) -> list[Record]:
         """The records, once all their files are written."""
         return self._new + self._groups.write()

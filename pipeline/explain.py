@@ -74,6 +74,7 @@ class Runner:
         prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
         for method, missing in left.items():
             self.run_method(method, methods[method], missing, prepared)
+            self.results.sync()
 
     def is_done(self, method: Method, sample: Sample) -> bool:
         """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
@@ -104,6 +105,7 @@ class Runner:
         size = 1 if method.load().perturbs else constants.IMAGES_AT_ONCE
         for first in range(0, len(new), size):
             self.explain_group(method, options, new[first : first + size])
+            self.results.sync()
 
     def explain_group(self, method: Method, options: dict, group: list[PreparedImage]) -> None:
         """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""

@@ -37,11 +37,13 @@ TABLES = (  # and figures that are no method's own
     "muted.csv",
     "sanity*.csv",
     "sanity_*.png",
+    "attacked/*/*.png",
     "report.html",
     "report.tex",
     "report_differences.csv",
     "report_figures/*.png",
 )
+PATHS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path", "fixations_unit")  # of settings
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv",
     "agreement_matrix.png",
@@ -73,7 +75,15 @@ class RunFolder:
 
     def _check(self, description: dict) -> dict:
         """The description; ValueError if it is none of explanations."""
-        if not isinstance(description["settings"].get("methods"), dict):
+        settings = description["settings"]
+        tables = [settings.get("methods"), *(description.get(name, {}) for name in ("model", "versions"))]
+        are_tables = all(isinstance(table, dict) for table in tables)
+        if (
+            not are_tables
+            or not all(isinstance(options, dict) for options in tables[0].values())
+            or not all(isinstance(settings.get(name), str | None) for name in PATHS)
+            or not isinstance(settings.get("sigma_px"), float | int | None)
+        ):
             path = self.folder / "run.json"
             raise ValueError(f"'{path}' is not of a run of main.py: choose another --output_folder_path")
         return description
@@ -184,6 +194,8 @@ class Results(RunFolder):
 
     def __init__(self, folder: str | Path, settings: dict, description: dict, overwrite: bool = False):
         super().__init__(folder)
+        self.tables: dict[str, list[dict]] = {}  # file -> its rows, of those that were written by this object
+        self._is_synced = True
         self._opened = OutputFolder(self.folder)
         if self._opened.description is not None:
             self._check(self._opened.description)
@@ -236,9 +248,18 @@ class Results(RunFolder):
         for record in records:
             self.records[record.method, record.image] = record
             self._append_record(record)
+        self.sync()
+
+    def sync(self) -> None:
+        """Has the records that were added reach the disk: a process that is killed loses none, a machine no others."""
+        if not self._is_synced:
+            with open_text(self.records_path, "a") as file:
+                os.fsync(file.fileno())
+            self._is_synced = True
 
     def write_table(self, name: str, rows: list[dict]) -> Path | None:
         """The path of a csv file of the run, written from rows that have the same keys; without rows, no file."""
+        self.tables[name] = rows
         if not rows:
             return None
         return write_table(self.folder / name, rows)
@@ -274,5 +295,4 @@ class Results(RunFolder):
     def _append_record(self, record: Record) -> None:
         with name_unwritten(self.records_path), open_text(self.records_path, "a") as file:
             csv.writer(file).writerow(to_row(record).values())
-            file.flush()
-            os.fsync(file.fileno())
+        self._is_synced = False

@@ -154,9 +154,8 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
     return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
-def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, list[dict]]]:
-    """Once every sample is explained and scored: the records that need attention - no map, or no use for its gaze -
-    and the rows of each table, which are written."""
+def examine(run: Run, settings: RunSettings) -> list[Record]:
+    """The records that need attention once every sample is explained and scored: no map, or no use for its gaze."""
     looked_at = [s for s in run.images.all_samples if s.density_map_path is not None or s.fixations is not None]
     gaze = GazeTruth(looked_at, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
@@ -180,7 +179,7 @@ def examine(run: Run, settings: RunSettings) -> tuple[list[Record], dict[str, li
     for name, rows in tables.items():
         run.results.write_table(f"{name}.csv", rows)
     lab_table.write(run.results.folder, tables["summary"])
-    return run.results.list_troubled(), tables
+    return run.results.list_troubled()
 
 
 def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:

@@ -179,8 +179,10 @@ class _Drawn:
     dpi: int
     files: FigureFiles
 
-    def state(self, shown: Shown, *more) -> list:
-        """All that a figure of these images depends on; no image and no map is read."""
+    def state(self, shown: Shown, *more) -> list | None:
+        """All that a figure of these images depends on; no image and no map is read. None where nobody remembers it."""
+        if self.results.figures_path is None:
+            return None
         paths = [
             path
             for sample, record in shown

@@ -21,6 +21,8 @@ from pipeline.records import Record
 
 MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
 
+KEPT_PIXELS = 2_000_000  # of a density map that is kept beside its image: eight are prepared together
+
 Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
 
 
@@ -33,6 +35,7 @@ class PreparedImage:
     pixels: np.ndarray  # float32 (H, W, 3) at the input size
     class_index: int
     record: Record  # what the records of all methods have in common
+    density_map: np.ndarray | None = None  # once a metric has asked for it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,10 +110,19 @@ class Scorer:
         if record.method == "PEOPLE":
             pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
-            pairs = [(self.gaze.density_map(prepared.sample, *prepared.size), saliency_map)]
+            pairs = [(self._density_map(prepared), saliency_map)]
+        judges = [evaluate.DensityMetrics(*pair) for pair in pairs]
         for name in names:
-            calculate = getattr(evaluate, f"calculate_{name}")
-            _set(record, [name], lambda calculate=calculate: [np.mean([calculate(*pair) for pair in pairs])])
+            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges])])
+
+    def _density_map(self, prepared: PreparedImage) -> np.ndarray:
+        """The density map of an image, read once for the maps of all methods unless it is large."""
+        if prepared.density_map is not None:
+            return prepared.density_map
+        density_map = self.gaze.density_map(prepared.sample, *prepared.size)
+        if density_map.size <= KEPT_PIXELS:
+            prepared.density_map = density_map
+        return density_map
 
     def _measure_points(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, names: list[str]
@@ -125,12 +137,12 @@ class Scorer:
             "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
             "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
         }
+        judges = [evaluate.FixationMetrics(*pair) for pair in pairs]
         for name in names:
-            calculate = getattr(evaluate, f"calculate_{name}")
 
-            def measure(name=name, calculate=calculate):
+            def measure(name=name):
                 options = further.get(name, dict)()
-                return [np.mean([calculate(*pair, **options) for pair in pairs])]
+                return [np.mean([getattr(judge, name)(**options) for judge in judges])]
 
             _set(record, [name], measure)
 

@@ -106,20 +106,19 @@ def list_tables(columns: RunColumns) -> dict[str, list[dict]]:
 
 
 def describe_records(
-    records: Iterable[Record] | RunColumns, n_images: int, tables: dict[str, list[dict]] | None = None
+    records: Iterable[Record] | RunColumns, n_images: int, rows: Sequence[dict], differences: Sequence[dict]
 ) -> str:
     """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run.
 
-    tables: of `list_tables`; None: they are made.
+    rows, differences: what `summarise` and `list_differences` made of the records.
     """
     columns = as_columns(records)
-    tables = list_tables(columns) if tables is None else tables
-    parts = [format_table(tables["summary"]), lab_table.describe(tables["summary"])]
+    parts = [format_table(rows), lab_table.describe(rows)]
     if (n_known := len(columns.image.names)) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
-    if max(len(places) for _, _, places in columns.parts()) > significance.BOOTSTRAP_UP_TO:
+    if max(columns.count().values(), default=0) > significance.BOOTSTRAP_UP_TO:
         parts.append(f"intervals above {significance.BOOTSTRAP_UP_TO:,} images: the bootstrap's normal limit")
-    parts += [describe_undefined(columns), describe_differences(tables["differences"])]
+    parts += [describe_undefined(columns), describe_differences(differences)]
     return "\n\n".join(filter(None, parts))
 
 

@@ -15,7 +15,7 @@ from planted import BLUE, COLOURS, GREEN, RED, ROOT, head, noise, picture, plant
 import activations
 from network import model_files
 from network.classifier import Classifier
-from units import activation_maps, top_images
+from units import activation_maps, top_images, unit_pages
 
 
 @pytest.fixture
@@ -82,6 +82,22 @@ def _figure():
     return drawing.new_figure(1, 1)
 
 
+def test_from_a_unit_come_its_strongest_patches_and_an_image_made_for_it(work, monkeypatch, capsys):
+    assert run("--from=unit", "--channel=0,2", "--n_steps=2") == 0
+    names = [path.relative_to("activations").as_posix() for path in sorted(Path("activations").rglob("*.png"))]
+    of_units = [f"{folder}/colours_{k}.png" for folder in ("reconstructions", "units") for k in (0, 2)]
+    assert names == [*of_units, "visualizations/colours_0_2_steps_0.png", "visualizations/colours_2_2_steps_0.png"]
+    assert len(rows_of()) == 3 * 4
+    monkeypatch.setattr(unit_pages, "Maximiser", None)  # no image is made again
+    drawn = []
+    monkeypatch.setattr(unit_pages, "figure_patches", lambda patches, title: drawn.append(patches) or _figure())
+    assert run("--from=unit", "--channel=2", "--n_steps=2") == 0
+    (patches,) = drawn
+    assert patches[0].name == "2.png" and [*patches[0].pictures] == ["deconv", "guided", "image crop"]
+    crop = patches[0].pictures["image crop"]
+    assert crop.shape == (12, 12, 3) and (crop == [30, 30, 220]).all(axis=-1).all(), "a cell of the blue square"
+
+
 def test_a_run_that_is_done_reads_no_image_again(work, monkeypatch):
     assert run("--n_maps=0") == 0
     before = rows_of()
@@ -103,6 +119,8 @@ def test_an_unreadable_image_costs_itself_and_is_told_each_time(work, capsys):
         (["--layer_name=colour"], "colours"),
         (["--channel=3"], "3 channels, 0 to 2; given: 3"),
         (["--channel=3-1"], "0-15,151"),
+        (["--n_steps=5"], "give --from=unit too"),
+        (["--from=unit", "--n_maps=2"], "--n_maps is of layers"),
         (["--test_images_folder_path=nowhere"], "--test_images_folder_path: there is no file or folder"),
         (["--test_fixations_path=scanpaths"], "unrecognized arguments: --test_fixations_path"),
     ],
@@ -116,7 +134,7 @@ def test_what_is_wrong_is_said_in_one_line(work, capsys, flags, words):
 def test_other_settings_want_another_folder(work, capsys):
     assert run("--n_maps=0") == 0
     assert run("--n_maps=0", "--n_top_images=2") == 2
-    assert "n_top_images: 8, now 2" in capsys.readouterr().err
+    assert "n_top_images: 10, now 2" in capsys.readouterr().err
     Path("activations/mine.txt").write_text("stays")
     assert run("--n_maps=0", "--n_top_images=2", "--overwrite") == 0
     assert len(rows_of()) == 6 and Path("activations/mine.txt").exists()

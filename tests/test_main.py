@@ -767,7 +767,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_later(work, undrawn
     monkeypatch.setattr(os, "replace", replace)
     assert run() == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("main.py: error: No space left on device: ") and suffix in error
+    assert error.startswith("main.py: error: cannot write (No space left on device): ") and suffix in error
     assert not list(Path("results").rglob(".partial_*"))
     monkeypatch.setattr(os, "replace", original)
     assert run() == 0

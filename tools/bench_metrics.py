@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from catalogue.baselines import centre_gaussian
 from threadpoolctl import threadpool_limits
 
 import constants
@@ -21,6 +20,7 @@ import evaluate
 import utils
 from explainers.registry import METHODS
 from metrics import catalogue
+from metrics.baselines import centre_gaussian
 from pipeline.records import Record
 from pipeline.summary import list_differences, summarise
 

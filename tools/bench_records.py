@@ -68,9 +68,9 @@ def summarise_records(folder: Path) -> None:
     print(f"{len(columns):,} records read after {time.perf_counter() - begin:.1f} s")
     tables = summary.list_tables(columns)
     print(f"{', '.join(tables)} made after {time.perf_counter() - begin:.1f} s")
-    print(summary.describe_records(columns, len(columns.image.names), tables))
+    print(summary.describe_records(columns, len(columns.image.names), tables["summary"], tables["differences"]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\n{time.perf_counter() - begin:.1f} s in all, {peak:.2f} GB")
+    print(f"\n{time.perf_counter() - begin:.1f} s in all, {time.process_time():.1f} s of a processor, {peak:.2f} GB")
 
 
 def main() -> int:

@@ -27,7 +27,10 @@ from units.top_images import TopImages, find_region, read_pixels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FILES = ("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz")
+FILES = (
+    *("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz"),
+    *("reconstructions/*.png", "units/*.png", "visualizations/*.png"),  # of unit_pages.py
+)
 COLORMAP = "viridis"
 DIMMED = 0.4  # brightness left outside of the exciting region
 TOP_CHANNELS = 8  # whose top images are drawn where none is chosen
@@ -183,23 +186,26 @@ def figure_top_images(rows: Sequence[tuple[int, Sequence[Excited]]], title: str)
         for column, one in enumerate(excited):
             left = label + column * (cell + gap)
             whole = drawing.add_axes(figure, left, top, cell, cell)
-            _draw_excited(whole, drawing.add_axes(figure, left, top + cell + gap / 2, cell, cell), one)
+            draw_excited(whole, drawing.add_axes(figure, left, top + cell + gap / 2, cell, cell), one)
     return figure
 
 
-def _draw_excited(whole: "Axes", part: "Axes", one: Excited) -> None:
-    """The image with its exciting region framed, and the region; a map that is the same everywhere has none."""
+def draw_excited(whole: "Axes", part: "Axes", one: Excited, width: float = drawing.TITLE_WIDTH) -> None:
+    """The image with its exciting region framed, and the region; a map that is the same everywhere has none.
+
+    width: of its title, inches.
+    """
     from matplotlib.patches import Rectangle
 
     if representations.is_constant(one.activation):
         drawing.show_image(whole, (one.image * DIMMED).astype(np.uint8))
         drawing.write_message(part, "no region")
-        drawing.write_title(whole, [one.name, _describe_range(one.activation)])
+        drawing.write_title(whole, [one.name, _describe_range(one.activation)], width)
         return
     mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2], one.reading)
     brightness = np.where(mask[..., None], 1, DIMMED)
     drawing.show_image(whole, (one.image * brightness).astype(np.uint8))
     frame = {"fill": False, "edgecolor": constants.COLOUR_DELETION, "linewidth": 0.8}
     whole.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **frame))
-    drawing.write_title(whole, [one.name, f"{one.activation.max():.3g}"])
+    drawing.write_title(whole, [one.name, f"{one.activation.max():.3g}"], width)
     drawing.show_image(part, one.image[y0:y1, x0:x1])

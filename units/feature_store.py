@@ -92,6 +92,6 @@ class FeatureStore:
         free = shutil.disk_usage(self.folder).free
         if n_bytes > free:
             raise ValueError(
-                f"the features take {n_bytes / 1e9:.1f} GB, '{self.folder}' has room for {free / 1e9:.1f}: "
+                f"the features take {n_bytes / 1e6:,.1f} MB, '{self.folder}' has room for {free / 1e6:,.1f}: "
                 "choose fewer layers or images, or another --output_folder_path"
             )

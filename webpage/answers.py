@@ -26,9 +26,11 @@ class Answers:
     """Records, maps, curves and further pictures about one photograph and one class, by method.
 
     folder: of the figures, once they are asked for. What is asked again with the same options is there already.
+    figures_path: None, for figures are drawn anew whenever they are asked for.
     """
 
     keeps_small_maps = False
+    figures_path = None
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -48,6 +50,9 @@ class Answers:
             if found is not None:
                 kept[record.method] = found
         self.records[record.method, record.image] = record  # last: who finds the record finds all of it
+
+    def sync(self) -> None:
+        """Nothing: answers lie in memory."""
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record."""

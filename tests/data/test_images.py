@@ -228,3 +228,12 @@ def test_a_coloured_heat_map_is_not_a_density_map(tmp_path, picture):
 def test_a_float_density_map_outside_0_to_1_is_refused(tmp_path, value):
     with pytest.raises(ValueError, match="values in 0-1 were wanted"):
         read_density_map(save(np.full((2, 2), value, np.float32), tmp_path / "a.tif"))
+
+
+def test_an_image_that_does_not_fit_into_memory_is_told_before_it_is_decoded(tmp_path, monkeypatch):
+    Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
+    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 100 * 50 - 1)
+    with pytest.raises(ValueError, match="a.png': its 100 x 50 pixels take .* GB of memory"):
+        read_image(tmp_path / "a.png")
+    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 100 * 50)
+    assert read_image(tmp_path / "a.png").shape == (50, 100, 3)

@@ -383,3 +383,47 @@ def test_the_fingerprint_changes_with_any_weight():
 def test_a_single_logit_is_explained_on_the_planted_object():
     classifier = Classifier(planted_model([layers.Identity()], n_classes=1))
     assert explain(METHODS["GRADCAM"], classifier, np.zeros((SIDE, SIDE, 3), np.uint8), RED).max() == 0
+
+
+# --- other inputs: what is refused says how to make a model of images of it -----------------------------------------
+def two_inputs(as_dict):
+    photograph, age = keras.Input((16, 16, 3), name="photograph"), keras.Input((5,), name="age")
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(photograph))
+    x = layers.Dense(3, activation="softmax")(layers.Concatenate()([x, age]))
+    return keras.Model({"photograph": photograph, "age": age} if as_dict else [photograph, age], x)
+
+
+def behind(*shape):
+    images = keras.Input(shape)
+    return keras.Model(images, layers.Dense(3, activation="softmax")(layers.Flatten()(images)))
+
+
+OTHER_INPUTS = {  # a model, and what it is to be given for images (n, 16, 16, 3)
+    "four channels": (behind(16, 16, 4), lambda x: np.pad(x, [(0, 0)] * 3 + [(0, 1)], constant_values=255)),
+    "channels first": (behind(3, 16, 16), lambda x: x.transpose(0, 3, 1, 2)),
+    "a film": (behind(4, 16, 16, 3), lambda x: np.repeat(x[:, None], 4, axis=1)),
+    "pixels in a row": (behind(16 * 16 * 3), lambda x: x.reshape(len(x), -1)),
+    "two inputs": (two_inputs(False), lambda x: [x, np.zeros((len(x), 5))]),
+    "two inputs by name": (two_inputs(True), lambda x: {"photograph": x, "age": np.zeros((len(x), 5))}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_INPUTS)
+def test_what_takes_no_image_is_refused_with_the_lines_that_wrap_it(kind):
+    model, given = OTHER_INPUTS[kind]
+    with pytest.raises(ValueError, match=r"In Python \(.*\): image = keras.Input") as refusal:
+        Classifier(model)
+    names = {"keras": keras, "model": model}
+    exec(str(refusal.value).split("): ", 1)[1], names)
+    images = noise(2, 16)
+    np.testing.assert_allclose(
+        Classifier(names["model"], preprocessing="none").predict(images), model(given(images)), atol=1e-5
+    )
+
+
+def test_grey_pixels_in_a_row_and_without_channels_too():
+    for model in (behind(28 * 28), behind(28, 28)):
+        with pytest.raises(ValueError, match=r"image = keras.Input\(\(28, 28, 1\)\)"):
+            Classifier(model)
+    with pytest.raises(ValueError, match="this one takes .*In Python, keras.Model"):
+        Classifier(behind(101))

@@ -87,8 +87,9 @@ def test_an_unknown_mode_inside_a_model_file_is_refused(tmp_path):
 
 def test_what_is_asked_for_goes_before_what_the_file_says_and_auto_does_not(tmp_path):
     path = save_model(model_behind(), tmp_path / "model.keras", {"preprocessing": "caffe"})
-    assert load_classifier(model_path=path, preprocessing="auto")[0].preprocessing == "caffe"
-    assert load_classifier(model_path=path, preprocessing="unit")[0].preprocessing == "unit"
+    kept, given = (load_classifier(model_path=path, preprocessing=mode)[0].pixels for mode in ("auto", "unit"))
+    assert (kept.mode, kept.found) == ("caffe", "kept with the model")
+    assert (given.mode, given.found) == ("unit", "given")
 
 
 # --- the probe -------------------------------------------------------------------------------------------
@@ -173,6 +174,15 @@ FOR_UNIT = {
     "torch's normalisation alone": lambda: [
         layers.Normalization(mean=TORCH_MEAN_RGB, variance=np.square(TORCH_STD_RGB))
     ],
+    "x * 255": lambda: [lambda x: x * 255],
+    "Rescaling(255) and what goes with MobileNetV2": lambda: [layers.Rescaling(255), layers.Rescaling(1 / 127.5, -1)],
+    "Rescaling(255) and what goes with ResNet": lambda: [
+        layers.Rescaling(255),
+        lambda x: keras.applications.resnet50.preprocess_input(x),
+    ],
+    "a cut at 0 and 1": lambda: [lambda x: keras.ops.clip(x, 0, 1)],
+    "a negative": lambda: [lambda x: 1 - x],
+    "whole numbers of 0-255": lambda: [layers.Lambda(lambda x: tf.cast(tf.cast(x * 255, tf.uint8), tf.float32))],
 }
 
 
@@ -184,6 +194,83 @@ def test_a_front_made_for_pixels_of_0_to_1_is_given_them(front, model_name):
     assert classifier.preprocessing == "unit"
     assert classifier.describe()["preprocessing"].startswith("x / 255 (probed: the model makes it ")
     np.testing.assert_allclose(classifier.predict(noise(2)), model(noise(2) / 255), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "front", [lambda x: (x + 1) * 127.5, lambda x: (x + 1) / 2, lambda x: keras.ops.clip(x, -1, 1)]
+)
+def test_a_front_made_for_pixels_of_minus_1_to_1_is_given_them(front):
+    model = model_behind(front)
+    classifier = Classifier(model)
+    assert classifier.preprocessing == "tf"
+    np.testing.assert_allclose(classifier.predict(noise(2)), model(noise(2) / 127.5 - 1), atol=1e-5)
+
+
+def test_a_scale_that_is_told_by_its_range_alone_is_doubted():
+    hue = layers.Lambda(lambda x: tf.image.rgb_to_hsv(x))  # its first two channels are of 0-1 whatever the third is
+    for front in (lambda x: x - 0.5, hue):
+        classifier = Classifier(model_behind(front))
+        assert classifier.preprocessing == "unit"
+        (doubt, *_) = classifier.doubts(noise(3))
+        assert doubt.startswith("the model is given x / 255, as it makes ")
+        assert doubt.endswith("if it was trained on other pixels, say so with --preprocessing")
+
+
+OWN_SCALE = {
+    "mean and deviation": lambda x: (
+        (x - keras.ops.mean(x, axis=(1, 2, 3), keepdims=True)) / keras.ops.std(x, axis=(1, 2, 3), keepdims=True)
+    ),
+    "least and largest": lambda x: (
+        (x - keras.ops.min(x, axis=(1, 2, 3), keepdims=True))
+        / (keras.ops.max(x, axis=(1, 2, 3), keepdims=True) - keras.ops.min(x, axis=(1, 2, 3), keepdims=True))
+    ),
+    "a layer's": layers.LayerNormalization(axis=(1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("front", OWN_SCALE)
+def test_a_scale_of_each_images_own_is_found_whatever_the_name_wants(front):
+    """Of even pictures these give no number: 0 / 0."""
+    model = model_behind(OWN_SCALE[front])
+    for name in (None, "MobileNetV2", "ResNet"):
+        classifier = Classifier(model, name)
+        assert classifier.preprocessing == "none"
+        assert classifier.describe()["preprocessing"].endswith(", and so do pixels of another scale)")
+        np.testing.assert_allclose(classifier.predict(noise(2)), model(noise(2)), atol=1e-5)
+
+
+@pytest.mark.parametrize("front", [lambda x: x / keras.ops.max(x), lambda x: x + tf.random.uniform([]) * 100])
+def test_pixels_that_are_not_an_images_own_are_refused(front):
+    with pytest.raises(ValueError, match=r"with the other images of a batch, .*: axis=\(1, 2, 3\)"):
+        Classifier(model_behind(layers.Lambda(front)))
+
+
+def test_colours_that_are_changed_alone_leave_the_scale_to_the_name():
+    swapped, grey = lambda x: x[..., ::-1], layers.Lambda(lambda x: tf.image.rgb_to_grayscale(x))
+    for front, words in ((swapped, "with red and blue swapped"), (grey, "in grey")):
+        model = model_behind(front)
+        assert Classifier(model).describe()["preprocessing"] == (
+            f"in the model itself (probed: 0-255 reaches the first weights as 0-255 {words})"
+        )
+        classifier = Classifier(model, "MobileNetV2")
+        assert classifier.preprocessing == "tf"
+        np.testing.assert_allclose(classifier.predict(noise(2)), model(noise(2) / 127.5 - 1), atol=1e-5)
+        with pytest.raises(ValueError, match="whether what ResNet wants, .*, goes before it cannot be known; .*--prep"):
+            Classifier(model, "ResNet")
+
+
+def test_what_the_name_wants_is_not_given_to_a_model_that_cuts_it():
+    with pytest.raises(ValueError, match="leaves 0-255 as it is, but not what ResNet wants, .* --preprocessing"):
+        Classifier(model_behind(lambda x: keras.ops.clip(x, 0, 255)), "ResNet")
+
+
+def test_coordinates_beside_the_pixels_do_not_hide_their_scale():
+    rows = keras.ops.broadcast_to(keras.ops.reshape(keras.ops.linspace(0.0, 1.0, 32), (1, 32, 1, 1)), (1, 32, 32, 1))
+    beside = layers.Lambda(lambda x: tf.concat([x / 127.5 - 1, tf.repeat(rows, tf.shape(x)[0], axis=0)], axis=-1))
+    classifier = Classifier(model_behind(beside), "MobileNetV2")
+    assert classifier.describe()["preprocessing"] == (
+        "in the model itself (probed: 0-255 reaches the first weights as x / 127.5 - 1)"
+    )
 
 
 def test_a_batch_norm_of_pixels_that_the_name_scales_is_given_what_the_name_says():

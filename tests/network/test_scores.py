@@ -1,5 +1,6 @@
 """What the outputs mean: by what is asked for, the last operation, the numbers, the loss, or a guess that is said."""
 
+import functools
 import json
 
 import keras
@@ -86,6 +87,48 @@ def test_sigmoids_are_found_too(activation):
     np.testing.assert_allclose(classifier.logits(noise(3, 16)), by_hand(model), atol=1e-5)
 
 
+LOG_ENDS = {
+    "log_sigmoid": ([lambda x: keras.ops.log_sigmoid(x)], SIGMOID),
+    "the logarithm of sigmoids": ([layers.Activation("sigmoid"), lambda x: keras.ops.log(x)], SIGMOID),
+    "the logarithm of a softmax": ([layers.Softmax(), lambda x: keras.ops.log(x)], SOFTMAX),
+}
+
+
+@pytest.mark.parametrize("end", LOG_ENDS)
+def test_the_logits_of_a_logarithm_of_probabilities_are_those_of_the_probabilities(end):
+    tail, function = LOG_ENDS[end]
+    model = small_model(layers.Dense(3, name="logits"), *tail)
+    classifier = Classifier(model)
+    assert classifier.score.function == function
+    np.testing.assert_allclose(classifier.logits(noise(3, 16)), by_hand(model), atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), np.exp(model(noise(3, 16))), atol=1e-5)
+
+
+def test_logarithms_of_shares_are_found_by_their_numbers():
+    end = lambda x: x - keras.ops.logsumexp(x, axis=-1, keepdims=True)  # noqa: E731
+    model = small_model(layers.Dense(3, name="logits"), end)
+    classifier = Classifier(model)
+    assert classifier.describe()["score"] == "softmax (probed: the outputs are logarithms of probabilities)"
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), softmax(by_hand(model)), atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [layers.Dense(8, name="e"), layers.Dense(8, activation="relu", name="e")])
+def test_an_embedding_is_no_score_of_classes(first):
+    model = small_model(first, layers.UnitNormalization())
+    with pytest.raises(ValueError, match=r"vectors of length 1 .* target says .*targets.md\); --score=none explains"):
+        Classifier(model)
+    classifier = Classifier(model, score="none")
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), model(noise(3, 16)), atol=1e-5)
+    likeness = Classifier(model, target=lambda outputs: outputs[:, 0])
+    np.testing.assert_allclose(likeness.predict(noise(3, 16))[:, 0], model(noise(3, 16))[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("end", [lambda x: keras.ops.argmax(x, axis=-1, keepdims=True), keras.ops.round])
+def test_steps_are_no_score(end):
+    with pytest.raises(ValueError, match="come out of steps .* end the model in front of them; --score=none"):
+        Classifier(small_model(layers.Dense(3, activation="softmax"), end))
+
+
 def test_the_mean_of_networks_is_given_as_they_give_it():
     images = keras.Input((16, 16, 3))
     parts = [small_model(layers.Dense(3, activation="softmax", name="logits")) for _ in range(3)]
@@ -111,6 +154,19 @@ def test_what_only_bounds_its_numbers_is_no_score():
     )
 
 
+@pytest.mark.parametrize("end", [lambda x: x * keras.ops.sigmoid(x), lambda x: 30 * keras.ops.tanh(x / 30)])
+def test_a_function_of_its_own_behind_the_last_weights_is_asked_about(end):
+    model = small_model(layers.Dense(3, name="logits"), end)
+    with pytest.raises(
+        ValueError, match="ends in a function of its own .*--score=softmax and sigmoid take the numbers"
+    ):
+        Classifier(model)
+    expected = softmax(np.asarray(model(noise(3, 16))))
+    np.testing.assert_allclose(Classifier(model, score="softmax").predict(noise(3, 16)), expected, atol=1e-6)
+    model.compile(loss="mse")
+    np.testing.assert_allclose(Classifier(model).predict(noise(3, 16)), model(noise(3, 16)), atol=1e-6)
+
+
 def test_a_softmax_of_one_unit_says_nothing_and_is_refused():
     model = small_model(layers.Dense(1, activation="softmax", name="logits"))
     with pytest.raises(
@@ -132,6 +188,8 @@ def test_a_linear_output_is_what_is_asked_for():
         assert classifier.rebuilt().score.function == score
     guessed = Classifier(model)
     assert guessed.describe()["score"] == "softmax (guessed of a linear output; --score says what it is)"
+    (doubt,) = guessed.doubts(noise(3, 16))
+    assert "--score=softmax says so, --score=sigmoid that several may be there, --score=none that they are" in doubt
 
 
 def test_a_score_that_does_not_fit_and_one_that_does_not_exist_are_refused():
@@ -201,6 +259,56 @@ def test_the_loss_kept_in_the_file_tells_what_a_linear_output_is(tmp_path, loss,
     assert "of the loss it was trained with" in classifier.describe()["score"]
     assert Classifier(model).score.function == function  # as the model itself knows before it is saved
     assert Classifier(model_files.load_model(path)).describe()["score"].startswith("softmax (guessed")
+
+
+def test_one_small_number_without_a_loss_is_a_guess_that_is_warned_of():
+    (doubt,) = Classifier(small_model(layers.Dense(1, name="logits"))).doubts(noise(3, 16))
+    assert doubt == (
+        "the model has one linear output and no loss with it that tells: it is guessed that it is the logit of a yes "
+        "or no; --score=sigmoid says so, --score=none that it is a number, as of a regression"
+    )
+
+
+class OwnEntropy(keras.losses.BinaryCrossentropy):
+    pass
+
+
+class OwnSquares(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2)
+
+
+LOSSES_OF_ONES_OWN = {
+    "partial": (functools.partial(keras.losses.binary_crossentropy, from_logits=True), SIGMOID, ""),
+    "partial of a partial": (
+        functools.partial(functools.partial(keras.losses.categorical_crossentropy, axis=-1), from_logits=True),
+        SOFTMAX,
+        "",
+    ),
+    "derived": (OwnEntropy(from_logits=True), SIGMOID, ""),
+    "not told of logits": ("binary_crossentropy", SIGMOID, "binarycrossentropy was not told from_logits=True"),
+    "margins": ("categorical_hinge", NONE, ""),
+    "unknown": (OwnSquares(), SOFTMAX, "no loss that tells: ownsquares"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_ONES_OWN)
+def test_losses_that_wrap_others_are_those_and_unknown_ones_are_named(name):
+    loss, function, words = LOSSES_OF_ONES_OWN[name]
+    model = small_model(layers.Dense(3, name="logits"))
+    model.compile(loss=loss)
+    classifier = Classifier(model)
+    assert classifier.score.function == function
+    assert words in classifier.score.doubt and bool(words) == bool(classifier.score.doubt)
+
+
+def test_a_sigmoid_that_was_trained_as_a_number_is_doubted():
+    model = small_model(layers.Dense(1, activation="sigmoid", name="logits"))
+    model.compile(loss="mse")
+    assert (
+        "trained with mse, as numbers are: if they are no probabilities, --score=none" in Classifier(model).score.doubt
+    )
+    assert Classifier(model, score="sigmoid").score.doubt == ""
 
 
 def test_the_end_of_the_model_goes_before_its_loss():

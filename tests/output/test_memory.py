@@ -13,6 +13,7 @@ def machine(tmp_path, monkeypatch):
         for name, text in (("meminfo", meminfo), ("memory.max", limit), ("memory.current", used)):
             if text is not None:
                 (tmp_path / name).write_text(text)
+        (tmp_path / "memory.stat").write_text("anon 7\nactive_file 100\ninactive_file 400\n")
 
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
@@ -27,7 +28,7 @@ MEMINFO = "MemTotal:       32000000 kB\nMemFree:          100000 kB\nMemAvailabl
     [
         ((MEMINFO,), 8_192_000_000),
         ((MEMINFO, "max\n", "1000\n"), 8_192_000_000),
-        ((MEMINFO, "4000000000\n", "1000000000\n"), 3_000_000_000),
+        ((MEMINFO, "4000000000\n", "1000000000\n"), 3_000_000_500),
         ((MEMINFO, "1000\n", "2000\n"), 0),
     ],
 )
@@ -47,3 +48,28 @@ def test_what_does_not_fit_is_told_with_what_to_do(machine):
     memory.check_room(8e9, "images", "")
     with pytest.raises(ValueError, match="90000 images take 13.5 GB of memory, 8.2 are free: take fewer"):
         memory.check_room(13.5e9, "90000 images", "take fewer")
+
+
+def test_training_images_that_do_not_fit_are_told_before_one_is_read(machine, tmp_path):
+    from data.dataset import Sample
+    from data.labelled_images import read_labelled
+
+    machine("MemAvailable: 100 kB\n")
+    samples = [Sample(f"{n}.png", str(n), tmp_path / f"{n}.png", "red") for n in range(3)]
+    with pytest.raises(ValueError, match="3 images of 224 x 224 pixels take .* fewer images"):
+        read_labelled(samples, ["red"], 224, 224)
+
+
+def test_batches_that_do_not_fit_into_a_network_are_told_by_their_flag(machine, planted, tmp_path):
+    from network import model_files
+    from pipeline.run import load_classifier
+    from pipeline.settings import ModelSettings
+
+    path = model_files.save_model(planted, tmp_path / "planted.keras", {})
+    machine("MemAvailable: 4000000 kB\n")
+    assert load_classifier(ModelSettings(model_path=str(path), batch_size=64))
+    with pytest.raises(ValueError, match="1000000 images inside the network take .*--batch_size says how many"):
+        load_classifier(ModelSettings(model_path=str(path), batch_size=1_000_000))
+    machine("MemAvailable: 1 kB\n")
+    with pytest.raises(ValueError, match="the model '.*planted.keras' and its file take .*a smaller model"):
+        load_classifier(ModelSettings(model_path=str(path)))

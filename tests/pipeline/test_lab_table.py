@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import lab_table
 from pipeline.records import Record
-from pipeline.summary import describe_records, summarise
+from pipeline.summary import describe_records, list_differences, summarise
 
 VALUES = {"pcc": (0.25, 0.75), "sim": (0.5, 0.75), "deletion_auc": (0.125, 0.375)}
 
@@ -34,7 +34,7 @@ def test_the_cells_are_means_and_sample_deviations_and_no_column_is_empty(record
 
 
 def test_a_run_says_it_beside_its_table_with_intervals(records):
-    said = describe_records(records, 2)
+    said = describe_records(records, 2, summarise(records), list_differences(records))
     assert "the lab's table, mean ± sample deviation:\nmethod          PCC            SIM" in said
     assert said.index("method") < said.index("the lab's table")
 

@@ -32,5 +32,5 @@ def test_a_checked_model_is_described_and_nothing_is_written(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main.main(["--check_model", "--output_folder_path=out"]) == 0
     said = capsys.readouterr().out
-    assert "preprocessing: x / 127.5 - 1 (given)" in said and "device: " in said and "KERNEL_SHAP" in said
+    assert "preprocessing: x / 127.5 - 1 (kept with the model)" in said and "device: " in said and "KERNEL_SHAP" in said
     assert not (tmp_path / "out").exists()

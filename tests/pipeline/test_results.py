@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -179,6 +180,26 @@ def test_a_damaged_curve_is_told_in_one_line(tmp_path, content):
         run.read_curves(PLAIN)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"methods": []}},
+        {"settings": {"methods": {"FEM": 1}}},
+        {"settings": {"methods": {}, "test_images_folder_path": 7}},
+        {"settings": {"methods": {}, "sigma_px": "wide"}},
+        {"model": []},
+        {"versions": 1},
+    ],
+    ids=str,
+)
+def test_a_description_of_another_kind_is_refused_by_name(tmp_path, change):
+    open_run(tmp_path)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match="run.json' is not of a run of main.py: choose another"):
+        RunFolder(tmp_path).read_description()
+
+
 DEEP = "[" * 100_000
 
 
@@ -345,3 +366,15 @@ def test_the_folder_of_a_run_is_read_while_another_process_writes_into_it(tmp_pa
         assert list(reader.read_records().values()) == [PLAIN] and reader.read_description()["settings"] == SETTINGS
         other.kill()
     open_run(tmp_path)  # what is killed lets go
+
+
+def test_records_reach_the_disk_a_group_at_a_time(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((tmp_path / "records.csv").read_text().count("\n")))
+    results = open_run(tmp_path)
+    for number in range(3):
+        results.add(Record("GRADCAM", f"{number}.png", str(number)))
+    assert synced == []
+    results.sync()
+    results.sync()
+    assert synced == [4], "the head and three rows"

@@ -135,3 +135,16 @@ def test_people_are_judged_by_people(planted_classifier, subject):
     assert people.record.nss == pytest.approx(expected) and people.record.nss > 2
     halves = list(judge.gaze.halves(people.sample, SIDE, SIDE))
     assert people.record.pcc == pytest.approx(np.mean([evaluate.calculate_pcc(*pair) for pair in halves]))
+
+
+def test_the_gaze_of_an_image_is_read_once_for_all_its_maps(planted_classifier, subject, density_map_path, monkeypatch):
+    one = subject("a", density_map_path=density_map_path)
+    judge = judge_of(planted_classifier, [one])
+    read = []
+    once = judge.gaze.density_map
+    monkeypatch.setattr(judge.gaze, "density_map", lambda *of: read.append(of) or once(*of))
+    for method in ("GRADCAM", "FEM"):
+        record = Record(method, "a.png", "a")
+        judge.score(one, RED_MAP, record, never)
+        assert record.pcc == pytest.approx(1)
+    assert len(read) == 1
