@@ -101,18 +101,18 @@ class WorkerPool:
 
         What a job raises is raised here.
         """
-        tasks, again, running = iter(tasks), collections.deque(), {}  # running: reference -> (worker, task)
-        deaths, is_empty = collections.Counter(), False
+        tasks, again, is_empty = iter(tasks), collections.deque(), False  # again: (task, processes that died of it)
+        running = {}  # reference -> (worker, task, processes that died of it)
         while True:
             for worker, held in self._working.items():
                 while len(held) < TASKS_HELD and not (is_empty and not again):
-                    task = again.popleft() if again else next(tasks, self)
+                    task, n_dead = again.popleft() if again else (next(tasks, self), 0)
                     if task is self:
                         is_empty = True
                         break
                     reference = worker.work.remote(task)
                     held.append(reference)
-                    running[reference] = worker, task
+                    running[reference] = worker, task, n_dead
             if is_empty and not again and not running:
                 return
             waited = [*running, *self._starting]
@@ -122,7 +122,7 @@ class WorkerPool:
                 continue
             if done not in running:
                 continue
-            worker, task = running[done]
+            worker, task, _ = running[done]
             try:
                 answer = self._ray.get(done)
             except self._ray.exceptions.RayTaskError as error:
@@ -130,13 +130,13 @@ class WorkerPool:
             except self._ray.exceptions.RayError as error:
                 # The first task that it held is the one it was at; the others had not begun.
                 held = self._working.pop(worker)
-                deaths[id(task)] += done == held[0]
-                for reference in held:
-                    _, lost = running.pop(reference)
-                    if reference is held[0] and deaths[id(lost)] >= MAX_DEATHS:
+                for place, reference in enumerate(held):
+                    _, lost, n_dead = running.pop(reference)
+                    n_dead += place == 0
+                    if n_dead >= MAX_DEATHS:
                         yield lost, Lost(_first_line(error))
                     else:
-                        again.append(lost)
+                        again.append((lost, n_dead))
                 with contextlib.suppress(Exception):
                     self._ray.kill(worker)
                 print(f"a worker died ({_first_line(error)}); its work is given to another", file=sys.stderr)
