@@ -195,7 +195,9 @@ def read_density_map(path: str | Path, what: str = "density map") -> np.ndarray:
     if _is_deep(image):
         return _read_deep_levels(image, path)
     if image.mode == "L" and not image.has_transparency_data:
-        return np.asarray(image, dtype=np.float32) / 255
+        levels = np.array(image, dtype=np.float32)
+        levels /= 255  # in place: of a large photograph this is what it takes in memory
+        return levels
     image = _flatten(image, "black")
     pixels = np.asarray(image)
     spread = int((pixels.max(axis=2) - pixels.min(axis=2)).max())

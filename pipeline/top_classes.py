@@ -132,5 +132,5 @@ def figure_top_classes(
     ]
     headings = ["image", *(method.name for method in maps)]
     heights = [picture_height(image.shape[:2])] * len(cells)
-    caption = "the maps of a method on one scale, from the smallest to the largest value of all of them"
+    caption = "the maps of a method share one scale"
     return draw_cells(headings, cells, heights, title, caption, dpi=dpi)

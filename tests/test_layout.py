@@ -149,6 +149,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
 }
 NOT_TESTED = {  # module -> why
     "constants": "it holds values alone",
+    "tools/bench_figures": "it measures times, which a test must not",
     "tools/bench_metrics": "it measures times, which a test must not",
     "tools/check_zoo": "it builds all forty networks: minutes, by hand",
     "tools/same_results": "it runs commands in two checkouts: minutes, by hand",
