@@ -34,6 +34,7 @@ TABLES = (  # and figures that are no method's own
     "lab_table.tex",
     "differences.csv",
     "muted.csv",
+    "top_classes.csv",
     "sanity*.csv",
     "sanity_*.png",
     "attacked/*/*.png",
