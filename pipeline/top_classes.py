@@ -4,12 +4,12 @@
 
     <folder>/maps/<METHOD>/<stem>.class_<index>.npy    the raw map of a class
     <folder>/figures/top_classes/<stem>.png            a row per class: its probability, its maps over the image
-    <folder>/top_classes.csv                           how far the maps of every two classes agree (metrics/agreement.py)
-                                                       and, of every named box, how much of a map's energy lies in it
-                                                       (metrics/localisation.py)
+    <folder>/top_classes.csv                           how far the maps of every two classes agree, and how much of a
+                                                       map's energy lies in each named box
 
-The maps of a method share one scale on a page, so that a class nothing speaks for looks like it. Agreement is that of the
-raw maps at the model's input size, energy at the image's own. Boxes of one name in an image are one place.
+The maps of a method share one scale on a page, so that a class nothing speaks for looks like it. Agreement
+(metrics/agreement.py) is that of the raw maps at the model's input size, energy (metrics/localisation.py) is taken at
+the image's own. Boxes of one name in an image are one place.
 """
 
 import contextlib
@@ -221,6 +221,6 @@ def figure_top_classes(
     ]
     headings = ["image", *(method.name for method in maps)]
     heights = [picture_height(image.shape[:2])] * len(cells)
-    caption = "the maps of a method on one scale, from the smallest to the largest value of all of them"
+    caption = "the maps of a method share one scale"
     notes = list_notes(rows, [method.name for method in maps])
     return draw_cells(headings, cells, heights, title, caption, dpi=dpi, notes=notes)

@@ -164,7 +164,7 @@ def test_each_pair_and_image_has_the_numbers_of_its_maps(work, undrawn):
     for row in rows:
         maps = [map_of(row[key], row["image"]) for key in ("method_a", "method_b")]
         found = agreement.compare_maps(maps, 0.3)
-        for metric in agreement.METRICS:
+        for metric in agreement.AGREEMENTS:
             assert float(row[metric]) == pytest.approx(found[metric][0, 1]), metric
 
 
