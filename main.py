@@ -125,9 +125,8 @@ def run(settings: MainSettings) -> int:
 
     failed = runs.examine(opened, settings.run)
 
-    records, tables = list(opened.results.records.values()), opened.results.tables
-    tables = tables["summary.csv"], tables["differences.csv"]
-    print(f"\n{summary.describe_records(records, len(images.samples), *tables)}\n")
+    tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
+    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
     if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
