@@ -35,6 +35,7 @@ TABLES = (  # and figures that are no method's own
     "lab_table.tex",
     "differences.csv",
     "muted.csv",
+    "top_classes.csv",
     "sanity*.csv",
     "sanity_*.*",
     "attacked/*/*.png",
