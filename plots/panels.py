@@ -120,10 +120,10 @@ def show_scale(cell: Cell, row: ExplainedImage) -> None:
 
 def show_colour_bar(cell: Cell, scale: representations.ColourScale) -> None:
     """A bar at the right of the cell with the values of its ends and its middle."""
-    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), _label_scale(scale))
+    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), label_scale(scale))
 
 
-def _label_scale(scale: representations.ColourScale) -> list[str]:
+def label_scale(scale: representations.ColourScale) -> list[str]:
     """The values of the lower end, the middle and the upper end."""
     values = scale.low, (scale.low + scale.high) / 2, scale.high
     # Two digits of the range: a lower end of a millionth of it reads as 0.
@@ -137,7 +137,7 @@ def draw_colour_bar(axes: "Axes", scale: representations.ColourScale) -> None:
     values = np.linspace(scale.low, scale.high, 256)
     bar.imshow(scale.colour(values)[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
     bar.set(xticks=[], yticks=[0, 0.5, 1])
-    bar.set_yticklabels(_label_scale(scale))
+    bar.set_yticklabels(label_scale(scale))
     bar.yaxis.tick_right()
     bar.tick_params(labelsize=drawing.SMALL, labelcolor="#444444", color=constants.COLOUR_QUIET, width=0.6)
     bar.tick_params(length=2, pad=2)
