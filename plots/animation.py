@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from output.files import write_whole
-from plots.drawing import bring_to, fit_text
+from plots.drawing import bring_to, fit_text, label_ends
 from plots.letters import open_font
-from plots.panels import label_scale
 from representations import ColourScale
 
 HEIGHT = 320  # pixels: of the pictures in a frame
@@ -48,7 +47,7 @@ def compose(
         frame[MARGIN : MARGIN + height, left : left + BAR] = colours[:, None]
     picture = Image.fromarray(frame)
     draw = ImageDraw.Draw(picture)
-    for place, text in enumerate(label_scale(scale) if scale else ()):
+    for place, text in enumerate(label_ends(scale.low, scale.high) if scale else ()):
         y = MARGIN + height - place * height / 2
         draw.text((left + BAR + 4, min(max(y, MARGIN + 6), MARGIN + height - 6)), text, "#444444", _font(text), "lm")
     inches = (width - 2 * MARGIN) / 72
