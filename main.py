@@ -22,6 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
 from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
@@ -57,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
-    flags.add_figure_flags(further)
+    flags.add_n_figures_flag(
+        further, N_FIGURES, f"the first N images of each method, and the {N_EXTREMES} best and worst of the others"
+    )
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
@@ -71,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--mute_boxes",
         type=flags.path,
         metavar="CSV",
-        help="boxes (file, x0, y0, x1, y1 in image pixels, name): also how far the class probability falls if "
-        "OCCLUSION fills each (default: none)",
+        help="boxes (file, x0, y0, x1, y1 in image pixels, name): how far the class probability falls if OCCLUSION "
+        "fills each, and with --top_k or --classes the share of each map's energy in it (default: none)",
     )
     further.add_argument(
         "--check_model",
@@ -88,8 +91,11 @@ def build_parser() -> argparse.ArgumentParser:
 def read_settings(args: argparse.Namespace) -> MainSettings:
     """The settings of these flags; ValueError for flags that do not go together."""
     run = read_run_settings(args)
-    if run.boxes and METHODS["OCCLUSION"] not in run.methods:
-        raise ValueError(f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}")
+    if run.boxes and METHODS["OCCLUSION"] not in run.methods and not (args.top_k or args.classes):
+        raise ValueError(
+            f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}; or to --top_k or "
+            "--classes"
+        )
     return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.check_model)
 
 
@@ -124,7 +130,7 @@ def run(settings: MainSettings) -> int:
 
     tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
     print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
-    if boxes is not None:
+    if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
@@ -133,7 +139,7 @@ def run(settings: MainSettings) -> int:
         opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
     )
     if rule:
-        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted)
+        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
     if settings.writes_report:
         from reporting.document import write_report
 

@@ -1,4 +1,5 @@
-"""Bounding boxes of objects: a csv file -> the boxes of each image, and where they lie in it.
+"""Bounding boxes of objects: a csv file, or COCO's instances (data/coco.py) -> the boxes of each image, and where they
+lie in it.
 
 boxes.csv: a head with the columns file, x0, y0, x1, y1, and name where boxes have one (others are passed over), one row
 per box, several rows for a file with several boxes. `file` is the path in the folder of images, as
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.coco import is_instances, list_boxes, read_instances
 from data.csv_tables import Table, read_path, read_table, show
 from data.dataset import Sample
 from data.images import EXIF_ORIENTATION, UPRIGHT, Reading, read_head
@@ -21,7 +23,10 @@ BOX_COLUMNS = ("file", "x0", "y0", "x1", "y1")
 
 
 class Box(NamedTuple):
-    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none."""
+    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none.
+
+    line: of COCO's instances, the number of the annotation.
+    """
 
     x0: float
     y0: float
@@ -32,7 +37,15 @@ class Box(NamedTuple):
 
 
 def read_boxes(path: str | Path) -> dict[str, list[Box]]:
-    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or no number."""
+    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or no number.
+
+    Of a file that ends in .json: those of COCO's instances, named as their categories.
+    """
+    if is_instances(path):
+        found = {}
+        for name, instance in list_boxes(read_instances(path, "boxes")):
+            found.setdefault(read_path(name), []).append(Box(*instance.box, instance.number, instance.class_name))
+        return found
     table, boxes = read_table(path, "boxes"), {}
     places = {name: table.find(name) for name in (*BOX_COLUMNS, "name")}
     missing = [name for name in BOX_COLUMNS if places[name] is None]

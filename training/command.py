@@ -126,6 +126,8 @@ def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tu
     table = multi_labels.read_labels(settings.multi_label)
     samples = [dataset.load_dataset(folder, reading=settings.reading) for folder in folders]
     rows = multi_labels.match_labels(table, *samples)
+    table, absent = multi_labels.leave_out_absent(table, samples[0])
+    rows += f"; {len(absent)} classes that no training image shows, left out: {', '.join(absent)}" if absent else ""
     return samples, table.class_names, table, f"{table.path} (checksum {table.checksum}): {rows}"
 
 
