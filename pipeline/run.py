@@ -192,7 +192,8 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
 
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
-    return {"source": source, **classifier.describe(), "device": prepare_device()}
+    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
+    return {"source": source, **classifier.describe(), **engine, "device": prepare_device()}
 
 
 def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:
