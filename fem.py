@@ -63,4 +63,11 @@ class FEM(Explainer):
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) at the size of the feature map."""
         features = self.classifier.features(images)
+        n_positions = features.shape[1] * features.shape[2]
+        if n_positions - 1 <= self.k**2:
+            raise ValueError(
+                f"of {n_positions} positions of {self.classifier.layer_name!r} none can lie more than "
+                f"{np.sqrt(n_positions - 1):.3g} deviations above their mean, k = {self.k:g} are wanted: the map is 0 "
+                "whatever the image; choose a smaller --fem_k, or an earlier layer by --layer_name"
+            )
         return self.aggregate_binary_maps(self.compute_binary_maps(features), features)

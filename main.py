@@ -71,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--mute_boxes",
         type=flags.path,
         metavar="CSV",
-        help="boxes (file, x0, y0, x1, y1 in image pixels, name): also how far the class probability falls if "
-        "OCCLUSION fills each (default: none)",
+        help="boxes (file, x0, y0, x1, y1 in image pixels, name): how far the class probability falls if OCCLUSION "
+        "fills each, and with --top_k or --classes the share of each map's energy in it (default: none)",
     )
     further.add_argument(
         "--check_model",
@@ -88,8 +88,11 @@ def build_parser() -> argparse.ArgumentParser:
 def read_settings(args: argparse.Namespace) -> MainSettings:
     """The settings of these flags; ValueError for flags that do not go together."""
     run = read_run_settings(args)
-    if run.boxes and METHODS["OCCLUSION"] not in run.methods:
-        raise ValueError(f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}")
+    if run.boxes and METHODS["OCCLUSION"] not in run.methods and not (args.top_k or args.classes):
+        raise ValueError(
+            f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}; or to --top_k or "
+            "--classes"
+        )
     return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.check_model)
 
 
@@ -122,10 +125,9 @@ def run(settings: MainSettings) -> int:
 
     failed = runs.examine(opened, settings.run)
 
-    records, tables = list(opened.results.records.values()), opened.results.tables
-    tables = tables["summary.csv"], tables["differences.csv"]
-    print(f"\n{summary.describe_records(records, len(images.samples), *tables)}\n")
-    if boxes is not None:
+    tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
+    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
+    if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
@@ -134,7 +136,7 @@ def run(settings: MainSettings) -> int:
         opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
     )
     if rule:
-        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted)
+        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
     if settings.writes_report:
         from reporting.document import write_report
 

@@ -94,6 +94,8 @@ def read_settings(args: argparse.Namespace) -> SanitySettings:
     asked = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in usual.items()}
     if asked.get("shift") == 0:
         raise ValueError("--shift should not be 0: the twin would be the network itself")
+    if args.cluster is not None and args.check != "randomisation":  # processes load the network, not its twin
+        raise ValueError(f"--cluster goes with --check=randomisation; --check={args.check} was asked for")
     return SanitySettings(read_run_settings(args), args.check, asked)
 
 

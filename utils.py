@@ -67,6 +67,13 @@ def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(saliency_map, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray, outside: float = 0.0) -> np.ndarray:
+    """The map (h, w) of cells whose weights for the pixels of an image are rows (H, h) and columns (W, w): float32
+    (H, W); `outside` where no cell has any."""
+    laid = rows @ np.asarray(saliency_map, dtype=np.float64) @ columns.T
+    return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
+
+
 def silence_tensorflow() -> None:
     """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -169,7 +169,7 @@ def _summarise_changes(measured: Measured) -> Iterator[dict]:
     for row in measured.changes:
         groups.setdefault((row["method"], row["level_a"], row["level_b"]), []).append(row)
     for (method, one, other), rows in groups.items():
-        scores = {metric: [row[metric] for row in rows] for metric in agreement.METRICS}
+        scores = {metric: [row[metric] for row in rows] for metric in agreement.AGREEMENTS}
         yield {"method": method, "level_a": one, "level_b": other, "images": len(rows), **list_means(scores)}
 
 
@@ -210,5 +210,5 @@ def _format_changes(summary: Sequence[dict]) -> str:
     lines = [["method", "levels", "images", "IoU", "rank correlation", "PCC"]]
     for row in summary:
         cells = [row["method"], f"{row['level_a']} - {row['level_b']}", str(row["images"])]
-        lines.append(cells + [format_mean(row, metric, row["images"]) for metric in agreement.METRICS])
+        lines.append(cells + [format_mean(row, metric, row["images"]) for metric in agreement.AGREEMENTS])
     return align(lines)

@@ -61,7 +61,7 @@ def compare(run: Run, fraction: float, rank_by: str) -> Comparison:
                 reasons[name, sample.name] = run.record(name, sample).status
             elif agreement.is_constant(saliency_map):
                 reasons[name, sample.name] = "constant map"
-    scores = {metric: np.stack([one[metric] for one in found]) for metric in agreement.METRICS}
+    scores = {metric: np.stack([one[metric] for one in found]) for metric in agreement.AGREEMENTS}
     return Comparison(run, fraction, rank_by, scores, reasons)
 
 
@@ -78,7 +78,7 @@ def write_agreement(compared: Comparison) -> str:
     kept = f"IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest"
     caption = f"agreement, {MEANS}, {kept}{_masks(compared)}:"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
-    return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.METRICS), *undefined])
+    return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.AGREEMENTS), *undefined])
 
 
 def list_images(compared: Comparison, one: int, other: int) -> list[dict]:
@@ -110,7 +110,7 @@ def write_score_board(compared: Comparison, boxes: Mapping[str, Sequence[Box]]) 
             shares.append(mask.mean())
             rows += [score_image(compared, name, sample, mask) for name in compared.run.names]
     write_table(compared.run.results.folder / "localisation.csv", rows)
-    metrics, board = (*localisation.METRICS, "seconds"), []
+    metrics, board = (*localisation.BOX_SCORES, "seconds"), []
     for name in compared.run.names:
         scores = {metric: [row[metric] for row in rows if row["method"] == name] for metric in metrics}
         row = {"method": name, **summarise_scores(scores)}
@@ -151,7 +151,7 @@ def score_image(compared: Comparison, name: str, sample: Sample, mask: np.ndarra
     """The row of localisation.csv of one method and image; mask: where the boxes are, bool (h, w) of the image."""
     saliency_map = compared.run.read_map(name, sample)
     if saliency_map is None:
-        scores = dict.fromkeys((*localisation.METRICS, "seconds"), np.nan)
+        scores = dict.fromkeys((*localisation.BOX_SCORES, "seconds"), np.nan)
     else:
         resized = utils.resize_map(saliency_map, *mask.shape)
         resized = np.rint(resized) if is_mask(saliency_map) else resized

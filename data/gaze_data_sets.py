@@ -89,6 +89,13 @@ def _list(value: object) -> list:
     return [value] if isinstance(value, dict) else value
 
 
+def _name(value: object) -> str:
+    """The name of an image; TypeError for what is no text."""
+    if not isinstance(value, str):
+        raise TypeError("a name was wanted")
+    return value
+
+
 def _read_osie(images: object) -> dict[str, Fixations]:
     found = {}
     for image in _list(images):
@@ -97,7 +104,7 @@ def _read_osie(images: object) -> dict[str, Fixations]:
             columns = (np.ravel(seen[name]) for name in ("fix_x", "fix_y", "fix_duration"))
             rows += [(str(number), *row) for row in zip(*columns, strict=True)]
         observers = map(str, range(len(_list(image["subjects"]))))
-        found[image["img"]] = gather_fixations(rows, observers=observers)
+        found[_name(image["img"])] = gather_fixations(rows, observers=observers)
     return found
 
 
@@ -108,7 +115,7 @@ def read_salicon(paths: Sequence[Path]) -> dict[str, Fixations]:
     for path in paths:
         try:
             content = json.loads(path.read_bytes())
-            names = {image["id"]: image["file_name"] for image in content["images"]}
+            names = {image["id"]: _name(image["file_name"]) for image in content["images"]}
             of_observers = {}
             for annotation in content["annotations"]:
                 points = np.array(annotation["fixations"], dtype=np.float64).reshape(-1, 2)

@@ -108,13 +108,24 @@ class Explainer:
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
+        return self.compute_both_maps()[0]
+
+    def compute_both_maps(self) -> tuple[np.ndarray, list[np.ndarray] | None]:
+        """`compute_saliency_map`, and the same in its own resolution, (h, w) of each image: what `enlarge` takes.
+
+        Of several layers together there is no such map: None.
+        """
         if self.uses_layer and len(self.classifier.by_layer) > 1:
-            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.by_layer], axis=0)
-        maps = []
+            views = self.classifier.by_layer
+            return np.mean([self._with(view).compute_saliency_map() for view in views], axis=0), None
+        own = list(self.compute_own_maps())
+        return self.finish_maps(own), own
+
+    def compute_own_maps(self) -> Iterable[np.ndarray]:
+        """One map per image, of any size."""
         for start in range(0, len(self.images), self.batch_size):
             batch = slice(start, start + self.batch_size)
-            maps += list(self.explain_batch(self.images[batch], self.class_indices[batch]))
-        return self.finish_maps(maps)
+            yield from self.explain_batch(self.images[batch], self.class_indices[batch])
 
     def _with(self, classifier: Classifier) -> "Explainer":
         twin = copy.copy(self)

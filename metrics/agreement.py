@@ -16,7 +16,7 @@ import numpy as np
 
 from metrics.common import Undefined, is_constant, is_mask, rank_pixels
 
-METRICS = ("iou", "spearman", "pcc")
+AGREEMENTS = ("iou", "spearman", "pcc")
 
 
 def keep_largest(saliency_map: np.ndarray, fraction: float) -> np.ndarray:
@@ -53,7 +53,7 @@ def rank_values(values: np.ndarray) -> np.ndarray:
 
 
 def compare_maps(maps: Sequence[np.ndarray | None], fraction: float) -> dict[str, np.ndarray]:
-    """The agreement of each pair of M maps (H, W) of one image: a name of `METRICS` -> float64 (M, M), symmetric.
+    """The agreement of each pair of M maps (H, W) of one image: a name of `AGREEMENTS` -> float64 (M, M), symmetric.
 
     NaN for a pair with a constant map or without a map (None). IoU is in [0, 1], the correlations in [-1, 1].
     ValueError for maps of several sizes, or that are not finite.
@@ -62,7 +62,7 @@ def compare_maps(maps: Sequence[np.ndarray | None], fraction: float) -> dict[str
     if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
         raise ValueError(f"maps (H, W) of one size were wanted; got {sorted(shapes)}")
     n_pixels = int(np.prod(shapes.pop())) if shapes else 0
-    values, ranks, kept = (np.full((len(maps), n_pixels), np.nan) for _ in METRICS)
+    values, ranks, kept = (np.full((len(maps), n_pixels), np.nan) for _ in AGREEMENTS)
     for row, saliency_map in enumerate(maps):
         if saliency_map is None or is_constant(saliency_map):
             continue

@@ -41,13 +41,13 @@ class DensityMetrics:
             raise ValueError(f"two maps (H, W) of one size were wanted; got {shapes[0]} and {shapes[1]}{points}")
         return scale_map(self._maps[0], "ground_truth"), scale_map(self._maps[1], "saliency_map")
 
-    @cached_property
+    @property
     def _probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """Both, each divided by its sum."""
         density, saliency = self._scaled
         return density / density.sum(), saliency / saliency.sum()
 
-    @cached_property
+    @property
     def _difference(self) -> np.ndarray:
         density, saliency = self._scaled
         return density - saliency

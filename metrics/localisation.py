@@ -41,7 +41,7 @@ from metrics.common import Undefined, is_constant
 BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
 BOX_IOU = 0.5  # with the object's box, from which on a box is right
 
-METRICS = ("iou", "pointing_game", "energy_pointing_game")
+BOX_SCORES = ("iou", "pointing_game", "energy_pointing_game")
 
 
 def pointing_game(saliency_map: np.ndarray, mask: np.ndarray, tolerance: float = constants.POINTING_TOLERANCE) -> float:
@@ -74,14 +74,14 @@ def box_iou(saliency_map: np.ndarray, mask: np.ndarray, fraction: float) -> floa
 
 
 def score_map(saliency_map: np.ndarray, mask: np.ndarray, fraction: float) -> dict[str, float]:
-    """A name of `METRICS` -> the score of a map (H, W) on the mask of the boxes, bool (H, W); NaN if undefined.
+    """A name of `BOX_SCORES` -> the score of a map (H, W) on the mask of the boxes, bool (H, W); NaN if undefined.
 
     ValueError for a map of another size than the mask, or one that is not finite; from the functions above also
     `Undefined` for a constant map.
     """
     calculations = (lambda *maps: box_iou(*maps, fraction), pointing_game, energy_pointing_game)
     scores = {}
-    for metric, calculate in zip(METRICS, calculations):
+    for metric, calculate in zip(BOX_SCORES, calculations):
         try:
             scores[metric] = calculate(saliency_map, mask)
         except Undefined:

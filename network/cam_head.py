@@ -35,6 +35,7 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     behind = list(steps[steps.index(layer) + 1 :])
     found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
     weights, is_mean, ended, at, between = np.eye(reading.shape[2], dtype=np.float32), False, False, layer, ""
+    channels_first = reading.channels_first
     while True:
         following = [
             step  # dropout hands on the very tensor that it is given
@@ -45,14 +46,16 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
             break
         at = following[0]
         behind, kernel, function = behind[behind.index(at) + 1 :], _kernel_of_one_position(at), _end(at.layer)
-        if _averages(at, reading) and not is_mean and not ended:
+        if _averages(at, reading, channels_first) and not is_mean and not ended:
             is_mean = True
+        elif isinstance(at.layer, keras.layers.Permute) and not is_mean and _moved(at, channels_first) is not None:
+            channels_first = _moved(at, channels_first)
         elif _fits(kernel, weights) and function is not None and not ended:
             weights, ended = weights @ kernel, function in SCORES
         elif kernel is None and function in SCORES and not ended:
             ended = True
         elif not _passes_on(at):
-            if is_mean and kernel is not None:
+            if is_mean and (kernel is not None or getattr(at.layer, "activation", None) is not None):
                 between = (
                     f". {at.name!r} behind the mean applies {_function(at.layer)}, which is not linear: what a channel "
                     "adds to a logit depends on the others, it has no weight of its own; GRADCAM takes its gradient"
@@ -67,19 +70,26 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     return weights
 
 
-def _averages(step: Step, reading: Reading) -> bool:
+def _moved(step: Step, channels_first: bool) -> bool | None:
+    """Whether the channels stand first behind a permutation of axes; None if they stand between the positions."""
+    dims = list(step.layer.dims)
+    axis = dims.index(1 if channels_first else len(dims)) + 1
+    return {1: True, len(dims): False}.get(axis)
+
+
+def _averages(step: Step, reading: Reading, channels_first: bool) -> bool:
     """Whether the step is the mean over all positions of the map."""
     layer = step.layer
     if isinstance(layer, (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalAveragePooling1D)):
-        return (getattr(layer, "data_format", None) == "channels_first") == reading.channels_first
+        return (getattr(layer, "data_format", None) == "channels_first") == channels_first
     if isinstance(layer, keras.layers.AveragePooling2D):
         whole = tuple(layer.pool_size) == tuple(reading.shape[:2])
-        return whole and not reading.channels_first and step.output.shape[1:3].num_elements() == 1
+        return whole and not channels_first and step.output.shape[1:3].num_elements() == 1
     if type(layer).__name__ != "Mean" or getattr(layer, "axis", None) is None:
         return False
     rank = step.inputs[0].shape.rank
     axes = {axis % rank for axis in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)}
-    channels = 1 if reading.channels_first else rank - 1
+    channels = 1 if channels_first else rank - 1
     return axes == set(range(1, rank)) - {channels}
 
 

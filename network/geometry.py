@@ -116,7 +116,8 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
     for step in steps:
         for tensor in step.inputs:
             from_outside = id(tensor) not in produced and hasattr(tensor, "graph")
-            if from_outside and tuple(tensor.shape[1:]) == (height, width, channels):
+            is_image = from_outside and tuple(tensor.shape[1:]) == (height, width, channels)
+            if is_image and not _is_behind(tensor, produced):
                 places[id(tensor)] = whole_image(height, width)
             elif from_outside and (found := _through_sums(tensor, places)) is not None:
                 places[id(tensor)] = found
@@ -131,6 +132,19 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
             if found is not None:
                 places[id(tensor)] = found
     return places
+
+
+def _is_behind(tensor: tf.Tensor, produced: set[int]) -> bool:
+    """Whether code between the layers made a tensor of what layers have produced."""
+    waiting, seen = [tensor], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in produced:
+            return True
+        if one.op.name not in seen:
+            seen.add(one.op.name)
+            waiting += list(one.op.inputs)
+    return False
 
 
 def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:
@@ -172,10 +186,41 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
         if found is not None:
             return found
     elif alike:  # attention, a transformer block, a layer of the user's
-        return _agreed(alike[:1], True)
+        moves = len(after) == 3 and _is_of_users(step.layer) and _moves_ends(step, known[0], after)
+        return None if moves else _agreed(alike[:1], True)
     elif len(before) == len(after) == 3:
-        return _stretch(step.layer, first, before, after)
+        moves = _is_of_users(step.layer) and _moves_ends(step, known[0], after)
+        return None if moves else _stretch(step.layer, first, before, after)
     return measure(lambda values: call_with(step, {id(known[0]): values}), first, before, after, step.name)
+
+
+def _is_of_users(layer) -> bool:
+    return not type(layer).__module__.startswith("keras.")
+
+
+def _moves_ends(step: Step, tensor: tf.Tensor, after: tuple) -> bool:
+    """Whether a layer of the user's visibly does not stretch its input (h, w, K) over its output.
+
+    Asked with its four borders, as wide as a cell of the output: one is not seen (a crop), or shows at another end.
+    """
+    before, rng = tuple(tensor.shape[1:]), np.random.default_rng(0)
+    one, other = rng.uniform(0, 255, (2, *before)).astype(np.float32)
+    borders = np.zeros((4, *before[:2], 1), bool)
+    cells = [-(-size // cells) for size, cells in zip(before, after)]
+    borders[0, : cells[0]] = borders[1, -cells[0] :] = borders[2, :, : cells[1]] = borders[3, :, -cells[1] :] = True
+    output = call_with(step, {id(tensor): np.concatenate([one[None], np.where(borders, other, one)])})
+    if output is None or output.ndim != 4:
+        return False
+    changes = ((output[1:].astype(np.float64) - output[0]) ** 2).sum(axis=-1)
+    totals = changes.sum(axis=(1, 2))
+    if totals.min() < 1e-12 * totals.max():
+        return True
+    if not totals.max():
+        return False
+    rows = (changes.sum(axis=2) @ _centres(after[0])) / totals
+    columns = (changes.sum(axis=1) @ _centres(after[1])) / totals
+    turned = abs(columns[0] - columns[1]) > 0.25 > abs(rows[0] - rows[1])
+    return bool(turned or rows[0] - rows[1] > 0.25 or columns[2] - columns[3] > 0.25)
 
 
 def _keeps(places: Places, before: tuple, after: tuple) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # of a container: its own limit
+FILES_KEPT = ("active_file", "inactive_file")  # of memory.stat
 
 
 def free_memory() -> int | None:
@@ -14,9 +15,11 @@ def free_memory() -> int | None:
     with contextlib.suppress(OSError, ValueError, IndexError):
         [line] = [line for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")]
         known.append(1024 * int(line.split()[1]))
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, KeyError):
         limit, used = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        known.append(int(limit) - int(used))  # 'max' without a limit
+        entries = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        cached = sum(int(entries[name]) for name in FILES_KEPT)  # counted as used, and given back when it is wanted
+        known.append(int(limit) - int(used) + cached)  # 'max' without a limit
     if not known:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -163,7 +163,8 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         "--test_images_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of images or of class folders, or one image (default: the embedded data)",
+        help="a folder of images or of class folders, one image, a list, a WebDataset, TFRecords or a URL, see "
+        "docs/data.md (default: the embedded data)",
     )
     data.add_argument(
         "--limit",
@@ -365,6 +366,13 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help="of the heat map laid over the image (default: %(default)s)",
     )
     output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
+    output.add_argument(
+        "--storage",
+        choices=("files", "columns"),
+        help="of a new folder: a row and a map file per image, or columns and groups of small maps, see docs/files.md "
+        "(default: columns above 10,000 images)",
+    )
+    add_cluster_flags(parser)
     return parser
 
 
@@ -410,6 +418,30 @@ def read_figure_formats(text: str) -> tuple[str, ...]:
             f"formats by commas, of {', '.join(constants.FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}"
         )
     return formats
+
+
+def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of many processes or machines, which `settings.read_cluster_settings` reads."""
+    cluster = parser.add_argument_group("many processes or machines, see docs/cluster.md")
+    cluster.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="by Ray: local, in processes of this machine; auto, in the cluster it belongs to; or the address of a "
+        "cluster (default: in this process)",
+    )
+    cluster.add_argument(
+        "--cluster_workers",
+        type=in_range(int, 1),
+        metavar="N",
+        help="processes (default: as many as there is room for)",
+    )
+    cluster.add_argument("--cluster_cores", type=in_range(int, 1), metavar="N", help="of each process (default: 1)")
+    cluster.add_argument(
+        "--cluster_gpus",
+        type=in_range(float, 0),
+        metavar="SHARE",
+        help="of each process (default: 1 where the cluster has GPUs)",
+    )
 
 
 def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -4,7 +4,7 @@ Gaze is compared at the image's own size, the network asked at its input size. A
 by a reason, is not measured again: a run that asks for more metrics adds them to maps that are there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,9 +111,9 @@ class Scorer:
             pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
             pairs = [(self._density_map(prepared), saliency_map)]
-        judges = [evaluate.DensityMetrics(*pair) for pair in pairs]
+        judges = _judges(evaluate.DensityMetrics, pairs)
         for name in names:
-            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges])])
+            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges()])])
 
     def _density_map(self, prepared: PreparedImage) -> np.ndarray:
         """The density map of an image, read once for the maps of all methods unless it is large."""
@@ -137,12 +137,12 @@ class Scorer:
             "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
             "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
         }
-        judges = [evaluate.FixationMetrics(*pair) for pair in pairs]
+        judges = _judges(evaluate.FixationMetrics, pairs)
         for name in names:
 
             def measure(name=name):
                 options = further.get(name, dict)()
-                return [np.mean([getattr(judge, name)(**options) for judge in judges])]
+                return [np.mean([getattr(judge, name)(**options) for judge in judges()])]
 
             _set(record, [name], measure)
 
@@ -170,6 +170,15 @@ class Scorer:
         if len(curves) < 3:
             return None
         return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
+
+
+def _judges(kind: type, pairs: list[tuple]) -> Callable[[], Iterable]:
+    """What gives a judge of each pair: of one pair always the same, which keeps what its metrics share; of several, as
+    of people, new ones, because together they would hold too much."""
+    if len(pairs) == 1:
+        one = [kind(*pairs[0])]
+        return lambda: one
+    return lambda: (kind(*pair) for pair in pairs)
 
 
 def _set(record: Record, names, measure: Callable) -> None:

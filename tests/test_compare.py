@@ -18,7 +18,7 @@ import compare
 import constants
 import main
 from comparison import methods_figures
-from data.boxes import COLUMNS, read_boxes
+from data.boxes import BOX_COLUMNS, read_boxes
 from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
@@ -78,7 +78,7 @@ def counted(monkeypatch):
 
 def write_boxes(rows):
     with open("boxes.csv", "w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
+        csv.writer(file).writerows([BOX_COLUMNS, *rows])
 
 
 def run(*flags, script=compare):
@@ -164,7 +164,7 @@ def test_each_pair_and_image_has_the_numbers_of_its_maps(work, undrawn):
     for row in rows:
         maps = [map_of(row[key], row["image"]) for key in ("method_a", "method_b")]
         found = agreement.compare_maps(maps, 0.3)
-        for metric in agreement.METRICS:
+        for metric in agreement.AGREEMENTS:
             assert float(row[metric]) == pytest.approx(found[metric][0, 1]), metric
 
 

@@ -207,7 +207,7 @@ def test_the_tables_are_those_of_the_maps(colours, undrawn, capsys):
     assert run("--faithfulness=curves", "--fraction=0.3") == 0
     for row in rows_of("level_changes"):
         found = agreement.compare_maps([map_of(row[key], row["image"]) for key in ("level_a", "level_b")], 0.3)
-        for metric in agreement.METRICS:
+        for metric in agreement.AGREEMENTS:
             assert float(row[metric]) == pytest.approx(found[metric][0, 1])
     for row in rows_of("levels_per_image"):
         saliency_map = map_of(row["level"], row["image"])

@@ -114,6 +114,8 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "comparison/sanity_labels": "test_sanity.py",
     "data/labelled_images": "test_train.py",
     "data/objects": "test_hierarchy.py",
+    "data/image_files": "training/test_loop.py",
+    "data/stored": "data/test_sources.py",
     "network/cam_head": "explainers/test_cam.py",
     "network/custom_objects": "network/test_model_files.py",
     "network/device": "pipeline/test_model_check.py",
@@ -123,6 +125,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "network/weight_files": "network/test_model_files.py",
     "pipeline/records": "pipeline/test_results.py",
     "pipeline/run": "test_main.py",
+    "pipeline/run_columns": "pipeline/test_summary.py",
     "pipeline/samples": "test_main.py",
     "plots/drawing": "plots/test_pages.py",
     "plots/panels": "plots/test_pages.py",
@@ -149,7 +152,9 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
 }
 NOT_TESTED = {  # module -> why
     "constants": "it holds values alone",
+    "tools/bench_figures": "it measures times, which a test must not",
     "tools/bench_metrics": "it measures times, which a test must not",
+    "tools/bench_records": "it measures time and memory, which a test must not",
     "tools/check_zoo": "it builds all forty networks: minutes, by hand",
     "tools/same_results": "it runs commands in two checkouts: minutes, by hand",
 }

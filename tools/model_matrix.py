@@ -11,13 +11,15 @@ Weights are random, of a fixed seed. One row per model; p: the largest differenc
     X  a fault: another exception, a wrong map, one that is constant for every image and class without a warning or
        remark of a run, a model that should be refused and is not, or the other way round
 
-Exit code 1 if there is a fault. Some minutes on two cores.
+Exit code 1 if there is a fault. A quarter of an hour on two cores. The models of keras_hub want `pip install -r
+requirements-clip.txt`; without it they are left out, which is said.
 """
 
 import argparse
 import collections
 import contextlib
 import functools
+import importlib.util
 import sys
 import tempfile
 import traceback
@@ -191,6 +193,31 @@ def vit(x):
     return attend(attend(patches(x)))
 
 
+class ChannelsFirst(layers.Conv2D):
+    """What Conv2D(data_format="channels_first") gives, where the processor has none."""
+
+    def call(self, x):
+        x = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), self.kernel, self.strides, self.padding.upper())
+        return tf.transpose(tf.nn.relu(x + self.bias), [0, 3, 1, 2])
+
+
+def channels_first(x):
+    """Channels first until the last map, which is turned once more behind it."""
+    x = layers.Permute((3, 1, 2))(x)
+    for n in (6, 8):
+        x = ChannelsFirst(n, 3, strides=2, padding="same", data_format="channels_first")(x)
+    return layers.Permute((2, 3, 1))(x)
+
+
+def mobile_vit(x):
+    """A map unfolded into patches, attention, folded back, joined with itself."""
+    x = plain(x, "silu")
+    y = layers.Reshape((4, 64, 8))(x)
+    z = layers.LayerNormalization()(y)
+    y = layers.Reshape((16, 16, 8))(layers.Add()([y, layers.MultiHeadAttention(2, 4)(z, z)]))
+    return conv(layers.Concatenate()([x, conv(y, 8, 1, "silu")]), activation="silu")
+
+
 def token_vit(x):
     """Behind the last block's first norm the patches are read last; and what that block gives, class token first."""
     x = attend(ClassToken()(patches(x)))
@@ -272,6 +299,37 @@ def network(
     return Built(wrap(model) if wrap else model, cut, skip)
 
 
+def of_library(make, *, pooled=True):
+    """A model of a library: `make()` -> softmax of a linear layer behind the mean of the last map.
+
+    pooled: whether there is such a mean; without it there is no twin.
+    """
+    model = make()
+    if not pooled:
+        return Built(model)
+    last = next(layer for layer in reversed(model.layers) if layer.weights)
+    means = [layer for layer in model.layers if "pool" in type(layer).__name__.lower()]
+    z, twin = linear_twin(last, last.input)
+    cut = keras.Model(model.input, [means[-1].input, layers.Flatten()(z)])
+    twin.set_weights(last.get_weights())
+    return Built(model, cut)
+
+
+def application(name, **options):
+    make = getattr(keras.applications, name)
+    return make(weights=None, input_shape=(SIDE, SIDE, 3), classes=UNITS, **options)
+
+
+def of_hub(name, **options):
+    """A classifier of keras_hub: backbone, pooling, a softmax."""
+    import keras_hub
+
+    backbone = getattr(keras_hub.models, f"{name}Backbone")(image_shape=(SIDE, SIDE, 3), **options)
+    make = getattr(keras_hub.models, f"{name}ImageClassifier")
+    pooling = {"pooling": "gap"} if options.get("use_class_token") is False else {}
+    return make(backbone, UNITS, activation="softmax", preprocessor=None, **pooling)
+
+
 class Own(keras.Model):
     """A subclassed model around another one."""
 
@@ -282,6 +340,18 @@ class Own(keras.Model):
 
     def call(self, images):
         return self.inner(images)
+
+
+class OwnBody(keras.Model):
+    """A subclassed backbone, to stand in another model."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Conv2D(6, 3, 2, "same", activation="relu")
+        self.last = layers.Conv2D(8, 3, 2, "same", activation="relu")
+
+    def call(self, x):
+        return self.last(self.first(x))
 
 
 class OwnReLU(layers.Layer):
@@ -347,9 +417,16 @@ def case(*args, outputs="probabilities", pixels="none", options=None, tolerance=
     return Case(build, outputs, pixels, options or {}, tolerance, refused)
 
 
+def library(make, *args, pooled=True, pixels="none", **options):
+    build = functools.partial(of_library, functools.partial(make, *args, **options), pooled=pooled)
+    return case(build=build, pixels=pixels, options={"preprocessing": pixels})
+
+
 def bare(pixels, **options):
     return case(front=[], pixels=pixels, options={"preprocessing": pixels, **options})
 
+
+VIT = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8}
 
 CASES = {
     # backbones
@@ -409,6 +486,7 @@ CASES = {
     "Sequential of a model": case(wrap=lambda model: keras.Sequential([keras.Input((SIDE, SIDE, 3)), model])),
     "nested": case(nested(residual)),
     "nested twice": case(nested(residual, 2)),
+    "a subclassed model nested": case(lambda x: OwnBody()(x)),
     "a model in a model": case(wrap=lambda model: keras.Model(image := keras.Input((SIDE, SIDE, 3)), model(image))),
     "subclassed": case(wrap=Own),
     "SavedModel": case(build=saved_model),
@@ -421,6 +499,10 @@ CASES = {
     "resized inside": case(front=[layers.Rescaling(1 / 255), layers.Resizing(48, 48)]),
     "cropped inside": case(front=[layers.Rescaling(1 / 255), layers.CenterCrop(48, 48)]),
     "padded inside": case(front=[layers.Rescaling(1 / 255), layers.ZeroPadding2D(4)]),
+    "rolled inside": case(lambda x: ops.roll(plain(ops.roll(x, (16, -32), axis=(1, 2))), (-4, 8), axis=(1, 2))),
+    "padded by reflection inside": case(
+        lambda x: plain(ops.pad(x, [[0, 0], [8, 8], [8, 8], [0, 0]], mode="reflect"))),
+    "channels first inside": case(channels_first),
     "augmented inside": case(front=[layers.RandomFlip(), layers.RandomRotation(0.1), layers.Rescaling(1 / 255)]),
     "one channel": case(shape=(SIDE, SIDE, 1)),
     # arithmetic
@@ -436,8 +518,24 @@ CASES = {
     "ViT, mean": case(vit),
     "ViT, flattened": case(vit, flat),
     "MLP-Mixer": case(mixer),
+    "MobileViT": case(mobile_vit),
     "CNN with attention to the end": case(lambda x: layers.Reshape((256, 8))(attention_map(x))),
     "CNN with attention, a map again": case(attention_map),
+    # of libraries
+    "MobileNet": library(application, "MobileNet", alpha=0.25, pixels="tf"),
+    "MobileNetV2": library(application, "MobileNetV2", alpha=0.35, pixels="tf"),
+    "MobileNetV3Small": library(application, "MobileNetV3Small"),
+    "EfficientNetB0": library(application, "EfficientNetB0"),
+    "DenseNet121": library(application, "DenseNet121", pixels="torch"),
+    "keras_hub ViT": library(of_hub, "ViT", **VIT, mlp_dim=12, patch_size=16, pooled=False),
+    "keras_hub ViT, mean": library(of_hub, "ViT", **VIT, mlp_dim=12, patch_size=16, use_class_token=False),
+    "keras_hub DeiT": library(of_hub, "DeiT", **VIT, intermediate_dim=12, patch_size=16, pooled=False),
+    "keras_hub Swin": library(
+        of_hub, "SwinTransformer", embed_dim=8, depths=(2, 2), num_heads=(2, 2), window_size=4, patch_size=4,
+        pooled=False),
+    "keras_hub MiT": library(
+        of_hub, "MiT", hidden_dims=[8, 12], layerwise_depths=[1, 1], num_layers=2, layerwise_num_heads=[1, 2],
+        layerwise_sr_ratios=[2, 1], max_drop_path_rate=0.0, layerwise_patch_sizes=[7, 3], layerwise_strides=[4, 2]),
     # targets, and what is refused
     "segmentation, a target": case(build=segmentation, outputs="numbers",
                                    options={"target": lambda y: tf.reduce_mean(y[:, 16:48, 16:48, 1], axis=(1, 2))}),
@@ -589,6 +687,9 @@ def main(words=None) -> int:
     counts = collections.Counter()
     for name, case in CASES.items():
         if args.only.lower() not in name.lower():
+            continue
+        if name.startswith("keras_hub") and importlib.util.find_spec("keras_hub") is None:
+            print(f"{name} is left out: pip install -r requirements-clip.txt", file=sys.stderr, flush=True)
             continue
         print(name, file=sys.stderr, flush=True)
         keras.backend.clear_session()

@@ -27,7 +27,7 @@ from output.tables import align, write_table
 from units.maximisation import Maximiser, State
 
 FILES = ("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png")
-COLUMNS = (
+IMPRESSION_COLUMNS = (
     "method",
     "target",
     "kind",
@@ -216,7 +216,7 @@ class Visualizer:
             )
             self.rows[method, target.stem] = row
         rows = list(self.rows.values())
-        write_table(self.folder / "results.csv", rows, COLUMNS)
+        write_table(self.folder / "results.csv", rows, IMPRESSION_COLUMNS)
 
     def _judge(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""

@@ -26,7 +26,11 @@ class Answers:
     """Records, maps, curves and further pictures about one photograph and one class, by method.
 
     folder: of the figures, once they are asked for. What is asked again with the same options is there already.
+    figures_path: None, for figures are drawn anew whenever they are asked for.
     """
+
+    keeps_small_maps = False
+    figures_path = None
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -40,12 +44,15 @@ class Answers:
         """The record of the photograph under that method; None before its map is there."""
         return self.records.get((method, sample.name))
 
-    def add(self, record: Record, saliency_map=None, curves=None, pictures=None) -> None:
+    def add(self, record: Record, saliency_map=None, curves=None, pictures=None, small=None) -> None:
         """Keeps what was found; a record that failed has no map. What is None was there before, or is not known."""
         for kept, found in ((self.maps, saliency_map), (self.curves, curves), (self.pictures, pictures)):
             if found is not None:
                 kept[record.method] = found
         self.records[record.method, record.image] = record  # last: who finds the record finds all of it
+
+    def sync(self) -> None:
+        """Nothing: answers lie in memory."""
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record."""

@@ -130,12 +130,17 @@ def test_other_mat_and_json_files_are_refused_by_name(tmp_path):
     (tmp_path / "list.json").write_text("[1, 2]")
     (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "empty.json").write_bytes(b"")
+    seen = [{"image_id": 1, "fixations": [[3, 4]]}]
+    (tmp_path / "nameless.json").write_text(json.dumps({"images": [{"id": 1, "file_name": 0}], "annotations": seen}))
+    savemat(tmp_path / "nameless.mat", {"fixations": {"img": 3.0, "subjects": {}}})
     for name, words in {
         "other.mat": "no .mat file of MIT1003, .*it holds x",
         "torn.mat": "cannot read .* as a .mat file",
         "list.json": "no json file of SALICON",
         "deep.json": "no json file of SALICON",
         "empty.json": "no json file of SALICON",
+        "nameless.json": "no json file of SALICON",
+        "nameless.mat": "no .mat file of MIT1003",
     }.items():
         with pytest.raises(ValueError, match=f"fixations: .*{words}") as caught:
             read_fixations(tmp_path / name)

@@ -132,7 +132,7 @@ def test_with_a_constant_map_nothing_is_defined_and_the_other_pairs_stand(consta
     maps = maps_of(3)
     found = agreement.compare_maps([maps[0], np.full((7, 5), constant), *maps[1:]], 0.3)
     whole = agreement.compare_maps(maps, 0.3)
-    for metric in agreement.METRICS:
+    for metric in agreement.AGREEMENTS:
         assert np.isnan(found[metric][1]).all() and np.isnan(found[metric][:, 1]).all()
         np.testing.assert_allclose(np.delete(np.delete(found[metric], 1, 0), 1, 1), whole[metric])
 

@@ -116,7 +116,7 @@ def test_the_box_itself_is_the_best_map_and_exchanged_axes_are_the_worst():
 
 def test_a_constant_map_has_no_scores():
     scores = localisation.score_map(np.full((40, 60), 0.5), mask_of((0, 0, 5, 5)), 0.2)
-    assert set(scores) == set(localisation.METRICS) and np.isnan(list(scores.values())).all()
+    assert set(scores) == set(localisation.BOX_SCORES) and np.isnan(list(scores.values())).all()
 
 
 def test_a_map_of_another_size_or_with_nan_is_refused():

@@ -130,6 +130,36 @@ def test_a_roll_in_front_of_several_strides_is_undone():
     np.testing.assert_allclose(inside[seam], outside[seam], atol=1e-5 * outside.max())
 
 
+class Inside(keras.Model):
+    """A model of the user's inside another, which moves the image and then looks at it."""
+
+    def __init__(self, move):
+        super().__init__()
+        self.move, self.last = move, layers.Conv2D(2, 3, strides=2, padding="same", activation="relu", name="inside")
+
+    def call(self, x):
+        return self.last(self.move(x))
+
+
+@pytest.mark.parametrize("move", ["a slice", "ops.flip", "ops.rot90", "nothing"])
+def test_a_model_of_the_users_inside_that_moves_the_image_is_not_taken_for_one_that_does_not(move):
+    images = keras.Input((HEIGHT, WIDTH, 3))
+    x = layers.GlobalAveragePooling2D()(Inside(MOVES[move])(layers.Rescaling(1 / 255)(images)))
+    classifier = Classifier(keras.Model(images, layers.Dense(2, activation="softmax")(x)))
+    if move == "nothing":
+        assert classifier.layer_name.startswith("inside") and classifier.reading.is_whole
+        assert Classifier(classifier.model, layer_name="inside").layer_name.endswith("/inside")
+    if classifier.layer_name is None:
+        with pytest.raises(ValueError, match="lies on the image is not understood; name one by --layer_name"):
+            classifier.require_layer()
+        return
+    image = noise(1, WIDTH)[:, :HEIGHT].astype(np.float32)
+    changed = image.copy()
+    changed[:, 8:20, 60:80] = 255 - image[:, 8:20, 60:80]
+    difference = np.abs(classifier.features(changed) - classifier.features(image))[0].sum(axis=-1)
+    np.testing.assert_allclose(centre_of(classifier.lay_out(difference)), [13.5, 69.5], atol=3)
+
+
 def test_an_image_laid_side_by_side_has_no_one_place():
     model = brightness(lambda x: ops.tile(x, (1, 2, 1, 1)))
     with pytest.raises(ValueError, match="where the map of 'last' lies on the image is not understood"):

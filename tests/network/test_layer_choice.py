@@ -111,7 +111,7 @@ def test_patches_alone_are_a_map_like_any_other(images):
 
 def test_the_map_whose_class_token_alone_is_used_is_not_chosen():
     classifier = Classifier(transformers.vit(depth=3))
-    assert classifier.layer_name == "block_1_add_2"
+    assert classifier.layer_name == "block_2_norm_1"
     for unused in ("block_2_add_2", "norm"):
         assert (
             not GradCAM(Classifier(classifier.model, layer_name=unused), None, noise(1), 0).compute_saliency_map().any()

@@ -13,6 +13,7 @@ def machine(tmp_path, monkeypatch):
         for name, text in (("meminfo", meminfo), ("memory.max", limit), ("memory.current", used)):
             if text is not None:
                 (tmp_path / name).write_text(text)
+        (tmp_path / "memory.stat").write_text("anon 7\nactive_file 100\ninactive_file 400\n")
 
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
@@ -27,7 +28,7 @@ MEMINFO = "MemTotal:       32000000 kB\nMemFree:          100000 kB\nMemAvailabl
     [
         ((MEMINFO,), 8_192_000_000),
         ((MEMINFO, "max\n", "1000\n"), 8_192_000_000),
-        ((MEMINFO, "4000000000\n", "1000000000\n"), 3_000_000_000),
+        ((MEMINFO, "4000000000\n", "1000000000\n"), 3_000_000_500),
         ((MEMINFO, "1000\n", "2000\n"), 0),
     ],
 )

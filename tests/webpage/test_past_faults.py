@@ -49,7 +49,8 @@ def variants(path):
     return path.replace(" ", "%20"), once, urllib.parse.quote(once, safe="")
 
 
-# CVE-2021-43831, -2023-34239, -2023-51449, -2024-1561, -2024-34511, -2024-47164, -2024-12217, -2025-23042, -2026-28414
+# CVE-2021-43831, -2023-34239, -2023-51449, -2024-1561, -2024-34510, -2024-34511, -2024-47164, -2024-12217, -2025-23042,
+# -2026-28414
 @pytest.mark.parametrize(
     "route", ["/file=", "/gradio_api/file=", "/gradio_api/file/", "/file/", "/static/", "/assets/", "/svelte/"]
 )
@@ -89,7 +90,8 @@ def test_no_file_outside_the_uploads_is_named_in_a_request(server):
             assert server.ask("POST", prefix + route, "{}", Content_Type="application/json")[0] in (404, 405)
 
 
-# CVE-2024-1183, -2024-2206, -2024-4325, -2024-47167, -2024-48052, -2026-28416; -2024-8021, -2026-28415 (redirects)
+# CVE-2024-1183, -2024-2206, -2024-4325, -2024-47167, -2024-48052, -2026-28416; -2024-4940, -2024-8021, -2026-28415
+# (redirects); -2026-48545 (cookies of the proxy)
 def test_no_other_address_is_fetched_nor_redirected_to(server, listener):
     address, was_asked = listener
     for route in ("/file=", "/gradio_api/file=", "/proxy=", "/gradio_api/proxy=", "/svelte/", "/assets/"):

@@ -9,6 +9,7 @@ gives it again alone. Exit code 1 if anything escaped, or a killed command did n
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ KINDS = {
     "models": (Models, 400),
     "gaze": (Gaze, 400),
     "tables": (Tables, 600),
-    "states": (States, 80),
+    "states": (States, 60),
 }
 REQUESTS = 600
 PARTS = ("kills", *KINDS, "page")
@@ -45,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="PARTS", help=f"of {', '.join(PARTS)}, by commas (default: all)")
     parser.add_argument("--commands", metavar="NAMES", help="that are killed, by commas (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs and moments (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=4, metavar="N", help="of each command (default: %(default)s)")
+    parser.add_argument("--at_once", type=int, default=2, metavar="N", help="commands (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=3, metavar="N", help="of each command (default: %(default)s)")
     parser.add_argument("--inputs", type=int, metavar="N", help=f"of each kind (default: {usual})")
     parser.add_argument("--number", type=int, metavar="N", help="this one of the inputs alone (default: all)")
     parser.add_argument(
@@ -76,6 +78,13 @@ def count(name: str, outcomes: Iterable[Outcome], verbose: bool) -> Counter:
     return found
 
 
+def say_killed(killed: kills.Killed) -> None:
+    """A line for the kills of a command, and one for whatever went wrong."""
+    print(f"{killed.command}: {killed.kills} kills, {killed.ends} ends compared, {killed.files} files", flush=True)
+    for fault in killed.faults:
+        print(printable(f"{killed.command}: {fault}"), flush=True)
+
+
 def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     """What came of the kills of each command, the page's server among them."""
     chosen = args.commands.split(",") if args.commands else [*kills.COMMANDS, "app"]
@@ -83,16 +92,13 @@ def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     with tempfile.TemporaryDirectory(prefix="faults_", ignore_cleanup_errors=True) as folder:
         others = [name for name in chosen if name != "app"]
         if others:
-            found += kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed)
+            for killed in kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed, args.at_once):
+                say_killed(killed)
+                found.append(killed)
         if "app" in chosen:
             (Path(folder) / "app").mkdir()
             found.append(page.try_page_kills(args.kills, args.seed, Path(folder) / "app"))
-    for killed in found:
-        print(
-            *(printable(f"{killed.command}: {fault}") for fault in killed.faults),
-            sep="\n",
-            end="\n" * bool(killed.faults),
-        )
+            say_killed(found[-1])
     print(f"kills: {sum(killed.kills for killed in found)} in {time.monotonic() - begun:.0f} s", flush=True)
     return found
 
@@ -115,7 +121,7 @@ def main() -> int:
             for name, found in counts.items()
         ]
         print("\n" + align([("kind", "tried", REFUSED, EXPLAINED, ESCAPED), *rows]))
-    print(f"\n{time.monotonic() - begun:.0f} s")
+    print(f"\n{time.monotonic() - begun:.0f} s, {sum(os.times()[:4]):.0f} s of processors")
     return 1 if any(k.faults for k in killed) or any(found[ESCAPED] for found in counts.values()) else 0
 
 
