@@ -3,8 +3,9 @@
     the classifier's compiled graph, batch norms folded -> its variables frozen -> OpenVINO, or tf2onnx -> ONNX Runtime
 
 Preprocessing, score and label level are part of that graph, so that an engine answers exactly what `Classifier.predict`
-is asked, of nested models and odd ones too. Features and gradients stay with TensorFlow. What an engine gives is checked
-against TensorFlow before it is used; 'auto' takes one only where it is quicker by `QUICKER` on this model and machine.
+is asked, of nested models and odd ones too. Features and gradients stay with TensorFlow. What an engine gives is
+checked against TensorFlow before it is used; 'auto' takes one only where it is `QUICKER` times as fast, on this model
+and machine.
 
 Cost: conversion takes seconds to tens of them, once per classifier, and the weights are held once more.
 """
@@ -130,10 +131,9 @@ def _choose(question: Question) -> Engine:
             ratios[name] = timings.compare(question.predict, opened[name].run, images, ROUNDS)
         return ratios
 
-    key = {**question.key, "libraries": {name: version(name) for name in names}, TENSORFLOW: tf.__version__}
-    ratios = timings.recall(
-        {"what": "engine", "precision": question.precision, "batch_size": question.batch_size, **key}, measure
-    )
+    key = {**question.key, "what": "engine", "precision": question.precision, "batch_size": question.batch_size}
+    key |= {TENSORFLOW: tf.__version__, **{name: version(name) for name in names}}
+    ratios = timings.recall(key, measure)
     best = max(ratios, key=ratios.get, default=None)
     if best is None or ratios[best] < QUICKER:
         seen = ", ".join(f"{name} is {ratio:.2f} times as fast" for name, ratio in ratios.items())

@@ -1,7 +1,7 @@
 """Short timings of a model on this machine, kept in the user's cache so that the same command chooses alike.
 
-A file per question, `<cache>/saliency_lab/timings/<checksum>.json`. A cache that cannot be read or written is none: what
-is asked is measured anew.
+A file per question, `<cache>/saliency_lab/timings/<checksum>.json`. A cache that cannot be read or written is none:
+what is asked is measured anew.
 """
 
 import contextlib
