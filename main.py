@@ -22,6 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
 from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
@@ -57,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
-    flags.add_figure_flags(further)
+    flags.add_n_figures_flag(
+        further, N_FIGURES, f"the first N images of each method, and the {N_EXTREMES} best and worst of the others"
+    )
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",

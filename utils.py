@@ -171,10 +171,12 @@ def grid_layout(
     *,
     path: str | Path | None = None,
     show: bool = False,
+    dpi: float = constants.FIGURE_DPI,
 ) -> "Figure":
     """Pictures under their titles on a grid, as a matplotlib figure.
 
-    images: uint8 images (H, W, 3) or maps (H, W), drawn in grey, of any sizes: each is centred in a square cell.
+    images: uint8 images (H, W, 3) or maps (H, W), drawn in grey with a bar of their values, of any sizes: each is
+    centred in a square cell.
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
     path: a file that it is also saved as, .png, .pdf or another of matplotlib's. show: whether it is opened in the
     machine's viewer of pictures; a notebook shows the figure that is returned.
@@ -182,6 +184,7 @@ def grid_layout(
     """
     from plots import drawing
 
+    images = [np.asarray(image) for image in images]
     n, cell, gap = len(images), constants.CELL_SIDE, drawing.GAP
     if n == 0 or n != len(titles):
         raise ValueError(f"wanted a title for each of one or more images, given {len(titles)} for {n} images")
@@ -190,12 +193,15 @@ def grid_layout(
     title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
     head = 2.5 * drawing.LINE if supertitle else 0
     step = title_height + cell + gap
-    figure = drawing.new_figure(n_columns * (cell + gap) + gap, head + math.ceil(n / n_columns) * step, supertitle)
+    width = cell + (drawing.BAR_ROOM + gap / 2 if any(image.ndim == 2 for image in images) else gap)
+    figure = drawing.new_figure(n_columns * width + gap, head + math.ceil(n / n_columns) * step, supertitle, dpi)
     for index, (image, title) in enumerate(zip(images, titles)):
         row, column = divmod(index, n_columns)
         top = head + row * step + title_height
-        axes = drawing.add_axes(figure, gap + column * (cell + gap), top, cell, cell)
-        drawing.show_image(axes, np.asarray(image))
+        axes = drawing.add_axes(figure, gap + column * width, top, cell, cell)
+        drawing.show_image(axes, image)
+        if image.ndim == 2 and image.min() < image.max():
+            drawing.draw_bar(axes, np.linspace((0, 0, 0), (1, 1, 1), 256), float(image.min()), float(image.max()))
         drawing.write_title(axes, title.split("\n"))
     if path is not None:
         figure.savefig(path)

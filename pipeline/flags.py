@@ -366,6 +366,7 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help="of the heat map laid over the image (default: %(default)s)",
     )
     output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
+    add_figure_format_flags(output)
     output.add_argument(
         "--storage",
         choices=("files", "columns"),
@@ -376,16 +377,19 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     return parser
 
 
-def add_figure_flags(group: argparse._ArgumentGroup) -> None:
-    """Adds the flags that say which figures are drawn, and how, which `settings.read_figure_settings` reads."""
+def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
+    """Adds the flag that says how many images are drawn; drawn: in words, which ones N are."""
     group.add_argument(
         "--figures",
         type=reader(read_n_figures),
-        default=constants.N_FIGURES,
+        default=default,
         metavar="N",
-        help=f"draw the first N images of each method, and of the others the {constants.N_EXTREMES} best and the "
-        f"{constants.N_EXTREMES} worst; or all, or none (default: %(default)s)",
+        help=f"draw {drawn}; or all, or none (default: %(default)s)",
     )
+
+
+def add_figure_format_flags(group: argparse._ArgumentGroup) -> None:
+    """Adds the flags that say as what files figures are drawn; `settings.read_figure_settings` reads them."""
     group.add_argument(
         "--figure_format",
         type=reader(read_figure_formats),

@@ -37,18 +37,20 @@ TABLES = (  # and figures that are no method's own
     "muted.csv",
     "top_classes.csv",
     "sanity*.csv",
-    "sanity_*.png",
+    "sanity_*.*",
     "attacked/*/*.png",
     "report.html",
     "report.tex",
     "report_differences.csv",
-    "report_figures/*.png",
+    "references.bib",
+    "report_figures/*.*",
+    "report_tables/*.tex",
 )
 PATHS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path", "fixations_unit")  # of settings
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv",
-    "agreement_matrix.png",
-    "side_by_side*.png",
+    "agreement_matrix.*",
+    "side_by_side*.*",
     "score_board.csv",
     "localisation.csv",
 )
@@ -179,7 +181,7 @@ class RunFolder:
         yield from TABLES
         yield from OF_A_COMPARISON
         for one, other in itertools.permutations(methods, 2):
-            yield f"agreement/{one}_{other}/ranking*.png"
+            yield f"agreement/{one}_{other}/ranking*.*"
         for method in methods:
             yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
             yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))

@@ -213,11 +213,11 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
 
 
 def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
-    """Of the flags of `flags.add_figure_flags`, where the command has them; ValueError for one without effect."""
+    """Of `flags.add_figure_format_flags` and --figures, where a command has it; ValueError for one without effect."""
     usual = FigureSettings()
-    given = {name: getattr(args, name, None) for name in ("figure_format", "dpi")}
+    given = {name: getattr(args, name) for name in ("figure_format", "dpi")}
     n_images = getattr(args, "figures", usual.n_images)
-    for name, value in {**given, "show": args.show or None}.items():
+    for name, value in {**given, "show": getattr(args, "show", False) or None}.items():
         if n_images == 0 and value is not None:
             raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
     return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
