@@ -14,6 +14,7 @@ import numpy as np
 
 import constants
 from data import dataset, sources
+from data.addresses import is_source
 from data.dataset import Sample
 from data.fixations import Fixations
 from data.images import UPRIGHT, Reading
@@ -117,7 +118,7 @@ def open_samples(
     A folder of up to `constants.LARGE_RUN` images is read by `dataset.load_dataset`; errors as there, and as
     `sources.list_source`.
     """
-    if sources.is_source(str(images)):
+    if is_source(str(images)):
         entries = sources.list_source(str(images))
     else:
         names = dataset.list_images(images, density_maps) if Path(images).is_dir() else []

@@ -68,10 +68,20 @@ class Lost(NamedTuple):
 
 
 class WorkerPool:
-    """The processes of one classifier; see the module. ValueError where Ray is missing, or none can be started."""
+    """The processes of one classifier; see the module. say: is told, in words, of each that dies.
 
-    def __init__(self, settings: ClusterSettings, recipe: Recipe, make: Callable, payload: Any):
-        self._ray, self.settings = import_ray(), settings
+    ValueError where Ray is missing, or none can be started.
+    """
+
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        recipe: Recipe,
+        make: Callable,
+        payload: Any,
+        say: Callable[[str], None] = lambda text: None,
+    ):
+        self._ray, self.settings, self._say = import_ray(), settings, say
         connect(settings)
         self._gpus = self._count_gpus()
         held = self._ray.put((recipe, make, payload))
@@ -139,7 +149,7 @@ class WorkerPool:
                         again.append((lost, n_dead))
                 with contextlib.suppress(Exception):
                     self._ray.kill(worker)
-                print(f"a worker died ({_first_line(error)}); its work is given to another", file=sys.stderr)
+                self._say(f"a worker died ({_first_line(error)}); its work is given to another")
                 self._start_one()
                 continue
             del running[done]

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import constants
-from data.sources import is_source
-from data.stored import is_url
+from data.addresses import is_source, is_url
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 from network.worker_pool import ClusterSettings
 

@@ -114,6 +114,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "comparison/sanity_labels": "test_sanity.py",
     "data/labelled_images": "test_train.py",
     "data/objects": "test_hierarchy.py",
+    "data/addresses": "data/test_sources.py",
     "data/image_files": "training/test_loop.py",
     "data/stored": "data/test_sources.py",
     "network/cam_head": "explainers/test_cam.py",
