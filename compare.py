@@ -52,6 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="what ranks the images of a pair (default: %(default)s)",
     )
     flags.add_boxes_flag(comparison, "for the score board")
+    flags.add_n_figures_flag(
+        comparison, "all", "the first N images, and of each pair those of most and least agreement"
+    )
     return parser
 
 
@@ -88,7 +91,8 @@ def run(settings: CompareSettings) -> int:
     if boxes is not None:
         print(f"{methods_tables.write_score_board(compared, boxes)}\n")
     runs.print_failures(failed)
-    paths = methods_figures.write_comparison_pages(compared, settings.run.colormap, settings.run.alpha)
+    look = settings.run.colormap, settings.run.alpha, settings.run.figures
+    paths = methods_figures.write_comparison_pages(compared, *look)
     runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 

@@ -27,9 +27,8 @@ from pathlib import Path
 
 import constants
 from data.density_maps import compute_density_map, compute_sigma  # noqa: F401 two names of the lab
-from output.files import figure_saver, write_whole
 from pipeline import flags
-from pipeline.settings import DataSettings, read_data_settings
+from pipeline.settings import DataSettings, FigureSettings, read_data_settings, read_figure_settings
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
     "screen_width_px": (int, constants.SCREEN_WIDTH_PX, "of the screen, which an image fills as far as it fits"),
@@ -49,6 +48,7 @@ class GazeSettings:
     colormap: str
     output_folder: Path
     overwrite: bool
+    figures: FigureSettings
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="of matplotlib, for the maps over images (default: %(default)s)",
     )
+    flags.add_figure_format_flags(output)
     return parser
 
 
@@ -78,13 +79,15 @@ def read_settings(args: argparse.Namespace) -> GazeSettings:
     data = read_data_settings(args)
     if not data.is_embedded and data.fixations is None:
         raise ValueError("--test_fixations_path is wanted: a csv file, or a folder of .txt files")
-    return GazeSettings(data, geometry, args.colormap, Path(args.output_folder_path), args.overwrite)
+    figures = read_figure_settings(args)
+    return GazeSettings(data, geometry, args.colormap, Path(args.output_folder_path), args.overwrite, figures)
 
 
 def run(settings: GazeSettings) -> int:
     """Maps, tables and figure of all images; the exit code."""
     import representations
     from comparison import gaze_maps
+    from output.figures import FigureFiles
     from output.progress import Progress, printable
 
     representations.check_colormap(settings.colormap)
@@ -102,8 +105,9 @@ def run(settings: GazeSettings) -> int:
         rows.append(gaze_maps.make_map(sample, folder, names[sample.name], settings.colormap, sigma_px, geometry))
         progress.end("density map", sample.name, time.monotonic() - begun)
     print(f"\n{gaze_maps.write_tables(folder, rows)}\n")
-    if (figure := gaze_maps.draw_grid(samples, rows, folder, notes)) is not None:
-        print(printable(str(write_whole(folder / "gaze_grid.png", figure_saver(figure)))))
+    wanted = settings.figures
+    if (figure := gaze_maps.draw_grid(samples, rows, folder, notes, wanted.dpi)) is not None:
+        print(printable(str(FigureFiles(wanted.formats).write(folder / "gaze_grid", lambda: figure))))
     print(printable(str(folder / "density_maps")))
     opened.close()
     return 1 if any(row["status"].startswith("failed") for row in rows) else 0

@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="models that train.py --label_level made, by commas: each stands beside its level (default: none)",
     )
     flags.add_fraction_flag(levels, FRACTION)
+    flags.add_n_figures_flag(levels, "all", "the first N images on all levels")
     truth = levels.add_mutually_exclusive_group()
     flags.add_boxes_flag(truth, "around the objects")
     truth.add_argument(
@@ -110,7 +111,8 @@ def run(settings: HierarchySettings) -> int:
     folder = settings.run.output_folder
     print(f"\n{levels_tables.write_tables(measured, folder)}\n")
     runs.print_failures(failed)
-    paths = levels_figures.write_level_pages(measured, folder, settings.run.colormap, settings.run.alpha)
+    look = settings.run.colormap, settings.run.alpha, settings.run.figures
+    paths = levels_figures.write_level_pages(measured, folder, *look)
     runs.print_paths(list(paths), settings.run.show)
     return 1 if failed else 0
 

@@ -156,12 +156,12 @@ class LimeExplainer(Explainer):
         """For each image how many superpixels were found; with one, the map is constant."""
         return [superpixels.describe(explanation.segments) for explanation in self.explanations]
 
-    def compute_saliency_map(self) -> np.ndarray:
-        """The map (H, W) of one image or (N, H, W) of a batch: each pixel's coefficient, or the mask."""
+    def compute_own_maps(self) -> list[np.ndarray]:
+        """One map (H, W) per image: each pixel's coefficient, or the mask."""
         if self.variant == "mask":
-            return self.finish_maps([mask.astype(np.float32) for _, mask in self.explain_with_lime()])
+            return [mask.astype(np.float32) for _, mask in self.explain_with_lime()]
         pairs = zip(self.explanations, self.class_indices)
-        return self.finish_maps([map_coefficients(explanation, class_index) for explanation, class_index in pairs])
+        return [map_coefficients(explanation, class_index) for explanation, class_index in pairs]
 
 
 def map_coefficients(explanation: lime_image.ImageExplanation, class_index: int) -> np.ndarray:

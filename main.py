@@ -22,6 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
 from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
@@ -32,6 +33,7 @@ class MainSettings:
     """What main.py was asked for besides the run itself.
 
     display_type: 'grid' or 'singles'. top_k, classes: further classes of each image, see `top_classes.read_rule`.
+    animates: whether maps are shown as they come about.
     only_checks: whether the model is described and nothing explained.
     """
 
@@ -40,6 +42,7 @@ class MainSettings:
     top_k: int | None
     classes: str | None
     writes_report: bool
+    animates: bool = False
     only_checks: bool = False
 
 
@@ -57,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
-    flags.add_figure_flags(further)
+    flags.add_n_figures_flag(
+        further, N_FIGURES, f"the first N images of each method, and the {N_EXTREMES} best and worst of the others"
+    )
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
@@ -71,8 +76,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--mute_boxes",
         type=flags.path,
         metavar="CSV",
-        help="boxes (file, x0, y0, x1, y1 in image pixels, name): also how far the class probability falls if "
-        "OCCLUSION fills each (default: none)",
+        help="boxes (file, x0, y0, x1, y1 in image pixels, name): how far the class probability falls if OCCLUSION "
+        "fills each, and with --top_k or --classes the share of each map's energy in it (default: none)",
+    )
+    further.add_argument(
+        "--animate",
+        action="store_true",
+        help="also a .gif of each map that is drawn, as it comes about: RISE's running mean over its masks, integrated "
+        "gradients along their path; each is explained once more for it (default: no)",
     )
     further.add_argument(
         "--check_model",
@@ -88,9 +99,12 @@ def build_parser() -> argparse.ArgumentParser:
 def read_settings(args: argparse.Namespace) -> MainSettings:
     """The settings of these flags; ValueError for flags that do not go together."""
     run = read_run_settings(args)
-    if run.boxes and METHODS["OCCLUSION"] not in run.methods:
-        raise ValueError(f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}")
-    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.check_model)
+    if run.boxes and METHODS["OCCLUSION"] not in run.methods and not (args.top_k or args.classes):
+        raise ValueError(
+            f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}; or to --top_k or "
+            "--classes"
+        )
+    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.animate, args.check_model)
 
 
 def run(settings: MainSettings) -> int:
@@ -102,9 +116,11 @@ def run(settings: MainSettings) -> int:
     utils.silence_tensorflow()
 
     from data.boxes import match_boxes, read_boxes
-    from pipeline import model_check, muted_boxes, run_figures, summary, top_classes
+    from pipeline import animations, model_check, muted_boxes, run_figures, summary, top_classes
     from pipeline import run as runs
 
+    if settings.animates:
+        animations.check(settings.run)
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     images = runs.load_dataset(settings.run.data)
     boxes, note = match_boxes(boxes, images.samples) if boxes is not None else (None, "")
@@ -122,10 +138,9 @@ def run(settings: MainSettings) -> int:
 
     failed = runs.examine(opened, settings.run)
 
-    records, tables = list(opened.results.records.values()), opened.results.tables
-    tables = tables["summary.csv"], tables["differences.csv"]
-    print(f"\n{summary.describe_records(records, len(images.samples), *tables)}\n")
-    if boxes is not None:
+    tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
+    print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
+    if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
@@ -134,7 +149,9 @@ def run(settings: MainSettings) -> int:
         opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
     )
     if rule:
-        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted)
+        paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
+    if settings.animates:
+        paths += animations.write_animations(opened, style, settings.run.seed, wanted)
     if settings.writes_report:
         from reporting.document import write_report
 

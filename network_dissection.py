@@ -33,8 +33,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import constants
+from network.worker_pool import ClusterSettings
 from pipeline import flags
-from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
+from pipeline.settings import (
+    DataSettings,
+    ModelSettings,
+    read_cluster_settings,
+    read_data_settings,
+    read_model_settings,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class NetworkDissectionSettings:
     similarities: str | None = None
     clip: str | None = None
     clip_top_k: int | None = None
+    cluster: ClusterSettings | None = None
 
 
 OF_MASKS = ("concepts", "activation_share", "min_iou", "compare_with", "random_twin")  # flags without effect on words
@@ -139,6 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="images of largest mean activation that tell a unit's word (default: 100, or a tenth of fewer than 1000)",
     )
     flags.add_output_flags(parser, "dissection")
+    flags.add_cluster_flags(parser)
     return parser
 
 
@@ -153,6 +162,8 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
     if args.words is not None:
         if not (args.similarities or args.clip):
             raise ValueError("--words wants to know how alike images and words are: give --similarities or --clip")
+        if args.cluster is not None:
+            raise ValueError("--cluster is of masks, and units are named by --words: leave one of them out")
         if given := [name for name in OF_MASKS if getattr(args, name)]:
             raise ValueError(f"--{given[0]} is of masks, and units are named by --words: leave one of them out")
     data = read_data_settings(args)
@@ -175,6 +186,7 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
         similarities=args.similarities,
         clip=args.clip,
         clip_top_k=args.clip_top_k,
+        cluster=read_cluster_settings(args),
     )
 
 
@@ -206,6 +218,8 @@ def run(settings: NetworkDissectionSettings) -> int:
             limit=settings.data.limit,
             flags=settings.flags,
             overwrite=settings.overwrite,
+            cluster=settings.cluster,
+            loading=vars(settings.model),
         )
 
     if settings.words:

@@ -38,6 +38,7 @@ from pipeline import flags
 from pipeline.settings import RunSettings, read_run_settings
 
 LIMIT = 6  # images explained under every condition
+STRIPS = 3  # of them that are drawn
 CHECKS = {  # check -> its flags and their defaults
     "randomisation": {"n_stages": 8},
     "input_shift": {"shift": 32.0},
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("adversarial", "n_iterations", flags.in_range(int, 1), "N", "steps of an attack")
     add("labels", "epochs", flags.in_range(int, 1), "N", "epochs of training of each of three networks")
     add("labels", "n_training_images", flags.in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
+    flags.add_n_figures_flag(group, STRIPS, "the maps of the first N images")
     return parser
 
 
@@ -94,6 +96,8 @@ def read_settings(args: argparse.Namespace) -> SanitySettings:
     asked = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in usual.items()}
     if asked.get("shift") == 0:
         raise ValueError("--shift should not be 0: the twin would be the network itself")
+    if args.cluster is not None and args.check != "randomisation":  # processes load the network, not its twin
+        raise ValueError(f"--cluster goes with --check=randomisation; --check={args.check} was asked for")
     return SanitySettings(read_run_settings(args), args.check, asked)
 
 
@@ -156,7 +160,7 @@ def run_randomisation(settings: SanitySettings) -> int:
         explain_again(settings, opened, methods, condition, opened.classifier.rebuilt())
     scores = sanity_check.compare_conditions(opened, list(methods), conditions, sanity_check.compare_with_trained)
     print(f"\n{sanity_check.write_tables(opened, list(methods), conditions, scores)}\n")
-    style = settings.run.colormap, settings.run.alpha
+    style = settings.run.colormap, settings.run.alpha, settings.run.figures
     return finish(settings, failed, sanity_check.write_sanity_pages(opened, list(methods), conditions, scores, *style))
 
 
@@ -264,8 +268,9 @@ def report(settings: SanitySettings, opened, methods: dict, failed: list, check,
         return {name: "" if record is None else getattr(record, name) for name in ("predicted", "probability")}
 
     print(f"\n{sanity_check.write_tables(opened, chosen, conditions, scores, heading, tell)}\n")
+    style = settings.run.colormap, settings.run.alpha, settings.run.figures
     figures = sanity_check.write_condition_pages(
-        opened, chosen, conditions, scores, check.HEADINGS, title, settings.run.colormap, settings.run.alpha, show
+        opened, chosen, conditions, scores, check.HEADINGS, title, *style, show
     )
     return finish(settings, failed, figures)
 

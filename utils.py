@@ -67,6 +67,13 @@ def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(saliency_map, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray, outside: float = 0.0) -> np.ndarray:
+    """The map (h, w) of cells whose weights for the pixels of an image are rows (H, h) and columns (W, w): float32
+    (H, W); `outside` where no cell has any."""
+    laid = rows @ np.asarray(saliency_map, dtype=np.float64) @ columns.T
+    return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
+
+
 def silence_tensorflow() -> None:
     """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -164,10 +171,12 @@ def grid_layout(
     *,
     path: str | Path | None = None,
     show: bool = False,
+    dpi: float = constants.FIGURE_DPI,
 ) -> "Figure":
     """Pictures under their titles on a grid, as a matplotlib figure.
 
-    images: uint8 images (H, W, 3) or maps (H, W), drawn in grey, of any sizes: each is centred in a square cell.
+    images: uint8 images (H, W, 3) or maps (H, W), drawn in grey with a bar of their values, of any sizes: each is
+    centred in a square cell.
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
     path: a file that it is also saved as, .png, .pdf or another of matplotlib's. show: whether it is opened in the
     machine's viewer of pictures; a notebook shows the figure that is returned.
@@ -175,6 +184,7 @@ def grid_layout(
     """
     from plots import drawing
 
+    images = [np.asarray(image) for image in images]
     n, cell, gap = len(images), constants.CELL_SIDE, drawing.GAP
     if n == 0 or n != len(titles):
         raise ValueError(f"wanted a title for each of one or more images, given {len(titles)} for {n} images")
@@ -183,12 +193,15 @@ def grid_layout(
     title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
     head = 2.5 * drawing.LINE if supertitle else 0
     step = title_height + cell + gap
-    figure = drawing.new_figure(n_columns * (cell + gap) + gap, head + math.ceil(n / n_columns) * step, supertitle)
+    width = cell + (drawing.BAR_ROOM + gap / 2 if any(image.ndim == 2 for image in images) else gap)
+    figure = drawing.new_figure(n_columns * width + gap, head + math.ceil(n / n_columns) * step, supertitle, dpi)
     for index, (image, title) in enumerate(zip(images, titles)):
         row, column = divmod(index, n_columns)
         top = head + row * step + title_height
-        axes = drawing.add_axes(figure, gap + column * (cell + gap), top, cell, cell)
-        drawing.show_image(axes, np.asarray(image))
+        axes = drawing.add_axes(figure, gap + column * width, top, cell, cell)
+        drawing.show_image(axes, image)
+        if image.ndim == 2 and image.min() < image.max():
+            drawing.draw_bar(axes, np.linspace((0, 0, 0), (1, 1, 1), 256), float(image.min()), float(image.max()))
         drawing.write_title(axes, title.split("\n"))
     if path is not None:
         figure.savefig(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import constants
 import evaluate
 import representations
 import utils
@@ -90,7 +91,7 @@ def open_gaze_folder(folder: Path, settings: dict, files: Sequence[str], overwri
     opened = OutputFolder(folder, "gaze.json")
     known = [] if opened.description is None else _list_maps(opened)
     if overwrite:
-        opened.remove([*map(glob.escape, known), "gaze.csv", "gaze_summary.csv", "gaze_grid.png"])
+        opened.remove([*map(glob.escape, known), "gaze.csv", "gaze_summary.csv", "gaze_grid.*"])
         known = []
     opened.describe(settings, {"files": sorted({*known, *files})})
     return opened
@@ -208,7 +209,13 @@ def format_summary(rows: Sequence[dict], summary: dict) -> str:
     return "\n".join(lines)
 
 
-def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, notes: Sequence[str]) -> "Figure | None":
+def draw_grid(
+    samples: Sequence[Sample],
+    rows: Sequence[dict],
+    folder: Path,
+    notes: Sequence[str],
+    dpi: float = constants.FIGURE_DPI,
+) -> "Figure | None":
     """A row for each of up to four images, those of the lowest PCC with the official maps first; None without a map.
 
     Photograph, density map, density map over the photograph, and, if there are any, official map.
@@ -229,4 +236,5 @@ def draw_grid(samples: Sequence[Sample], rows: Sequence[dict], folder: Path, not
     if not pictures:
         return None
     titles = [title.encode(errors="replace").decode() for title in titles]
-    return utils.grid_layout(pictures, titles, "Density maps of " + (SIMULATED if SIMULATED in notes else "fixations"))
+    title = "Density maps of " + (SIMULATED if SIMULATED in notes else "fixations")
+    return utils.grid_layout(pictures, titles, title, dpi=dpi)

@@ -20,7 +20,7 @@ from network.classifier import Classifier
 from output.progress import printable
 from pipeline import explain
 from pipeline import run as runs
-from pipeline.results import Results
+from pipeline.large_results import open_results
 from pipeline.run import Run
 from pipeline.samples import Images
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
@@ -28,12 +28,16 @@ from utils import find_class
 
 
 class LevelModel(NamedTuple):
-    """A level and the model it is read off. is_trained: that model is one of --coarse_models, trained on the level."""
+    """A level and the model it is read off. is_trained: that model is one of --coarse_models, trained on the level.
+
+    settings: that the model was loaded by.
+    """
 
     level: Level
     classifier: Classifier
     source: str
     is_trained: bool
+    settings: ModelSettings
 
     @property
     def name(self) -> str:
@@ -75,7 +79,9 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
         taxonomy = taxonomy_of_names(names)
     match = taxonomy.match(classifier.class_names)
     coarse = [_open_coarse(path, settings.model, taxonomy) for path in coarse_models]
-    models = _sort_models(taxonomy, [LevelModel(level, classifier, source, False) for level in match.levels] + coarse)
+    models = _sort_models(
+        taxonomy, [LevelModel(level, classifier, source, False, settings.model) for level in match.levels] + coarse
+    )
     views = [model.classifier.at_level(model.level) for model in models]
     methods = _leave_out_misfits(settings, views)
     leaves = _label_images(listed, taxonomy, taxonomy).samples
@@ -96,8 +102,10 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
         about = {"flags": settings.flags, "model": described}
         kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
         folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
-        results = Results(folder, kept, about, settings.overwrite)
-        run = Run(view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label")
+        results = open_results(folder, kept, about, settings.overwrite, runs.is_large(settings, samples))
+        run = Run(
+            view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label", model.settings
+        )
         opened.append(LevelRun(model, position, run))
     return opened
 
@@ -139,7 +147,7 @@ def _open_coarse(path: str, settings: ModelSettings, taxonomy: Taxonomy) -> Leve
     own = replace(settings, model_name=None, model_path=path, class_names=None, layer_name=None)
     classifier, source = runs.load_classifier(own)
     try:
-        return LevelModel(taxonomy.match(classifier.class_names).levels[0], classifier, source, True)
+        return LevelModel(taxonomy.match(classifier.class_names).levels[0], classifier, source, True, own)
     except ValueError as error:
         raise ValueError(f"coarse_models: {source}: {error}") from None
 

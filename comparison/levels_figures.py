@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from comparison.levels_tables import SCORES, Measured
 from explainers.registry import METHODS
 from output.figures import FigureFiles, write_pages
 from pipeline import run_figures
+from pipeline.settings import FigureSettings
 from plots import drawing
 from plots.drawing import GAP, LINE
 from plots.pages import figure_side_by_side
@@ -26,18 +28,23 @@ PANELS_IN_A_ROW = 3
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito; then from the first again
 
 
-def write_level_pages(measured: Measured, folder: str | Path, colormap: str, alpha: float) -> Iterator[Path]:
-    """The paths of the pages of each method and of the curves, as they are written."""
-    folder, run = Path(folder), measured.level_runs[0].run
+def write_level_pages(
+    measured: Measured, folder: str | Path, colormap: str, alpha: float, wanted: FigureSettings
+) -> Iterator[Path]:
+    """The paths of the pages of each method, with the first n_images that are wanted, and of the curves, as they are
+    written."""
+    if wanted.n_images == 0:
+        return
+    folder, run, files = Path(folder), measured.level_runs[0].run, FigureFiles(wanted.formats)
     style = {"colormap": colormap, "alpha": alpha, "density_note": run.images.gaze_note}
     names = [f"{level.name} ({level.n_classes} classes)" for level in measured.level_runs]
     for method in run.names:
         title = f"{method} on every level of labels, {run.description['model_name']}"
         rows = (_explain(measured, method, place, style) for place in range(len(run.samples)))
-        rows = (row for row in rows if any(cell is not None for cell in row))
-        draw = partial(figure_side_by_side, names=names, supertitle=title)
-        yield from write_pages(folder / f"side_by_side_{method}", rows, constants.ROWS_PER_PAGE, draw)
-    yield FigureFiles().write(folder / "granularity", lambda: figure_granularity(measured.levels))
+        rows = islice((row for row in rows if any(cell is not None for cell in row)), wanted.n_images)
+        draw = partial(figure_side_by_side, names=names, supertitle=title, dpi=wanted.dpi)
+        yield from write_pages(folder / f"side_by_side_{method}", rows, constants.ROWS_PER_PAGE, draw, files)
+    yield files.write(folder / "granularity", lambda: figure_granularity(measured.levels, wanted.dpi))
 
 
 def _explain(measured: Measured, method: str, place: int, style: dict) -> list[ExplainedImage | None]:
@@ -58,7 +65,7 @@ def _explain_level(measured: Measured, method: str, level: LevelRun, place: int,
     return replace(explained, target=record.class_name, note=note if record.status == "ok" else record.status)
 
 
-def figure_granularity(levels: Sequence[dict]) -> "Figure":
+def figure_granularity(levels: Sequence[dict], dpi: float = constants.FIGURE_DPI) -> "Figure":
     """Each measure against the number of classes, a line per method; a trained model's as a ring beside the line.
 
     levels: the rows of levels.csv. A measure without a value is left out.
@@ -68,7 +75,8 @@ def figure_granularity(levels: Sequence[dict]) -> "Figure":
     n_rows = -(-len(shown) // PANELS_IN_A_ROW)
     step, head = PANEL_HEIGHT + 6 * LINE, 6 * LINE
     width = GAP + PANELS_IN_A_ROW * (PANEL_WIDTH + 3 * GAP)
-    figure = drawing.new_figure(width, head + n_rows * step, "what a level of labels changes, by its number of classes")
+    title = "what a level of labels changes, by its number of classes"
+    figure = drawing.new_figure(width, head + n_rows * step, title, dpi)
     for place, name in enumerate(shown):
         row, column = divmod(place, PANELS_IN_A_ROW)
         left = 3 * GAP + column * (PANEL_WIDTH + 3 * GAP)

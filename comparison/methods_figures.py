@@ -21,6 +21,7 @@ from metrics import agreement
 from output.figures import FigureFiles, write_pages
 from output.tables import MEANS, mean_and_deviation
 from pipeline import run_figures
+from pipeline.settings import FigureSettings
 from plots import drawing, panels
 from plots.drawing import Cell
 from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side, picture_height
@@ -50,26 +51,33 @@ class Pair(NamedTuple):
     scores: Mapping[str, float]  # metric -> value
 
 
-def write_comparison_pages(compared: Comparison, colormap: str, alpha: float) -> Iterator[Path]:
-    """The paths of the matrix, the pages side by side and the ranking of each pair, as they are written."""
+def write_comparison_pages(compared: Comparison, colormap: str, alpha: float, wanted: FigureSettings) -> Iterator[Path]:
+    """The paths of the matrix, the pages side by side and the ranking of each pair, as they are written.
+
+    wanted: the first n_images stand side by side, and of each ranking the n_images at both of its ends.
+    """
+    if wanted.n_images == 0:
+        return
     folder, names, model = compared.run.results.folder, compared.run.names, compared.run.description["model_name"]
     means = {metric: mean_and_deviation(values)[:2] for metric, values in compared.scores.items()}
     title = f"agreement of methods, {model}: {MEANS} over {len(compared.run.samples)} images"
     title += ", undefined ones left out" if compared.reasons else ""
-    yield FigureFiles().write(folder / "agreement_matrix", lambda: figure_matrix(names, means, title))
+    files = FigureFiles(wanted.formats)
+    yield files.write(folder / "agreement_matrix", lambda: figure_matrix(names, means, title, wanted.dpi))
     style = {"colormap": colormap, "alpha": alpha, "density_note": ""}
     explained = [
         sample for sample in compared.run.samples if any(not compared.run.record(name, sample).failed for name in names)
     ]
-    rows = ([_explained(compared, name, sample, style) for name in names] for sample in explained)
+    shown = explained[: wanted.n_images]
+    rows = ([_explained(compared, name, sample, style) for name in names] for sample in shown)
     title = f"explanations side by side, {model}"
-    draw = partial(figure_side_by_side, names=names, supertitle=title)
-    yield from write_pages(folder / "side_by_side", rows, constants.ROWS_PER_PAGE, draw)
+    draw = partial(figure_side_by_side, names=names, supertitle=title, dpi=wanted.dpi)
+    yield from write_pages(folder / "side_by_side", rows, constants.ROWS_PER_PAGE, draw, files)
     for one, other in compared.pairs:
-        yield from _write_ranking(compared, one, other, style)
+        yield from _write_ranking(compared, one, other, style, wanted)
 
 
-def _write_ranking(compared: Comparison, one: int, other: int, style: dict) -> Iterator[Path]:
+def _write_ranking(compared: Comparison, one: int, other: int, style: dict, wanted: FigureSettings) -> Iterator[Path]:
     names = compared.run.names[one], compared.run.names[other]
 
     def pair(index: int, rank: int) -> Pair:
@@ -80,10 +88,13 @@ def _write_ranking(compared: Comparison, one: int, other: int, style: dict) -> I
 
     title = f"{names[0]} and {names[1]}, {compared.run.description['model_name']}, from most to least agreement"
     defined = ~np.isnan(compared.scores["iou"][:, one, other])
-    pairs = (pair(index, rank) for rank, index in enumerate(compared.rank(one, other), start=1) if defined[index])
+    ranked = [(index, rank) for rank, index in enumerate(compared.rank(one, other), start=1) if defined[index]]
+    if wanted.n_images is not None and len(ranked) > 2 * wanted.n_images:
+        ranked = ranked[: wanted.n_images] + ranked[-wanted.n_images :]
+    pairs = (pair(*place) for place in ranked)
     path = compared.run.results.folder / "agreement" / "_".join(names) / "ranking"
-    draw = partial(figure_ranking, names=names, fraction=compared.fraction, supertitle=title)
-    yield from write_pages(path, pairs, constants.ROWS_PER_PAGE, draw)
+    draw = partial(figure_ranking, names=names, fraction=compared.fraction, supertitle=title, dpi=wanted.dpi)
+    yield from write_pages(path, pairs, constants.ROWS_PER_PAGE, draw, FigureFiles(wanted.formats))
 
 
 def _explained(compared: Comparison, name: str, sample: Sample, style: dict) -> ExplainedImage | None:
@@ -118,7 +129,13 @@ def represent_overlap(image: np.ndarray, one: np.ndarray, other: np.ndarray) -> 
     return np.rint(pale).astype(np.uint8)
 
 
-def figure_ranking(pairs: Sequence[Pair], names: tuple[str, str], fraction: float, supertitle: str = "") -> "Figure":
+def figure_ranking(
+    pairs: Sequence[Pair],
+    names: tuple[str, str],
+    fraction: float,
+    supertitle: str = "",
+    dpi: float = constants.FIGURE_DPI,
+) -> "Figure":
     """One row per image: the photograph, both heat maps over it, and where the two thresholded maps overlap."""
     cells = [
         [cell_photograph(pair.one, pair.rank), cell_overlay(pair.one), cell_overlay(pair.other), _cell_overlap(pair)]
@@ -127,13 +144,16 @@ def figure_ranking(pairs: Sequence[Pair], names: tuple[str, str], fraction: floa
     caption = f"kept of each map: the {100 * fraction:.3g} % of the pixels where it is largest; "
     caption += f"IoU by chance: {fraction / (2 - fraction):.2f}"
     heights = [picture_height(pair.one.size) for pair in pairs]
-    figure = draw_cells(["image", *names, "overlap"], cells, heights, supertitle, caption, legend=True)
+    figure = draw_cells(["image", *names, "overlap"], cells, heights, supertitle, caption, legend=True, dpi=dpi)
     _write_legend(figure, [f"{names[0]} only", f"{names[1]} only", "both"])
     return figure
 
 
 def figure_matrix(
-    names: Sequence[str], summaries: Mapping[str, tuple[np.ndarray, np.ndarray]], supertitle: str = ""
+    names: Sequence[str],
+    summaries: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    supertitle: str = "",
+    dpi: float = constants.FIGURE_DPI,
 ) -> "Figure":
     """Of each metric, how much each pair of methods agrees: mean over the images, below it the sample deviation.
 
@@ -145,7 +165,7 @@ def figure_matrix(
     width, height = margin + max(side, 1.9) + 0.06 * side + 0.6, side + margin + 3 * LINE  # the colour bar included
     n_columns = len(summaries) if len(names) <= METHODS_IN_A_ROW else 1
     n_rows = len(summaries) // n_columns
-    figure = drawing.new_figure(GAP + width * n_columns, top + height * n_rows - 2 * LINE, supertitle)
+    figure = drawing.new_figure(GAP + width * n_columns, top + height * n_rows - 2 * LINE, supertitle, dpi)
     for place, (metric, (mean, std)) in enumerate(summaries.items()):
         row, column = divmod(place, n_columns)
         axes = drawing.add_axes(figure, GAP + column * width + margin, top + row * height, side, side)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+import constants
 import evaluate
 import representations
 import utils
@@ -23,7 +24,8 @@ from network.classifier import Classifier
 from output.figures import FigureFiles, write_pages
 from output.tables import align
 from pipeline.run import Run
-from plots import drawing
+from pipeline.settings import FigureSettings
+from plots import drawing, panels
 from plots.drawing import GAP, LINE
 
 SCORES = {  # column -> heading; both maps brought to magnitudes in the second
@@ -31,7 +33,6 @@ SCORES = {  # column -> heading; both maps brought to magnitudes in the second
     "spearman_magnitudes": "rank correlation of magnitudes",
     "ssim": "SSIM",
 }
-STRIPS = 3  # images whose maps are shown
 WIDTH, HEIGHT = 2.6, 2.2  # inches of a panel of curves
 LINES = ("-", "--", ":", "-.")
 
@@ -236,12 +237,16 @@ def write_sanity_pages(
     scores: dict[str, np.ndarray],
     colormap: str,
     alpha: float,
+    wanted: FigureSettings,
 ) -> Iterator[Path]:
     """The paths of the curves and the strips, as they are written."""
+    if wanted.n_images == 0:
+        return
     folder, names = run.results.folder, [method.name for method in methods]
     labels = [condition.label for condition in conditions]
-    yield FigureFiles().write(folder / "sanity_curves", lambda: figure_curves(names, labels, scores))
-    yield from write_strips(run, methods, conditions, colormap, alpha)
+    files = FigureFiles(wanted.formats)
+    yield files.write(folder / "sanity_curves", lambda: figure_curves(names, labels, scores, wanted.dpi))
+    yield from write_strips(run, methods, conditions, colormap, alpha, wanted)
 
 
 def write_condition_pages(
@@ -253,14 +258,18 @@ def write_condition_pages(
     title: str,
     colormap: str,
     alpha: float,
+    wanted: FigureSettings,
     show: Callable | None = None,
 ) -> Iterator[Path]:
     """The paths of the points, of all conditions but the first, and of the strips, as they are written."""
+    if wanted.n_images == 0:
+        return
     names, labels = [method.name for method in methods], [condition.label for condition in conditions[1:]]
     others = {name: table[..., 1:] for name, table in scores.items()}
     path = run.results.folder / "sanity_points"
-    yield FigureFiles().write(path, lambda: figure_points(names, labels, others, headings, title))
-    yield from write_strips(run, methods, conditions, colormap, alpha, show or _show_nothing)
+    files = FigureFiles(wanted.formats)
+    yield files.write(path, lambda: figure_points(names, labels, others, headings, title, wanted.dpi))
+    yield from write_strips(run, methods, conditions, colormap, alpha, wanted, show or _show_nothing)
 
 
 def write_strips(
@@ -269,15 +278,20 @@ def write_strips(
     conditions: Sequence[Condition],
     colormap: str,
     alpha: float,
+    wanted: FigureSettings,
     show: Callable[[Method, Condition, Sample], list[np.ndarray]] = _show_nothing,
 ) -> Iterator[Path]:
-    """The paths of the strips of the first images; show: pictures above a map, of one size for all."""
+    """The paths of the strips of the first n_images; show: pictures above a map, of one size for all."""
     explained = [s for s in run.samples if any(run.results.find(method.name, s) for method in methods)]
-    strip = partial(figure_strip, run, methods, conditions, colormap=colormap, alpha=alpha, show=show)
-    yield from write_pages(run.results.folder / "sanity_strip", explained[:STRIPS], 1, lambda page: strip(page[0]))
+    look = {"colormap": colormap, "alpha": alpha, "show": show, "dpi": wanted.dpi}
+    strip = partial(figure_strip, run, methods, conditions, **look)
+    path, files = run.results.folder / "sanity_strip", FigureFiles(wanted.formats)
+    yield from write_pages(path, explained[: wanted.n_images], 1, lambda page: strip(page[0]), files)
 
 
-def figure_curves(methods: Sequence[str], stages: Sequence[str], scores: dict[str, np.ndarray]):
+def figure_curves(
+    methods: Sequence[str], stages: Sequence[str], scores: dict[str, np.ndarray], dpi: float = constants.FIGURE_DPI
+):
     """A panel per score: its mean over the images against the stage, with its 95 % interval, a line per method.
 
     scores: name -> (methods, images, stages), NaN where undefined.
@@ -287,7 +301,7 @@ def figure_curves(methods: Sequence[str], stages: Sequence[str], scores: dict[st
     n_lines = -(-len(methods) // 4)
     head = (4 + 1.4 * n_lines) * LINE
     title = "how alike the maps stay while the network forgets from its output down"
-    figure = drawing.new_figure(len(scores) * (WIDTH + 0.6) + GAP, head + HEIGHT + below, title)
+    figure = drawing.new_figure(len(scores) * (WIDTH + 0.6) + GAP, head + HEIGHT + below, title, dpi)
     colours = matplotlib_colours()
     for place, (name, table) in enumerate(scores.items()):
         axes = drawing.add_axes(figure, 0.45 + place * (WIDTH + 0.6), head, WIDTH, HEIGHT)
@@ -324,22 +338,23 @@ def figure_strip(
     colormap: str,
     alpha: float,
     show: Callable[[Method, Condition, Sample], list[np.ndarray]] = _show_nothing,
+    dpi: float = constants.FIGURE_DPI,
 ):
-    """A row per method, a column per condition: the map over the image, each on its own scale; above it the pictures
-    that `show` gives."""
-    step = CELL_SIDE + GAP
+    """A row per method, a column per condition: the map over the image, each on its own scale with its colour bar;
+    above it the pictures that `show` gives."""
+    step, wide = CELL_SIDE + GAP, CELL_SIDE + drawing.BAR_ROOM + GAP / 2
     head = 4.5 * LINE
     pictures = [[show(method, condition, sample) for condition in conditions] for method in methods]
     n_rows = [1 + max(map(len, row)) for row in pictures]
     height = head + sum(n * step + 1.5 * LINE for n in n_rows)
-    figure = drawing.new_figure(GAP + len(conditions) * step, height, sample.name)
-    image, top = drawing.shrink(sample.read()), head
+    figure = drawing.new_figure(GAP + len(conditions) * wide, height, sample.name, dpi)
+    image, top = drawing.shrink(sample.read(), dpi), head
     size = image.shape[:2]
     for row, method in enumerate(methods):
         top += 1.5 * LINE
         drawing.write(figure, GAP, top - 0.5 * LINE, method.name, 3 * CELL_SIDE, weight="bold")
         for place, condition in enumerate(conditions):
-            left = GAP + place * step
+            left = GAP + place * wide
             for line, picture in enumerate(pictures[row][place]):
                 axes = drawing.add_axes(figure, left, top + line * step, CELL_SIDE, CELL_SIDE)
                 drawing.show_image(axes, picture, size)
@@ -352,10 +367,11 @@ def figure_strip(
             if record is None:
                 drawing.write_message(axes, "no map")
                 continue
-            overlay = representations.represent_heatmap_overlaid(
-                run.results.read_map(record), image, colormap, alpha, signed=method.load().signed
-            )
+            saliency_map, signed = run.results.read_map(record), method.load().signed
+            overlay = representations.represent_heatmap_overlaid(saliency_map, image, colormap, alpha, signed=signed)
             drawing.show_image(axes, overlay)
+            if not representations.is_constant(saliency_map):
+                panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, colormap, signed=signed))
         top += n_rows[row] * step
     return figure
 
@@ -366,6 +382,7 @@ def figure_points(
     scores: dict[str, np.ndarray],
     headings: dict[str, str],
     title: str,
+    dpi: float = constants.FIGURE_DPI,
 ):
     """A panel per score: for each method its mean over the images under each condition, with its 95 % interval.
 
@@ -374,7 +391,7 @@ def figure_points(
     margin = max(map(drawing.measure_text, methods)) + 0.2
     head, row, height = 5 * LINE, 0.2 + 0.11 * len(conditions), 3 * LINE
     width = margin + len(headings) * (WIDTH + 0.4) + GAP
-    figure = drawing.new_figure(width, head + len(methods) * row + height, title)
+    figure = drawing.new_figure(width, head + len(methods) * row + height, title, dpi)
     colours = matplotlib_colours()
     for panel, (name, heading) in enumerate(headings.items()):
         axes = drawing.add_axes(figure, margin + panel * (WIDTH + 0.4), head, WIDTH, len(methods) * row)

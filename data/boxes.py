@@ -1,4 +1,5 @@
-"""Bounding boxes of objects: a csv file -> the boxes of each image, and where they lie in it.
+"""Bounding boxes of objects: a csv file, or COCO's instances (data/coco.py) -> the boxes of each image, and where they
+lie in it.
 
 boxes.csv: a head with the columns file, x0, y0, x1, y1, and name where boxes have one (others are passed over), one row
 per box, several rows for a file with several boxes. `file` is the path in the folder of images, as
@@ -13,15 +14,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.coco import is_instances, list_boxes, read_instances
 from data.csv_tables import Table, read_path, read_table, show
 from data.dataset import Sample
 from data.images import EXIF_ORIENTATION, UPRIGHT, Reading, read_head
 
-COLUMNS = ("file", "x0", "y0", "x1", "y1")
+BOX_COLUMNS = ("file", "x0", "y0", "x1", "y1")
 
 
 class Box(NamedTuple):
-    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none."""
+    """A bounding box in image pixels, the line of the file that it stands in, and its name, "" if it has none.
+
+    line: of COCO's instances, the number of the annotation.
+    """
 
     x0: float
     y0: float
@@ -32,12 +37,20 @@ class Box(NamedTuple):
 
 
 def read_boxes(path: str | Path) -> dict[str, list[Box]]:
-    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or no number."""
+    """Image -> its boxes, of a boxes.csv; ValueError names the line of what is missing, empty or no number.
+
+    Of a file that ends in .json: those of COCO's instances, named as their categories.
+    """
+    if is_instances(path):
+        found = {}
+        for name, instance in list_boxes(read_instances(path, "boxes")):
+            found.setdefault(read_path(name), []).append(Box(*instance.box, instance.number, instance.class_name))
+        return found
     table, boxes = read_table(path, "boxes"), {}
-    places = {name: table.find(name) for name in (*COLUMNS, "name")}
-    missing = [name for name in COLUMNS if places[name] is None]
+    places = {name: table.find(name) for name in (*BOX_COLUMNS, "name")}
+    missing = [name for name in BOX_COLUMNS if places[name] is None]
     if missing:
-        raise ValueError(f"boxes: '{path}' should have the columns {', '.join(COLUMNS)}; it has no {missing[0]}")
+        raise ValueError(f"boxes: '{path}' should have the columns {', '.join(BOX_COLUMNS)}; it has no {missing[0]}")
     for line, cells in table.rows():
         row = {name: cells[place] for name, place in places.items() if place is not None}
         if not row["file"]:
@@ -48,9 +61,9 @@ def read_boxes(path: str | Path) -> dict[str, list[Box]]:
 
 def _read_box(table: Table, line: int, row: dict[str, str]) -> Box:
     try:
-        box = Box(*(table.number(row[name]) for name in COLUMNS[1:]), line, row.get("name", ""))
+        box = Box(*(table.number(row[name]) for name in BOX_COLUMNS[1:]), line, row.get("name", ""))
     except ValueError:
-        given = show([row[name] or "nothing" for name in COLUMNS[1:]])
+        given = show([row[name] or "nothing" for name in BOX_COLUMNS[1:]])
         raise table.refuse(line, f"should hold four numbers; got {given}") from None
     if not (box.x0 < box.x1 and box.y0 < box.y1):
         raise table.refuse(line, "is an empty box: x0 < x1 and y0 < y1 were wanted")

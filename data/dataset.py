@@ -36,6 +36,7 @@ from data.images import (
     read_size,
 )
 from data.names import choose_file_stems, pair_by_name
+from data.stored import Stored
 from utils import find_class, get_image_index, parse_mexculture_name, resize_map
 
 UNREAD_SUFFIXES = (  # of other images
@@ -50,7 +51,7 @@ class Sample:
 
     name: str  # file name; in class folders '<class>/<file name>'
     stem: str  # of its output files: unique in its data set, fit for any file system
-    path: Path
+    path: Path | Stored
     label: str | None = None  # name of its class in the data, whether or not the model has that class
     class_index: int | None = None  # of that class in the model
     density_map_path: Path | None = None
@@ -108,21 +109,21 @@ def load_dataset(
     if one_image:
         names = [one_image.name]
     else:
-        names = _list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
+        names = list_images(images_folder, gdfm_folder) if labels is None else sorted(labels)
     stems = choose_file_stems(names)  # of all names, so that a limit renames no output file
     if labels is None:
-        found = _find_labels(names, class_names or (), class_ids or (), label_level)
+        found = find_labels(names, class_names or (), class_ids or (), label_level)
     else:
         indices = {label: find_class(label, class_names or ()) for label in set(labels.values())}
         found = [(labels[name], indices[labels[name]]) for name in names]
-    density_maps = _pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
-    looked_at = _pair_fixations(names, fixations, fixations_unit) if fixations is not None else {}
+    density_maps = pair_density_maps(images_folder, names, gdfm_folder) if gdfm_folder else {}
+    looked_at = pair_fixations(names, fixations, fixations_unit) if fixations is not None else {}
     samples = {
         name: Sample(name, stem, images_folder / name, *label, density_maps.get(name), reading=reading)
         for name, stem, label in zip(names, stems, found)
     }
     for name, fixations in looked_at.items():
-        samples[name] = replace(samples[name], fixations=fixations and _in_pixels(samples[name], fixations))
+        samples[name] = replace(samples[name], fixations=fixations and in_pixels(samples[name], fixations))
     return take_in_turn([samples[name] for name in names], limit)
 
 
@@ -130,7 +131,7 @@ def label_samples(
     samples: Sequence[Sample], class_names: Sequence[str], class_ids: Sequence[str] | None = None
 ) -> list[Sample]:
     """The samples of `load_dataset` with the classes that their names have in a model of these classes."""
-    found = _find_labels([sample.name for sample in samples], class_names, class_ids or (), "style")
+    found = find_labels([sample.name for sample in samples], class_names, class_ids or (), "style")
     return [replace(sample, label=name, class_index=index) for sample, (name, index) in zip(samples, found)]
 
 
@@ -199,8 +200,9 @@ def list_folders(folder: Path) -> list[Path]:
     )
 
 
-def _list_images(folder: Path, gdfm_folder: Path | None) -> list[str]:
+def list_images(folder: str | Path, gdfm_folder: str | Path | None) -> list[str]:
     """The relative paths of the images in a folder, or else in its class folders, sorted."""
+    folder, gdfm_folder = Path(folder), gdfm_folder and Path(gdfm_folder)
     classes = _list_class_folders(folder, gdfm_folder)
     for folders in ([folder], classes):
         names = [
@@ -278,8 +280,8 @@ def _name_some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _find_labels(
-    names: Sequence[str], class_names: Sequence[str], class_ids: Sequence[str], label_level: str
+def find_labels(
+    names: Sequence[str], class_names: Sequence[str], class_ids: Sequence[str], label_level: str = "style"
 ) -> list[tuple[str | None, int | None]]:
     """(label, class_index) of each name; a class folder is looked up once, not once per image."""
     keys = [PurePosixPath(name).parent.name or name for name in names]
@@ -304,15 +306,18 @@ def _find_label(
     return label_of(path.name, label_level) if index is None else class_names[index], index
 
 
-def _pair_density_maps(images_folder: Path, names: Sequence[str], gdfm_folder: Path) -> dict[str, Path | None]:
-    """Image name -> path of its density map, the one of the same ending where there are several; or None."""
-    images = {(images_folder / name).resolve() for name in names}  # both kinds may lie in one folder
+def pair_density_maps(images_folder: Path | None, names: Sequence[str], gdfm_folder: Path) -> dict[str, Path | None]:
+    """Image name -> path of its density map, the one of the same ending where there are several; or None.
+
+    images_folder: of the images, which are no density maps where both kinds lie in one folder; None: they do not.
+    """
+    images = set() if images_folder is None else {(images_folder / name).resolve() for name in names}
     paths = sorted([*gdfm_folder.iterdir(), *gdfm_folder.glob("*/*")])
     paths = [path for path in paths if _is_image(path) and path.resolve() not in images]
     return pair_by_name(names, {path.relative_to(gdfm_folder).as_posix(): path for path in paths})
 
 
-def _pair_fixations(
+def pair_fixations(
     names: Sequence[str], fixations: str | Path | Mapping[str, Fixations], unit: str | None
 ) -> dict[str, Fixations | None]:
     """Image name -> its fixations or None; ValueError if no image has any."""
@@ -328,7 +333,7 @@ def _pair_fixations(
     return pairs
 
 
-def _in_pixels(sample: Sample, fixations: Fixations) -> Fixations | None:
+def in_pixels(sample: Sample, fixations: Fixations) -> Fixations | None:
     """The fixations in pixels of the image; None if its size is needed and cannot be read."""
     if fixations.unit == PIXELS:
         return fixations

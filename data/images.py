@@ -11,6 +11,7 @@ black: they are taken for 8, 10 or 12 bits, the least that holds them (microscop
 import contextlib
 import functools
 import importlib.util
+import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import constants
+from data.stored import Stored
 from output import memory
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def _list_formats() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _open(path: Path, max_pixels: int) -> Iterator["Image.Image"]:
+def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]:
     """The image of a file, no pixel of it decoded; what goes wrong while it is open is a ValueError of one line."""
     from PIL import Image
 
@@ -73,7 +75,8 @@ def _open(path: Path, max_pixels: int) -> Iterator["Image.Image"]:
         with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with _allow_pixels(max_pixels):
-                image = Image.open(path, formats=_list_formats())
+                file = io.BytesIO(path.read_bytes()) if isinstance(path, Stored) else Path(path)
+                image = Image.open(file, formats=_list_formats())
         with image:
             width, height = image.size
             if width * height > max_pixels:
@@ -108,7 +111,7 @@ def _allow_pixels(max_pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def open_image(path: str | Path, reading: Reading = UPRIGHT, side: int | None = None) -> "Image.Image":
+def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int | None = None) -> "Image.Image":
     """The decoded first frame of an image file, in the file's own mode, upright where `reading` wants it.
 
     side: of a JPEG with more pixels, no more is decoded than leaves so many on its shorter side.
@@ -118,41 +121,42 @@ def open_image(path: str | Path, reading: Reading = UPRIGHT, side: int | None = 
     """
     from PIL import ImageOps
 
-    path = Path(path)
-    if not path.exists():
-        raise ValueError(f"cannot read '{path}': there is no such file")
-    if path.is_dir():
-        raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
-    if path.stat().st_size == 0:
-        raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
+    if not isinstance(path, Stored):
+        path = Path(path)
+        if not path.exists():
+            raise ValueError(f"cannot read '{path}': there is no such file")
+        if path.is_dir():
+            raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
+        if path.stat().st_size == 0:
+            raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
     with _open(path, reading.max_pixels) as image:
         if side is not None:
             image.draft(None, (side, side))  # does nothing to other files
         return ImageOps.exif_transpose(image) if reading.turn else image.copy()
 
 
-def read_head(path: str | Path, reading: Reading = UPRIGHT) -> tuple[tuple[int, int], int]:
+def read_head(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[tuple[int, int], int]:
     """(height, width) of an image file as it is stored, and its EXIF orientation, 1 to 8; no pixel is decoded.
 
     The orientation is 1 where `reading` does not turn. ValueError if the file cannot be read.
     """
-    with _open(Path(path), reading.max_pixels) as image:
+    with _open(path, reading.max_pixels) as image:
         return image.size[::-1], image.getexif().get(EXIF_ORIENTATION, 1) if reading.turn else 1
 
 
-def read_size(path: str | Path, reading: Reading = UPRIGHT) -> tuple[int, int]:
+def read_size(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[int, int]:
     """(height, width) of an image file as `read_image` gives it, from its header; ValueError if unreadable."""
     (height, width), orientation = read_head(path, reading)
     return (width, height) if orientation >= 5 else (height, width)  # turned by a quarter
 
 
-def note_reading(path: str | Path, reading: Reading = UPRIGHT) -> str:
+def note_reading(path: str | Path | Stored, reading: Reading = UPRIGHT) -> str:
     """What a user should know of how a file is read, in words that are the same for files of a kind; '' if nothing.
 
     The header tells, but for an image of deep values, which is decoded. '' for a file that cannot be read, too.
     """
     try:
-        with _open(Path(path), reading.max_pixels) as image:
+        with _open(path, reading.max_pixels) as image:
             orientation, is_animated = image.getexif().get(EXIF_ORIENTATION, 1), getattr(image, "is_animated", False)
             levels = np.asarray(image) if _is_deep(image) else np.zeros(1)
             top = _find_top(levels, image.mode) if levels.any() else 65535
@@ -172,7 +176,7 @@ def note_reading(path: str | Path, reading: Reading = UPRIGHT) -> str:
     return "; ".join(notes)
 
 
-def read_image(path: str | Path, reading: Reading = UPRIGHT, side: int | None = None) -> np.ndarray:
+def read_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int | None = None) -> np.ndarray:
     """The image of a file as uint8 RGB, 0-255, (H, W, 3); side and errors as `open_image`.
 
     Any mode is taken: gray, palette, CMYK, 1 bit, 16 bits, alpha.

@@ -1,7 +1,8 @@
-"""Images with their classes, all in memory, as training needs them: folders -> `LabelledImages`.
+"""Images with their classes, as training needs them: folders -> `LabelledImages`.
 
-uint8 at the network's input size: 150 KB an image of 224 x 224, 1 GB for 7,000 of them. Images that cannot be
-read are left out and named; classes that cannot be learnt from what is left are refused.
+uint8 at the network's input size: 150 KB an image of 224 x 224, 1 GB for 7,000 of them. More than memory holds stay in
+their files, and are read in every epoch (image_files.py). Images that cannot be read are left out and named; classes
+that cannot be learnt from what is left are refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import utils
 from data import dataset, taxonomy_files
 from data.dataset import Sample
+from data.image_files import ImageFiles
 from data.images import UPRIGHT, Reading
 from data.taxonomy import Taxonomy
 from output import memory
@@ -20,13 +22,17 @@ from output import memory
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """N images of C classes; left_out: why each image that could not be read is not among them."""
+    """N images of C classes; left_out: why each image that could not be read is not among them.
+
+    note: in words, why the images are read anew in every epoch; '' if they are in memory.
+    """
 
     names: list[str]
-    images: np.ndarray  # uint8 RGB (N, H, W, 3)
+    images: np.ndarray | ImageFiles  # uint8 RGB (N, H, W, 3)
     labels: np.ndarray  # class_index int32 (N,); of several classes an image, 0 and 1, float32 (N, C)
     class_names: list[str]  # C
     left_out: list[str]
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,10 +92,15 @@ def read_labelled(
     rows: of several classes an image, the labels (C,) of each name; None: the samples' own labels. Only the classes
     that the samples are of are asked for: validation may lack some.
     """
-    images, kept, left_out = _reserve(len(samples), height, width), [], []
+    note = memory.describe_lack(
+        len(samples) * height * width * 3, f"{len(samples)} images of {height} x {width} pixels"
+    )
+    images, kept, left_out = None if note else np.empty((len(samples), height, width, 3), np.uint8), [], []
     for sample in samples:
         try:
-            images[len(kept)] = utils.resize_image(sample.read(), height, width)
+            image = utils.resize_image(sample.read(), height, width)
+            if images is not None:
+                images[len(kept)] = image
             kept.append(sample)
         except ValueError as error:
             left_out.append(str(error))
@@ -99,14 +110,8 @@ def read_labelled(
         labels = _class_index(samples, kept, class_names, left_out)
     else:
         labels = np.stack([rows[sample.name] for sample in kept])
-    return LabelledImages([sample.name for sample in kept], images[: len(kept)], labels, list(class_names), left_out)
-
-
-def _reserve(n: int, height: int, width: int) -> np.ndarray:
-    """Room for n images, so that they are in memory once; ValueError where there is not enough of it."""
-    images = f"{n} images of {height} x {width} pixels"
-    memory.check_room(n * height * width * 3, images, "fewer images, or a network with a smaller input, need less")
-    return np.empty((n, height, width, 3), np.uint8)
+    images = ImageFiles(kept, height, width) if images is None else images[: len(kept)]
+    return LabelledImages([sample.name for sample in kept], images, labels, list(class_names), left_out, note)
 
 
 def _class_index(

@@ -1,7 +1,10 @@
-"""Images that show several classes, or none: labels of 0 and 1 from a CSV file, and how well they are predicted.
+"""Images that show several classes, or none: labels of 0 and 1 from a file, and how well they are predicted.
 
     file,dome,arch,glass
     a.png,1,1,0             file: relative to the folder of training or of validation images
+
+Or COCO's instances (data/coco.py): a file that ends in .json, or two by a comma, of training and of validation images.
+An image has the class 1 of which it shows an instance, a crowd too.
 
     average precision of a class = sum over n of (R_n - R_{n-1}) P_n
 
@@ -12,12 +15,13 @@ chance it is the share of positives. It is undefined for a class without a posit
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import constants
+from data.coco import is_instances, read_instances
 from data.csv_tables import read_path, read_table, show
 from data.dataset import Sample
 from data.labelled_images import LabelledImages
@@ -28,16 +32,24 @@ LEAST_PROBABILITY = 1e-7  # in a logarithm; Keras's own
 
 @dataclass(frozen=True)
 class LabelTable:
-    """What the CSV file says: its C classes in the order of their columns, and the labels of each file."""
+    """What the file says: its C classes in the order of their columns, and the labels of each file.
 
-    path: Path
+    may_lack: whether it is of a larger data set, some of whose classes the images at hand may lack.
+    """
+
+    path: str  # of several, by commas
     checksum: str  # of the file: a run goes on with the labels that it began with
     class_names: list[str]
     rows: dict[str, np.ndarray]  # file -> float32 (C,) of 0 and 1
+    may_lack: bool = False
 
 
 def read_labels(path: str | Path) -> LabelTable:
-    """The labels of a CSV file; ValueError names the line of what is missing, twice there, or neither 0 nor 1."""
+    """The labels of a CSV file, or of instances in JSON; ValueError names the line of what is missing, twice there, or
+    neither 0 nor 1."""
+    parts = str(path).split(",")
+    if all(map(is_instances, parts)):
+        return _join_instances(parts)
     path = Path(path)
     table = read_table(path, "multi_label")
     head = table.head
@@ -55,7 +67,51 @@ def read_labels(path: str | Path) -> LabelTable:
             raise table.refuse(line, f"is the second row of the file '{name}'")
         rows[name] = np.array(values, np.float32)
     class_names = head[:place] + head[place + 1 :]
-    return LabelTable(path, f"{zlib.crc32(path.read_bytes()):08x}", class_names, rows)
+    return LabelTable(str(path), _sum_up([path]), class_names, rows)
+
+
+def _sum_up(paths: Sequence[str | Path]) -> str:
+    """A short text that tells the content of files from another."""
+    checksum = 0
+    for path in paths:
+        checksum = zlib.crc32(Path(path).read_bytes(), checksum)
+    return f"{checksum:08x}"
+
+
+def _join_instances(paths: Sequence[str]) -> LabelTable:
+    """The labels of COCO's instances; ValueError for files of other classes, or that contradict each other."""
+    paths, rows, class_names = [path.strip() for path in paths], {}, None
+    for path in paths:
+        instances = read_instances(path, "multi_label")
+        class_names = class_names or instances.class_names
+        if instances.class_names != class_names:
+            raise ValueError(
+                f"multi_label: '{path}' has other categories than '{paths[0]}': files of one data set wanted"
+            )
+        for name, found in instances.by_file.items():
+            shown = {instance.class_name for instance in found}
+            row = np.array([class_name in shown for class_name in class_names], np.float32)
+            if not np.array_equal(rows.setdefault(read_path(name), row), row):
+                raise ValueError(f"multi_label: '{path}' gives '{name}' other classes than the file before it")
+    if not class_names:
+        raise ValueError(f"multi_label: '{paths[0]}' has no category")
+    return LabelTable(", ".join(paths), _sum_up(paths), class_names, rows, may_lack=True)
+
+
+def leave_out_absent(table: LabelTable, train: Sequence[Sample]) -> tuple[LabelTable, list[str]]:
+    """The table without the classes that no training image has, and their names; of a CSV file, as it is.
+
+    ValueError if no class is left.
+    """
+    if not table.may_lack:
+        return table, []
+    counts = sum(table.rows[sample.name] for sample in train)
+    kept = np.flatnonzero(counts)
+    if not len(kept):
+        raise ValueError(f"multi_label: none of the {len(train)} training images shows a class of '{table.path}'")
+    absent = [name for name, count in zip(table.class_names, counts) if not count]
+    rows = {name: row[kept] for name, row in table.rows.items()}
+    return replace(table, class_names=[table.class_names[index] for index in kept], rows=rows), absent
 
 
 def _check_head(path: Path, head: Sequence[str]) -> None:

@@ -64,6 +64,13 @@ def choose_file_stems(names: Sequence[str]) -> list[str]:
         levels = [level + step for level, step in zip(levels, gives_way)]
 
 
+def make_long_stem(name: str) -> str:
+    """A stem that no other relative path has, whatever the others are: 'cats_1_jpg_3fa85c1200ab41d7'."""
+    path = PurePosixPath(name)
+    digest = sha1(name.encode(errors="surrogateescape")).hexdigest()[:16]
+    return f"{_make_safe(f'{path.parent.name}_{path.stem}_{path.suffix[1:]}'.strip('_'))}_{digest}"
+
+
 def _list_candidates(name: str) -> list[str]:
     """The four stems that a relative path may have, from the shortest to the one that is its own alone."""
     path = PurePosixPath(name)

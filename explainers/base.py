@@ -11,6 +11,7 @@ batches; a subclass says in `explain_batch` only what is its own.
 import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,14 @@ def as_classifier(model, model_name: str | None, target: Target | None = None) -
     return model if target is None else _classifier_with(model, target)
 
 
+class Moment(NamedTuple):
+    """One moment of a map that is on its way: in words, the image (H, W, 3) that was asked for last, the map so far."""
+
+    label: str
+    image: np.ndarray
+    saliency_map: np.ndarray
+
+
 class Explainer:
     """One explanation method on given images and classes.
 
@@ -61,6 +70,7 @@ class Explainer:
     needs_gradients = False
     uses_layer = False  # True: looks at the features of the chosen layer
     perturbs = False  # True: scores many changed copies of each image
+    animates = False  # True: `compute_moments` shows how a map comes about
     perturbs_features = False  # True: scores many changed copies of each image's features
     scope = "local"  # 'local': answers for one image; 'global': for a class or a unit, whatever the image
 
@@ -108,13 +118,24 @@ class Explainer:
 
     def compute_saliency_map(self) -> np.ndarray:
         """The map (H, W) of one image or (N, H, W) of a batch, float32, at the model's input size, raw scale."""
+        return self.compute_both_maps()[0]
+
+    def compute_both_maps(self) -> tuple[np.ndarray, list[np.ndarray] | None]:
+        """`compute_saliency_map`, and the same in its own resolution, (h, w) of each image: what `enlarge` takes.
+
+        Of several layers together there is no such map: None.
+        """
         if self.uses_layer and len(self.classifier.by_layer) > 1:
-            return np.mean([self._with(view).compute_saliency_map() for view in self.classifier.by_layer], axis=0)
-        maps = []
+            views = self.classifier.by_layer
+            return np.mean([self._with(view).compute_saliency_map() for view in views], axis=0), None
+        own = list(self.compute_own_maps())
+        return self.finish_maps(own), own
+
+    def compute_own_maps(self) -> Iterable[np.ndarray]:
+        """One map per image, of any size."""
         for start in range(0, len(self.images), self.batch_size):
             batch = slice(start, start + self.batch_size)
-            maps += list(self.explain_batch(self.images[batch], self.class_indices[batch]))
-        return self.finish_maps(maps)
+            yield from self.explain_batch(self.images[batch], self.class_indices[batch])
 
     def _with(self, classifier: Classifier) -> "Explainer":
         twin = copy.copy(self)
@@ -146,6 +167,10 @@ class Explainer:
                 "methods that perturb the image remain"
             )
         return gradients
+
+    def compute_moments(self, n: int) -> Iterator[Moment]:
+        """How the map of the first image comes about, in about n moments, the last of which has the map itself."""
+        raise NotImplementedError
 
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""

@@ -12,7 +12,7 @@ Cost per image: num_samples forward passes, besides one segmentation and one reg
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -104,9 +104,7 @@ class KernelSHAP(Explainer):
         """For each image how many superpixels were found; with one, the map is constant."""
         return [superpixels.describe(segments) for segments in self.segments]
 
-    def compute_saliency_map(self) -> np.ndarray:
-        """The map (H, W) of one image or (N, H, W) of a batch: the Shapley value of each pixel's superpixel."""
-        questions = zip(self.images, self.class_indices, self.segments)
-        return self.finish_maps(
-            self.compute_shapley_values(image, int(index), segments)[segments] for image, index, segments in questions
-        )
+    def compute_own_maps(self) -> Iterator[np.ndarray]:
+        """One map (H, W) per image: the Shapley value of each pixel's superpixel."""
+        for image, index, segments in zip(self.images, self.class_indices, self.segments):
+            yield self.compute_shapley_values(image, int(index), segments)[segments]

@@ -112,9 +112,7 @@ class Reading:
         """The map (h, w) on the image, float32 (height, width), bilinear; `outside` where the network does not look."""
         if self.is_whole:
             return utils.resize_map(saliency_map, height, width)
-        rows, columns = self.weigh(height, width)
-        laid = rows @ np.asarray(saliency_map, dtype=np.float64) @ columns.T
-        return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
+        return utils.lay_out_map(saliency_map, *self.weigh(height, width), outside)
 
     def weigh(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights (height, h) and (width, w) of the cells for the pixels of an image; 0 where the map does not lie."""

@@ -22,6 +22,8 @@ from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from metrics.common import is_constant
 from network.classifier import Classifier
+from output import map_store
+from output.map_store import SmallMap
 from output.progress import Progress
 from pipeline.records import Record
 from pipeline.results import Results
@@ -52,15 +54,27 @@ class Runner:
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """Every sample by every method (-> its options), but for those that `results` holds already."""
-        counts = {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
-        self.progress = self.open_progress(counts)
-        for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
-            together = samples[start : start + constants.IMAGES_AT_ONCE]
-            left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
-            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
-            for method, missing in left.items():
-                self.run_method(method, methods[method], missing, prepared)
-                self.results.sync()
+        self.progress = self.open_progress(self.count_left(samples, methods))
+        try:
+            for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
+                self.run_together(samples[start : start + constants.IMAGES_AT_ONCE], methods)
+        finally:
+            self.results.flush()
+
+    def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
+        """How many images each method has to explain; of a large run as far as the number of its records tells."""
+        if self.results.keeps_small_maps:  # asking for each would read every image once
+            known = self.results.columns().count()
+            return {method.name: max(0, len(samples) - known.get(method.name, 0)) for method in methods}
+        return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
+
+    def run_together(self, together: Sequence[Sample], methods: dict[Method, dict]) -> None:
+        """A few samples, read and sent forward at once, by every method."""
+        left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+        prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+        for method, missing in left.items():
+            self.run_method(method, methods[method], missing, prepared)
+            self.results.sync()
 
     def is_done(self, method: Method, sample: Sample) -> bool:
         """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
@@ -103,7 +117,10 @@ class Runner:
         try:
             pixels = np.stack([image.pixels for image in group])
             explainer = self.open_explainer(method, options, group, pixels)
-            maps = explainer.compute_saliency_map()
+            if self.results.keeps_small_maps:
+                maps, own = explainer.compute_both_maps()
+            else:
+                maps, own = explainer.compute_saliency_map(), None
             cost = {
                 "seconds": (time.perf_counter() - begin) / len(group),
                 "passes": (self.classifier.counts["passes"] - passes) / len(group),
@@ -115,10 +132,19 @@ class Runner:
             for image in group if len(group) > 1 else ():
                 self.explain_group(method, options, [image])
             return
-        for image, saliency_map, further, remark in zip(group, maps, pictures, remarks):
+        small = self.shrink_maps(explainer, maps, own)
+        for image, saliency_map, further, remark, kept in zip(group, maps, pictures, remarks, small):
             status = "constant map" if is_constant(saliency_map) else "ok"
             record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
-            self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds)
+            self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds, kept)
+
+    def shrink_maps(self, explainer, maps: np.ndarray, own: Sequence[np.ndarray] | None) -> list[SmallMap | None]:
+        """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
+        if own is None:
+            return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
+        reading = self.classifier.reading if explainer.uses_layer else None
+        weights = None if reading is None or reading.is_whole else reading.weigh(*maps.shape[1:])
+        return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
 
     def warm_up(self, method: Method, options: dict, image: PreparedImage) -> None:
         """Has a method imported, traced and compiled, by a map that is left as soon as it reports its first passes."""
@@ -151,15 +177,17 @@ class Runner:
         record: Record,
         pictures: dict[str, np.ndarray] | None = None,
         spent: float = 0.0,
+        small: SmallMap | None = None,
     ) -> None:
-        """Has a map scored and keeps it with its record; spent: the seconds this run took for the map."""
+        """Has a map scored and keeps it with its record; spent: the seconds this run took for the map; small: the map
+        as a large run keeps it, None: it is there."""
         begin = time.perf_counter()
 
         def explain(images: np.ndarray) -> np.ndarray:
             return self.open_explainer(method, options, [image] * len(images), images).compute_saliency_map()
 
         curves = self.scorer.score(image, saliency_map, record, explain)
-        self.results.add(record, saliency_map, curves, pictures)
+        self.results.add(record, saliency_map, curves, pictures, small)
         self.progress.end(method.name, record.image, spent + time.perf_counter() - begin)
 
     def keep_failure(self, method: Method, sample: Sample, reason: str) -> None:
@@ -262,8 +290,3 @@ def check_options(classifier: Classifier, methods: dict[Method, dict]) -> None:
             method.load()(classifier, None, grey, 0, **options)
         except ValueError as error:
             raise ValueError(f"{method.name}: {error}") from error
-
-
-def needs_attention(record: Record) -> bool:
-    """Whether a record has no map, or its gaze could not be used."""
-    return record.failed or bool({"density_map", "fixations"} & record.undefined.keys())

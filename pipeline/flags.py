@@ -163,7 +163,8 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         "--test_images_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of images or of class folders, or one image (default: the embedded data)",
+        help="a folder of images or of class folders, one image, a list, a WebDataset, TFRecords or a URL, see "
+        "docs/data.md (default: the embedded data)",
     )
     data.add_argument(
         "--limit",
@@ -292,6 +293,17 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return model
 
 
+def add_engine_flag(model: argparse._ArgumentGroup) -> None:
+    """Adds --engine, of the commands that ask for probabilities."""
+    model.add_argument(
+        "--engine",
+        choices=constants.ENGINES,
+        default=constants.ENGINES[0],
+        help="what runs the forward passes of methods and metrics that need probabilities alone; auto: the quickest "
+        "of those that requirements-fast.txt installs, where it is at least 1.2 times as fast (default: %(default)s)",
+    )
+
+
 def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._ArgumentGroup:
     """Adds the flags of the folder that a command writes, and returns their group; folder: the default."""
     output = parser.add_argument_group("output")
@@ -314,7 +326,7 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     parser = CommandParser(prog, description)
     add_data_flags(parser, limit)
     add_gaze_flags(parser)
-    add_model_flags(parser)
+    add_engine_flag(add_model_flags(parser))
     question = parser.add_argument_group("question")
     question.add_argument(
         "--explanation_method",
@@ -354,19 +366,30 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help="of the heat map laid over the image (default: %(default)s)",
     )
     output.add_argument("--show", action="store_true", help="open the figures (default: write them)")
+    add_figure_format_flags(output)
+    output.add_argument(
+        "--storage",
+        choices=("files", "columns"),
+        help="of a new folder: a row and a map file per image, or columns and groups of small maps, see docs/files.md "
+        "(default: columns above 10,000 images)",
+    )
+    add_cluster_flags(parser)
     return parser
 
 
-def add_figure_flags(group: argparse._ArgumentGroup) -> None:
-    """Adds the flags that say which figures are drawn, and how, which `settings.read_figure_settings` reads."""
+def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
+    """Adds the flag that says how many images are drawn; drawn: in words, which ones N are."""
     group.add_argument(
         "--figures",
         type=reader(read_n_figures),
-        default=constants.N_FIGURES,
+        default=default,
         metavar="N",
-        help=f"draw the first N images of each method, and of the others the {constants.N_EXTREMES} best and the "
-        f"{constants.N_EXTREMES} worst; or all, or none (default: %(default)s)",
+        help=f"draw {drawn}; or all, or none (default: %(default)s)",
     )
+
+
+def add_figure_format_flags(group: argparse._ArgumentGroup) -> None:
+    """Adds the flags that say as what files figures are drawn; `settings.read_figure_settings` reads them."""
     group.add_argument(
         "--figure_format",
         type=reader(read_figure_formats),
@@ -399,6 +422,30 @@ def read_figure_formats(text: str) -> tuple[str, ...]:
             f"formats by commas, of {', '.join(constants.FIGURE_FORMATS)}, were wanted; got {unknown[0]!r}"
         )
     return formats
+
+
+def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of many processes or machines, which `settings.read_cluster_settings` reads."""
+    cluster = parser.add_argument_group("many processes or machines, see docs/cluster.md")
+    cluster.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="by Ray: local, in processes of this machine; auto, in the cluster it belongs to; or the address of a "
+        "cluster (default: in this process)",
+    )
+    cluster.add_argument(
+        "--cluster_workers",
+        type=in_range(int, 1),
+        metavar="N",
+        help="processes (default: as many as there is room for)",
+    )
+    cluster.add_argument("--cluster_cores", type=in_range(int, 1), metavar="N", help="of each process (default: 1)")
+    cluster.add_argument(
+        "--cluster_gpus",
+        type=in_range(float, 0),
+        metavar="SHARE",
+        help="of each process (default: 1 where the cluster has GPUs)",
+    )
 
 
 def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -11,13 +11,13 @@ from metrics.catalogue import METRICS
 from output.files import write_whole
 from output.tables import MEANS, align, format_mean
 
-COLUMNS = ("pcc", "sim", "insertion_auc", "deletion_auc")
+LAB_COLUMNS = ("pcc", "sim", "insertion_auc", "deletion_auc")
 NAMES = ("lab_table.md", "lab_table.tex")
 
 
 def tabulate(rows: Sequence[dict]) -> list[list[str]]:
     """The cells, head first, of the rows of `summary.summarise`; [] where no row has any of the four metrics."""
-    columns = [column for column in COLUMNS if any(row[f"{column}_n"] for row in rows)]
+    columns = [column for column in LAB_COLUMNS if any(row[f"{column}_n"] for row in rows)]
     if not columns:
         return []
     head = ["method", *(METRICS[column].heading for column in columns)]

@@ -23,6 +23,7 @@ class Record:
         Images that are explained at once share them: each has the mean.
     undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.
     top_classes: (name, probability) pairs.
+    map_file: of a large run, the group of maps that this one is in; no column of records.csv.
     """
 
     method: str
@@ -58,11 +59,17 @@ class Record:
     undefined: dict[str, str] = field(default_factory=dict)
     remarks: dict = field(default_factory=dict)
     top_classes: list = field(default_factory=list)
+    map_file: str = field(default="", compare=False)
 
     @property
     def failed(self) -> bool:
         """Whether there is no map."""
         return self.status.startswith("failed")
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether there is no map, or its gaze could not be used."""
+        return self.failed or bool({"density_map", "fixations"} & self.undefined.keys())
 
     def forget_gaze(self) -> None:
         """Drops every metric that was measured against gaze, and the reasons of those that have no value."""
@@ -77,10 +84,29 @@ class Record:
         return [metric for metric in wanted if getattr(self, metric) is None and metric not in self.undefined]
 
 
+COLUMNS = [entry.name for entry in fields(Record) if entry.name != "map_file"]  # of records.csv
+KINDS = {  # the columns of a large run
+    **dict.fromkeys((entry.name for entry in fields(Record)), "text"),
+    **dict.fromkeys(("probability", "seconds", "passes", *METRICS), "float"),
+    "class_index": "int",
+}
+
+
 def to_row(record: Record) -> dict:
+    """The row of records.csv."""
+    row = to_columns(record)
+    return {key: "" if row[key] is None else row[key] for key in COLUMNS}
+
+
+def to_columns(record: Record) -> dict:
+    """The record as plain values by column."""
     row = asdict(record)
-    row.update({key: json.dumps(row[key], ensure_ascii=False) for key in JSON_FIELDS})
-    return {key: "" if value is None else value for key, value in row.items()}
+    return {**row, **{key: json.dumps(row[key], ensure_ascii=False) for key in JSON_FIELDS}}
+
+
+def from_columns(row: dict) -> Record:
+    """The record that `to_columns` made this of."""
+    return Record(**{**row, **{key: json.loads(row[key]) for key in JSON_FIELDS}})
 
 
 def from_row(row: dict) -> Record:
@@ -107,7 +133,7 @@ def read_records(path: Path) -> list[Record]:
 
     ValueError for a file that is none of ours.
     """
-    names = [entry.name for entry in fields(Record)]
+    names = COLUMNS
     try:
         with open_text(path) as file:
             head, *rows = [*csv.reader(file)] or [names]

@@ -16,7 +16,6 @@ import itertools
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,10 @@ import constants
 from explainers.registry import GAZE_ROWS
 from output.files import name_unwritten, open_text, picture_saver, read_array, save_array, write_whole
 from output.folder import OutputFolder, read_description
+from output.map_store import SmallMap
 from output.tables import write_table
-from pipeline.records import Record, read_records, to_row
+from pipeline.records import COLUMNS, Record, read_records, to_row
+from pipeline.run_columns import RunColumns
 
 TABLES = (  # and figures that are no method's own
     "summary*.csv",
@@ -34,19 +35,22 @@ TABLES = (  # and figures that are no method's own
     "lab_table.tex",
     "differences.csv",
     "muted.csv",
+    "top_classes.csv",
     "sanity*.csv",
-    "sanity_*.png",
+    "sanity_*.*",
     "attacked/*/*.png",
     "report.html",
     "report.tex",
     "report_differences.csv",
-    "report_figures/*.png",
+    "references.bib",
+    "report_figures/*.*",
+    "report_tables/*.tex",
 )
 PATHS = ("test_images_folder_path", "test_gdfm_folder_path", "test_fixations_path", "fixations_unit")  # of settings
 OF_A_COMPARISON = (  # what compare.py adds to the folder
     "agreement*.csv",
-    "agreement_matrix.png",
-    "side_by_side*.png",
+    "agreement_matrix.*",
+    "side_by_side*.*",
     "score_board.csv",
     "localisation.csv",
 )
@@ -55,8 +59,15 @@ OF_A_COMPARISON = (  # what compare.py adds to the folder
 class RunFolder:
     """Where the files of a run are, and what is in them."""
 
+    keeps_small_maps = False  # True: maps are kept in their own resolution (large_results.py)
+
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
+
+    @property
+    def records_path(self) -> Path:
+        """Where the records are."""
+        return self.folder / "records.csv"
 
     def read_description(self) -> dict:
         """What run.json tells, 'settings' with their 'methods' among it; ValueError for a file of somebody else."""
@@ -82,7 +93,19 @@ class RunFolder:
 
     def read_records(self) -> dict[tuple[str, str], Record]:
         """(method, image) -> its record; of two rows of one image the later counts."""
-        return {(record.method, record.image): record for record in read_records(self.folder / "records.csv")}
+        return {(record.method, record.image): record for record in read_records(self.records_path)}
+
+    def columns(self) -> RunColumns:
+        """The records as the tables want them."""
+        return RunColumns.of_records(self.read_records().values())
+
+    def find_map(self, record: Record) -> Path:
+        """The file that holds a record's map."""
+        return self.map_path(record.method, record.stem)
+
+    def has_map(self, record: Record) -> bool:
+        """Whether the file of a record's map is there."""
+        return self.find_map(record).is_file()
 
     def map_path(self, method: str, stem: str) -> Path:
         """Where the raw map of an image is kept."""
@@ -120,6 +143,50 @@ class RunFolder:
             raise ValueError(f"cannot read the curves '{path}' ({error}); --overwrite makes the run anew") from None
         return fractions, insertion, deletion
 
+    def check(self, record: Record | None, sample) -> Record | None:
+        """The record if it is of that image, the same file still, and its map is there; None otherwise."""
+        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
+            return None
+        return record if self.has_map(record) else None
+
+    def write_map(self, record: Record, saliency_map: np.ndarray | None, curves: np.ndarray | None) -> None:
+        """Writes a map (H, W) and curves (n + 1, 3) of a record; None: there is none, or it is there."""
+        if saliency_map is not None:
+            write_whole(self.map_path(record.method, record.stem), lambda path: save_array(path, saliency_map))
+        if curves is not None:
+            header = "fraction,insertion,deletion"
+            write_whole(
+                self.curves_path(record),
+                lambda path: np.savetxt(path, curves, fmt="%.6g", delimiter=",", header=header, comments=""),
+            )
+
+    def write_pictures(self, record: Record, pictures: dict[str, np.ndarray] | None) -> None:
+        """Writes further pictures of an image, by what they show."""
+        for what, picture in (pictures or {}).items():
+            write_whole(self.picture_path(record, what), picture_saver(picture))
+
+    def list_files(self) -> Iterator[str]:
+        """The patterns of all files that the runs in the folder wrote, the records last."""
+        yield from self._list_common_files()
+        for record in self.read_records().values():
+            method, stem = record.method, glob.escape(record.stem)
+            yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
+            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.*")
+            yield from (f"figures/top_classes/{stem}.{one}" for one in constants.FIGURE_FORMATS)
+        yield from ("figures/drawn.json", "records.csv")
+
+    def _list_common_files(self) -> Iterator[str]:
+        """The patterns of those that are no image's own, whatever the form of the run."""
+        methods = self.read_description()["settings"]["methods"]
+        yield from TABLES
+        yield from OF_A_COMPARISON
+        for one, other in itertools.permutations(methods, 2):
+            yield f"agreement/{one}_{other}/ranking*.*"
+        for method in methods:
+            yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
+            yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
+            yield f"figures/animations/{method}/*.gif"
+
 
 class Results(RunFolder):
     """The folder of one run.
@@ -137,13 +204,13 @@ class Results(RunFolder):
         if self._opened.description is not None:
             self._check(self._opened.description)
             if overwrite:
-                self._opened.remove(self._list_files())
-        elif (self.folder / "records.csv").is_file():
+                self._opened.remove(self.list_files())
+        elif self.records_path.exists():
             raise ValueError(
-                f"'{self.folder}' holds a records.csv but no run.json that says what it was made with: "
+                f"'{self.folder}' holds a {self.records_path.name} but no run.json that says what it was made with: "
                 "choose another --output_folder_path"
             )
-        self.records = {key: record for key, record in self.read_records().items() if not record.failed}
+        self.records = self._open_records()
         # First run.json: no record without the settings it was made with.
         self._opened.describe(settings, description, grows="methods")
         self.rewrite_records()
@@ -152,19 +219,13 @@ class Results(RunFolder):
 
     def find(self, method: str, sample) -> Record | None:
         """The record of that image if it is the same file still, and its map is there under the stem it has now."""
-        record = self.records.get((method, sample.name))
-        if record is None or (record.stem, record.checksum) != (sample.stem, sample.checksum):
-            return None
-        return record if self.map_path(method, sample.stem).is_file() else None
+        return self.check(self.records.get((method, sample.name)), sample)
 
     def accept_gaze(self, fingerprint: str) -> None:
         """Forgets what earlier records say of gaze, and the rows made of it, if that was another: OTHERS and the
         shuffled AUC depend on the gaze of all images. The maps of methods stay."""
         if self._opened.description.get("gaze_fingerprint") not in (None, fingerprint):
-            self.records = {key: record for key, record in self.records.items() if record.method not in GAZE_ROWS}
-            for record in self.records.values():
-                record.forget_gaze()
-            self.rewrite_records()
+            self._forget_gaze()
         self._opened.update(gaze_fingerprint=fingerprint)
 
     # --- writing -----------------------------------------------------------------------------------------
@@ -175,25 +236,28 @@ class Results(RunFolder):
         saliency_map: np.ndarray | None = None,
         curves: np.ndarray | None = None,
         pictures: dict[str, np.ndarray] | None = None,
+        small: SmallMap | None = None,
     ) -> None:
-        """Keeps a record, its map (H, W), curves (n + 1, 3): fraction, insertion, deletion, and pictures."""
-        if saliency_map is not None:
-            write_whole(self.map_path(record.method, record.stem), lambda path: save_array(path, saliency_map))
-        if curves is not None:
-            header = "fraction,insertion,deletion"
-            write_whole(
-                self.curves_path(record),
-                lambda path: np.savetxt(path, curves, fmt="%.6g", delimiter=",", header=header, comments=""),
-            )
-        for what, picture in (pictures or {}).items():
-            write_whole(self.picture_path(record, what), picture_saver(picture))
+        """Keeps a record, its map (H, W), curves (n + 1, 3): fraction, insertion, deletion, and pictures.
+
+        small: the map as a large run keeps it.
+        """
+        self.write_map(record, saliency_map, curves)
+        self.write_pictures(record, pictures)
         self.records[record.method, record.image] = record
         self._append_record(record)  # of two rows of one image the later counts, until they are written anew
+
+    def add_records(self, records: list[Record]) -> None:
+        """Keeps records whose files are written already."""
+        for record in records:
+            self.records[record.method, record.image] = record
+            self._append_record(record)
+        self.sync()
 
     def sync(self) -> None:
         """Has the records that were added reach the disk: a process that is killed loses none, a machine no others."""
         if not self._is_synced:
-            with open_text(self.folder / "records.csv", "a") as file:
+            with open_text(self.records_path, "a") as file:
                 os.fsync(file.fileno())
             self._is_synced = True
 
@@ -206,31 +270,33 @@ class Results(RunFolder):
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _list_files(self) -> Iterator[str]:
-        """The patterns of all files that the runs in the folder wrote, the records last."""
-        methods = self.read_description()["settings"]["methods"]
-        yield from TABLES
-        yield from OF_A_COMPARISON
-        for one, other in itertools.permutations(methods, 2):
-            yield f"agreement/{one}_{other}/ranking*.png"
-        for method in methods:
-            yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
-            yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
-        for record in self.read_records().values():
-            method, stem = record.method, glob.escape(record.stem)
-            yield from (f"maps/{method}/{stem}.npy", f"maps/{method}/{stem}.class_[0-9]*.npy")
-            yield from (f"curves/{method}/{stem}.csv", f"figures/{method}/{stem}_*.*")
-            yield from (f"figures/top_classes/{stem}.{one}" for one in constants.FIGURE_FORMATS)
-        yield from ("figures/drawn.json", "records.csv")
+    def columns(self) -> RunColumns:
+        """The records as the tables want them."""
+        return RunColumns.of_records(self.records.values())
+
+    def list_troubled(self) -> list[Record]:
+        """The records without a map, or without a use for their gaze."""
+        return [record for record in self.records.values() if record.needs_attention]
+
+    def flush(self) -> None:
+        """Writes what waits to be written: nothing does."""
 
     def rewrite_records(self) -> None:
         """Writes records.csv anew: one row per method and image, as they are now."""
-        names = [entry.name for entry in fields(Record)]
-        rows = [to_row(record) for record in self.records.values()]
-        write_table(self.folder / "records.csv", rows, names)
+        write_table(self.records_path, [to_row(record) for record in self.records.values()], COLUMNS)
+
+    def _open_records(self) -> dict[tuple[str, str], Record]:
+        """The records of earlier runs, without those that failed."""
+        return {key: record for key, record in self.read_records().items() if not record.failed}
+
+    def _forget_gaze(self) -> None:
+        """Drops the rows made of gaze, and what the others say of it."""
+        self.records = {key: record for key, record in self.records.items() if record.method not in GAZE_ROWS}
+        for record in self.records.values():
+            record.forget_gaze()
+        self.rewrite_records()
 
     def _append_record(self, record: Record) -> None:
-        path = self.folder / "records.csv"
-        with name_unwritten(path), open_text(path, "a") as file:
+        with name_unwritten(self.records_path), open_text(self.records_path, "a") as file:
             csv.writer(file).writerow(to_row(record).values())
         self._is_synced = False

@@ -21,6 +21,7 @@ import utils
 from data import dataset
 from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
+from data.sample_table import SampleTable, open_samples
 from explainers.registry import GAZE_ROWS, Method
 from network import model_files
 from network.classifier import Classifier
@@ -28,14 +29,16 @@ from network.device import prepare_device
 from output import memory
 from output.progress import printable
 from pipeline import lab_table
-from pipeline.explain import Runner, check_options, find_misfits, needs_attention
+from pipeline.cluster import run_by_workers
+from pipeline.explain import Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
+from pipeline.large_results import open_results
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.samples import Images, choose_samples, describe_files, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
-from pipeline.summary import divisions, list_differences, summarise
+from pipeline.summary import list_tables
 from scenes import demo_data
 
 PATHS_SHOWN = 12  # figures named on the screen at the end of a run
@@ -45,7 +48,8 @@ PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    methods: each with its options. class_rule: as `explain.choose_class` takes it.
+    methods: each with its options. class_rule: as `explain.choose_class` takes it. model: that the classifier was
+    loaded by, which a run by many processes needs.
     """
 
     classifier: Classifier
@@ -54,6 +58,7 @@ class Run:
     results: Results
     description: dict
     class_rule: str
+    model: ModelSettings | None = None
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -89,7 +94,7 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
 def load_dataset(settings: DataSettings) -> Images:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
-    found = dataset.load_dataset(
+    found = open_samples(
         images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading
     )
     if settings.is_embedded:  # whatever else was drawn before lies there too
@@ -105,7 +110,10 @@ def load_dataset(settings: DataSettings) -> Images:
 def label_images(images: Images, names) -> Images:
     """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
     own = names.class_names, names.class_ids
-    samples, all_samples = (dataset.label_samples(part, *own) for part in (images.samples, images.all_samples))
+    samples, all_samples = (
+        part.labelled(*own) if isinstance(part, SampleTable) else dataset.label_samples(part, *own)
+        for part in (images.samples, images.all_samples)
+    )
     return replace(images, samples=samples, all_samples=all_samples)
 
 
@@ -127,8 +135,15 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     print_doubts(classifier, images.samples)
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
-    results = Results(settings.output_folder, kept, about, settings.overwrite)
-    return Run(classifier, images, methods, results, description, class_rule)
+    results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
+    model = replace(settings.model, engine=classifier.engine.name)  # of 'auto', what was chosen: workers choose alike
+    return Run(classifier, images, methods, results, description, class_rule, model)
+
+
+def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
+    """Whether records are kept as columns and maps in groups: as asked for, else of more than
+    `constants.LARGE_RUN` images."""
+    return len(samples) > constants.LARGE_RUN if settings.storage is None else settings.storage == "columns"
 
 
 def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
@@ -142,7 +157,8 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
 
 def examine(run: Run, settings: RunSettings) -> list[Record]:
     """The records that need attention once every sample is explained and scored: no map, or no use for its gaze."""
-    gaze = GazeTruth(run.images.all_samples, sigma_px=settings.data.sigma_px, seed=settings.seed)
+    looked_at = [s for s in run.images.all_samples if s.density_map_path is not None or s.fixations is not None]
+    gaze = GazeTruth(looked_at, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
     for method in run.methods:
         if method.name in GAZE_ROWS and not any(gaze.covers(method.name, sample) for sample in run.samples):
@@ -154,23 +170,17 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
         protocol=settings.fidelity_protocol,
         seed=settings.seed,
     )
-    Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed).run(
-        run.samples, run.methods
-    )
+    runner = Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed)
+    if settings.cluster is None:
+        runner.run(run.samples, run.methods)
+    else:
+        run_by_workers(runner, run.samples, run.methods, settings.cluster, vars(run.model))
     run.results.rewrite_records()
-    write_tables(run.results)
-    return [record for record in run.results.records.values() if needs_attention(record)]
-
-
-def write_tables(results: Results) -> None:
-    """Writes the means per method, per class and per group of images, and the tests of their differences."""
-    records = list(results.records.values())
-    rows = summarise(records)
-    results.write_table("summary.csv", rows)
-    lab_table.write(results.folder, rows)
-    for name, key in divisions(records).items():
-        results.write_table(f"summary_by_{name}.csv", summarise(records, key))
-    results.write_table("differences.csv", list_differences(records))
+    tables = list_tables(run.results.columns())
+    for name, rows in tables.items():
+        run.results.write_table(f"{name}.csv", rows)
+    lab_table.write(run.results.folder, tables["summary"])
+    return run.results.list_troubled()
 
 
 def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:
@@ -192,7 +202,8 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
 
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
-    return {"source": source, **classifier.describe(), "device": prepare_device()}
+    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
+    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
 
 
 def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:

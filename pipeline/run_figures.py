@@ -10,6 +10,7 @@ first of `JUDGED_BY` that the run has measured.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -63,17 +64,37 @@ def write_run_figures(
     paths = []
     with FigureFiles(wanted.formats, results.figures_path) as files:
         for method in methods if wanted.n_images != 0 else ():
-            known = [(sample, results.records.get((method.name, sample.name))) for sample in samples]
-            known = [(sample, record) for sample, record in known if record is not None and not record.failed]
             explainer = method.load()
             layer = f", layer {model['layer']}" if explainer.uses_layer else ""
             look = {**asdict(style), "signed": explainer.signed}
             title = f"{method.name}, {model['model_name']}{layer}"
-            first = known[: wanted.n_images]
-            extremes, which = choose_extremes(known) if len(known) > len(first) else ([], "")
+            first, extremes, which = choose_shown(results, samples, method.name, wanted.n_images)
             drawn = _Drawn(results, look, wanted.dpi, files)
             paths += write(drawn, method.name, first, extremes, title, f"{title}: {which}")
     return paths
+
+
+def choose_shown(
+    results: Results, samples: Sequence[Sample], method: str, n_images: int | None
+) -> tuple[Shown, Shown, str]:
+    """The first n_images of a method, None: all; the best and the worst of all where there are more, and what they are.
+
+    Of a large run, no more than these are read.
+    """
+    known = ((sample, results.records.get((method, sample.name))) for sample in samples)
+    known = ((sample, record) for sample, record in known if record is not None and not record.failed)
+    if not results.keeps_small_maps or n_images is None:
+        known = list(known)
+        first = known[:n_images]
+        return first, *(choose_extremes(known) if len(known) > len(first) else ([], ""))
+    first = list(itertools.islice(known, n_images))
+    columns = results.columns()
+    places = next((places for name, _, places in columns.parts() if name == method), np.zeros(0, int))
+    places = places[~columns.failed[places]]
+    chosen, which = find_extremes(lambda name: columns.values(name)[places], len(places))
+    names = [columns.image.names[columns.image.codes[places[place]]] for place in chosen]
+    found = {sample.name: sample for sample in samples if sample.name in names}
+    return first, [(found[name], results.records[method, name]) for name in names if name in found], which
 
 
 def describe_wanted(wanted: FigureSettings, n_images: int) -> str:
@@ -91,15 +112,21 @@ def choose_extremes(known: Shown, n: int = constants.N_EXTREMES) -> tuple[Shown,
 
     Judged by the first of `JUDGED_BY` that 2 n of them have; of fewer, none. Of equal ones, the first is better.
     """
+    chosen, which = find_extremes(lambda name: [getattr(record, name) for _, record in known], len(known), n)
+    return [known[place] for place in chosen], which
+
+
+def find_extremes(values_of: Callable, n_known: int, n: int = constants.N_EXTREMES) -> tuple[list[int], str]:
+    """As `choose_extremes`, the places of the images among n_known; values_of: name -> their values, None or NaN."""
     for name in JUDGED_BY:
-        values = np.array([getattr(record, name) for _, record in known], np.float64)  # None becomes NaN
+        values = np.array(values_of(name), np.float64)  # None becomes NaN
         measured = np.flatnonzero(~np.isnan(values))
         if len(measured) >= 2 * n:
             falls = name in METRICS and METRICS[name].better == "lower"
             order = measured[np.argsort(values[measured] if falls else -values[measured], kind="stable")]
             heading = METRICS[name].heading if name in METRICS else "probability of the predicted class"
-            return [known[place] for place in (*order[:n], *order[-n:])], (
-                f"the {n} best and the {n} worst of {len(known)} images by {heading}"
+            return [*order[:n].tolist(), *order[-n:].tolist()], (
+                f"the {n} best and the {n} worst of {n_known} images by {heading}"
             )
     return [], ""
 
@@ -159,11 +186,7 @@ class _Drawn:
         paths = [
             path
             for sample, record in shown
-            for path in (
-                self.results.map_path(record.method, record.stem),
-                self.results.curves_path(record),
-                sample.density_map_path,
-            )
+            for path in (self.results.find_map(record), self.results.curves_path(record), sample.density_map_path)
         ]
         states = [(path.stat().st_mtime_ns, path.stat().st_size) if path and path.is_file() else None for path in paths]
         rows = [(sample.checksum, to_row(record)) for sample, record in shown]
@@ -201,7 +224,7 @@ def _singles(drawn: _Drawn, sample: Sample, record: Record) -> dict[Path, Callab
     """Path -> what writes it: every picture at the image's own size, and the charts; nothing is read before."""
     read = functools.cache(lambda: explained_image(drawn.results, sample, record, drawn.look))
     charts = {"top_classes": "most probable classes"}
-    if drawn.results.curves_path(record).is_file():
+    if drawn.results.read_curves(record) is not None:
         charts["curves"] = "insertion and deletion"
     pictures = dict(PICTURES)
     if sample.density_map_path is None or "density_map" in record.undefined:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import constants
 from data import dataset
 from data.dataset import Sample
+from data.sample_table import SampleTable
 from pipeline.settings import DataSettings
 from scenes import demo_data
 
@@ -34,17 +35,24 @@ def find_paths(settings: DataSettings) -> list:
     return [path or embedded[flag] for path, flag in zip(given, demo_data.FOLDERS)]
 
 
-def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> list[Sample]:
+def choose_samples(settings: DataSettings, samples: Sequence[Sample]) -> Sequence[Sample]:
     """Those of all samples that the limit lets through."""
     if settings.is_embedded:
         wanted = demo_data.demo_names("val")[: settings.limit or constants.DEMO_LIMIT]
         return [sample for sample in samples if sample.name in wanted]
+    if isinstance(samples, SampleTable):
+        return samples.take_in_turn(settings.limit)
     return dataset.take_in_turn(samples, settings.limit)
 
 
 def describe_files(
     samples: Sequence[Sample], images: str, density_maps: str | None, chosen: Sequence[Sample]
 ) -> list[str]:
-    """In words, which files of a folder of images are no samples, and how those of a run are read where it matters."""
+    """In words, which files of a folder of images are no samples, and how those of a run are read where it matters.
+
+    Of images in no folder, and of more than `constants.LARGE_RUN`, nothing is told: each would have to be opened.
+    """
+    if isinstance(samples, SampleTable):
+        return []
     left_out = [f"left out: {note}" for note in dataset.describe_left_out(images, samples, density_maps)]
     return left_out + [f"read: {note}" for note in dataset.describe_reading(chosen)]

@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 import constants
+from data.addresses import is_source, is_url
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
+from network.worker_pool import ClusterSettings
 
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
     "assignment": {
@@ -49,6 +51,7 @@ class ModelSettings:
     custom_objects: str | None = None
     precision: str = "float32"
     batch_size: int = constants.BATCH_SIZE
+    engine: str = constants.ENGINES[0]
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class DataSettings:
             "test_gdfm_folder_path": self.density_maps,
             "test_fixations_path": self.fixations,
         }
-        return {flag: None if path is None else str(Path(path).resolve()) for flag, path in given.items()}
+        as_given = {flag for flag, path in given.items() if path is None or is_url(path)}
+        return {flag: path if flag in as_given else str(Path(path).resolve()) for flag, path in given.items()}
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class RunSettings:
 
     methods: each with its options, baselines among them. class_rule: as `explain.choose_class` takes it.
     leaves_out: whether a method that cannot explain the model is left out, rather than refused.
+    storage: 'files' or 'columns', the form of a new folder; None: by the number of images.
+    cluster: the processes that explain, None: this one.
     flags: all flags by name, for run.json.
     """
 
@@ -128,6 +134,8 @@ class RunSettings:
     show: bool = False
     boxes: str | None = None
     figures: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
+    storage: str | None = None
+    cluster: ClusterSettings | None = None
 
     @cached_property
     def names(self) -> list[str]:
@@ -161,6 +169,7 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
         args.custom_objects,
         args.precision,
         args.batch_size,
+        getattr(args, "engine", constants.ENGINES[0]),
     )
 
 
@@ -170,7 +179,7 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     gaze = (getattr(args, flag, None) for flag in flags)
     settings = DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
     for flag, path in settings.paths.items():
-        if path is not None and not Path(path).exists():
+        if path is not None and not Path(path).exists() and not (flag == "test_images_folder_path" and is_source(path)):
             raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     return settings
 
@@ -197,18 +206,31 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         show=args.show,
         boxes=getattr(args, "boxes", None),
         figures=read_figure_settings(args),
+        storage=args.storage,
+        cluster=read_cluster_settings(args),
     )
 
 
 def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
-    """Of the flags of `flags.add_figure_flags`, where the command has them; ValueError for one without effect."""
+    """Of `flags.add_figure_format_flags` and --figures, where a command has it; ValueError for one without effect."""
     usual = FigureSettings()
-    given = {name: getattr(args, name, None) for name in ("figure_format", "dpi")}
+    given = {name: getattr(args, name) for name in ("figure_format", "dpi")}
     n_images = getattr(args, "figures", usual.n_images)
-    for name, value in {**given, "show": args.show or None}.items():
+    for name, value in {**given, "show": getattr(args, "show", False) or None}.items():
         if n_images == 0 and value is not None:
             raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
     return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
+
+
+def read_cluster_settings(args: argparse.Namespace) -> ClusterSettings | None:
+    """Of the flags of `flags.add_cluster_flags`; ValueError for one without effect."""
+    given = {name: getattr(args, f"cluster_{name}") for name in ("cores", "gpus", "workers")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.cluster is None:
+        if given:
+            raise ValueError(f"--cluster_{next(iter(given))} has no effect without --cluster")
+        return None
+    return ClusterSettings(args.cluster, **given)
 
 
 def read_methods(args: argparse.Namespace) -> dict[Method, dict]:

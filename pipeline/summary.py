@@ -2,19 +2,19 @@
 
 The interval is the 95 % bootstrap of the mean over images (Efron 1979); differences between methods are tested on the
 images both have, by Wilcoxon's signed-rank test, corrected after Holm over the pairs of a family (significance.py).
+Above 10,000 images an interval is what the bootstrap tends to, the normal one (`significance.BOOTSTRAP_UP_TO`).
 An undefined value is counted, never averaged. Of what a map costs there is the mean alone: images that are explained at
 once share their time, so that a deviation would be one of batches.
 """
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations, product
 
 import numpy as np
 
 import constants
-from data.dataset import group_of
 from explainers.registry import BASELINES
 from metrics import significance
 from metrics.catalogue import METRICS
@@ -22,6 +22,7 @@ from output.progress import printable
 from output.tables import align, list_means
 from pipeline import lab_table
 from pipeline.records import Record
+from pipeline.run_columns import RunColumns, as_columns
 
 COSTS = ("seconds", "passes")
 SUMMARY_COLUMNS = (*METRICS, *COSTS)
@@ -29,72 +30,67 @@ SCREEN = 120  # letters a line may have where the screen does not say
 GAP = 2  # blanks between two columns
 
 
-def group_records(records: Iterable[Record], key: Callable[[Record], str] = lambda record: record.method) -> dict:
-    """The records by method, or another key, in the order in which they come."""
-    groups = {}
-    for record in records:
-        groups.setdefault(key(record), []).append(record)
-    return groups
-
-
-def divisions(records: Sequence[Record]) -> dict[str, Callable[[Record], str]]:
-    """'class' and 'group' -> what of a record tells it, where there are several, and the groups are not the classes."""
-    found = {"class": lambda record: record.label, "group": lambda record: group_of(record.image)}
-    counts = {name: len({key(record) for record in records}) for name, key in found.items()}
-    both = len({tuple(key(record) for key in found.values()) for record in records})
+def divisions(records: Iterable[Record] | RunColumns) -> list[str]:
+    """'class' and 'group', where there are several of them, and the groups are not the classes."""
+    columns = as_columns(records)
+    found = {"class": columns.label, "group": columns.group}
+    counts = {name: len(texts.names) for name, texts in found.items()}
+    both = len(np.unique(columns.label.codes * max(counts["group"], 1) + columns.group.codes))
     is_same = both == counts["class"] == counts["group"]
-    return {name: key for name, key in found.items() if counts[name] > 1 and not (is_same and name == "group")}
+    return [name for name in found if counts[name] > 1 and not (is_same and name == "group")]
 
 
-def read_values(records: Sequence[Record]) -> np.ndarray:
-    """The values (n, len(SUMMARY_COLUMNS)) of the records, float64; NaN where there is none."""
-    rows = [[getattr(record, column) for column in SUMMARY_COLUMNS] for record in records]
-    return np.array(rows, dtype=np.float64).reshape(-1, len(SUMMARY_COLUMNS))  # None becomes NaN
-
-
-def summarise(records: Iterable[Record], key: Callable[[Record], str] | None = None) -> list[dict]:
+def summarise(records: Iterable[Record] | RunColumns, division: str | None = None) -> list[dict]:
     """One row per method: images, failures, and of each metric mean, sample deviation, ends of the interval, count; of
     each of COSTS mean and count.
 
-    key: of a record, a further division of the methods, as by class; it stands in the column 'group'.
+    division: of the methods, 'class' or 'group'; it stands in the column 'group'. Where a method has more than
+    `significance.BOOTSTRAP_UP_TO` images, all its intervals are the bootstrap's normal limit.
     """
-    rows = []
-    for method, records_of_method in group_records(records).items():
-        for group, members in group_records(records_of_method, key or (lambda record: "")).items():
-            row = {"method": method, **({"group": group} if key else {}), "images": len(members)}
-            row["failed"] = sum(record.failed for record in members)
-            values = read_values(members)
-            low, high = significance.bootstrap_intervals(values).T
-            for place, column in enumerate(SUMMARY_COLUMNS):
-                means = list_means({column: values[~np.isnan(values[:, place]), place]})
-                n = means.pop(f"{column}_n")
-                if column in COSTS:
-                    means.pop(f"{column}_std")
-                else:
-                    means |= {f"{column}_low": float(low[place]), f"{column}_high": float(high[place])}
-                row |= {**means, f"{column}_n": n}
-            rows.append({key: None if value != value else value for key, value in row.items()})
+    columns, rows = as_columns(records), []
+    sizes = {method: len(places) for method, _, places in columns.parts()}
+    for method, group, places in columns.parts(division):
+        row = {"method": method, **({"group": group} if division else {}), "images": len(places)}
+        row["failed"] = int(columns.failed[places].sum())
+        if sizes[method] > significance.BOOTSTRAP_UP_TO:
+            intervals = [significance.normal_interval(columns.values(column)[places]) for column in SUMMARY_COLUMNS]
+        else:
+            values = np.stack([columns.values(column)[places] for column in SUMMARY_COLUMNS], axis=1)
+            intervals = significance.bootstrap_intervals(values)
+        for column, (low, high) in zip(SUMMARY_COLUMNS, intervals):
+            values = columns.values(column)[places]
+            means = list_means({column: values[~np.isnan(values)]})
+            n = means.pop(f"{column}_n")
+            if column in COSTS:
+                means.pop(f"{column}_std")
+            else:
+                means |= {f"{column}_low": float(low), f"{column}_high": float(high)}
+            row |= {**means, f"{column}_n": n}
+        rows.append({key: None if value != value else value for key, value in row.items()})
     return rows
 
 
-def list_differences(records: Iterable[Record]) -> list[dict]:
+def list_differences(records: Iterable[Record] | RunColumns) -> list[dict]:
     """One row per metric and pair of methods: on how many images, the mean difference, effect size, p, and whether it
     stands at 5 % once corrected for all pairs of its family.
 
     Every two methods are one family of a metric, every method with every baseline another, so that baselines change
     nothing between methods. Methods of several runs are called '<METHOD> in <run>'.
     """
-    of_method = {}
-    for method, group in group_records(records).items():
-        known = [record for record in group if not record.failed]
-        of_method[method] = dict(zip([record.image for record in known], read_values(known)))
-    images = sorted(set().union(*of_method.values()))
-    absent = np.full(len(SUMMARY_COLUMNS), np.nan)
-    tables = {method: np.array([own.get(image, absent) for image in images]) for method, own in of_method.items()}
-    tables = {method: table.reshape(-1, len(SUMMARY_COLUMNS)) for method, table in tables.items()}  # without images too
+    columns = as_columns(records)
+    known = np.flatnonzero(~columns.failed)
+    images = sorted({*np.unique(columns.image.codes[known]).tolist()}, key=lambda code: columns.image.names[code])
+    line = np.full(len(columns.image.names), -1)
+    line[images] = np.arange(len(images))
+    places = {method: of_method[~columns.failed[of_method]] for method, _, of_method in columns.parts()}
     rows = []
-    for place, column in enumerate(METRICS):
-        values = {method: table[:, place] for method, table in tables.items() if not np.isnan(table[:, place]).all()}
+    for column in METRICS:
+        values = {}
+        for method, of_method in places.items():
+            table = np.full(len(images), np.nan)
+            table[line[columns.image.codes[of_method]]] = columns.values(column)[of_method]
+            if not np.isnan(table).all():
+                values[method] = table
         methods = [method for method in values if method.split(" in ")[0] not in BASELINES]
         families = combinations(methods, 2), product(methods, [name for name in values if name not in methods])
         for pairs in families:
@@ -102,17 +98,27 @@ def list_differences(records: Iterable[Record]) -> list[dict]:
     return rows
 
 
+def list_tables(columns: RunColumns) -> dict[str, list[dict]]:
+    """The rows of each table by its name: means per method, per class and per group of images, tests of differences."""
+    tables = {"summary": summarise(columns)}
+    tables |= {f"summary_by_{name}": summarise(columns, name) for name in divisions(columns)}
+    return {**tables, "differences": list_differences(columns)}
+
+
 def describe_records(
-    records: Sequence[Record], n_images: int, rows: Sequence[dict], differences: Sequence[dict]
+    records: Iterable[Record] | RunColumns, n_images: int, rows: Sequence[dict], differences: Sequence[dict]
 ) -> str:
     """The summary of the records as text, with what is undefined and which differences stand; n_images: of this run.
 
     rows, differences: what `summarise` and `list_differences` made of the records.
     """
+    columns = as_columns(records)
     parts = [format_table(rows), lab_table.describe(rows)]
-    if (n_known := len({record.image for record in records})) > n_images:
+    if (n_known := len(columns.image.names)) > n_images:
         parts.append(f"(of all {n_known} images in the output folder, {n_images} of them in this run)")
-    parts += [describe_undefined(records), describe_differences(differences)]
+    if max(columns.count().values(), default=0) > significance.BOOTSTRAP_UP_TO:
+        parts.append(f"intervals above {significance.BOOTSTRAP_UP_TO:,} images: the bootstrap's normal limit")
+    parts += [describe_undefined(columns), describe_differences(differences)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -141,13 +147,13 @@ def _least_p(rows: Sequence[dict]) -> float:
     )
 
 
-def describe_undefined(records: Iterable[Record]) -> str:
+def describe_undefined(records: Iterable[Record] | RunColumns) -> str:
     """Which metrics have no value, why and for how many maps, a line for each reason; '' where all have."""
     reasons = {}
-    for record in records:
-        for metric, reason in record.undefined.items():
+    for method, undefined, n in as_columns(records).undefined:
+        for metric, reason in undefined.items():
             if metric in METRICS:
-                reasons.setdefault((record.method, reason), Counter())[METRICS[metric].heading] += 1
+                reasons.setdefault((method, reason), Counter())[METRICS[metric].heading] += n
     return "\n".join(
         f"undefined, {method}: {', '.join(f'{heading} ({n})' for heading, n in counts.items())}: {printable(reason)}"
         for (method, reason), counts in reasons.items()

@@ -4,13 +4,18 @@
 
     <folder>/maps/<METHOD>/<stem>.class_<index>.npy    the raw map of a class
     <folder>/figures/top_classes/<stem>.png            a row per class: its probability, its maps over the image
+    <folder>/top_classes.csv                           how far the maps of every two classes agree, and how much of a
+                                                       map's energy lies in each named box
 
-The maps of a method share one scale on a page, so that a class nothing speaks for looks like it.
+The maps of a method share one scale on a page, so that a class nothing speaks for looks like it. Agreement
+(metrics/agreement.py) is that of the raw maps at the model's input size, energy (metrics/localisation.py) is taken at
+the image's own. Boxes of one name in an image are one place.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +23,27 @@ import numpy as np
 import constants
 import representations
 import utils
+from data.boxes import Box, read_mask
+from data.dataset import Sample
 from explainers.registry import Method
+from metrics.agreement import compare_maps
+from metrics.common import Undefined, is_mask
+from metrics.localisation import energy_pointing_game
 from network.classifier import Classifier
 from output.figures import FigureFiles
 from output.files import read_array, save_array, write_whole
+from output.tables import write_table
 from pipeline.run import Run
 from pipeline.run_figures import Style
 from pipeline.settings import FigureSettings
 from plots import drawing, panels
 from plots.drawing import Cell
 from plots.pages import draw_cells, picture_height
+
+KEPT = 0.2  # of the pixels of a map, whose IoU with those of another is measured
+AGREEMENT = ("pcc", "iou", "spearman")
+COLUMNS = ("image", "method", "class", "other_class", *AGREEMENT, "box", "energy", "undefined")
+PAIRS_SHOWN = 6  # under a figure, the most probable classes first
 
 Rule = Callable[[np.ndarray], Sequence[int]]  # the probabilities (C,) of an image -> the classes it is explained for
 
@@ -61,10 +77,12 @@ def write_top_classes(
     style: Style,
     seed: int,
     wanted: FigureSettings = FigureSettings(),  # noqa: B008 it cannot be changed
+    boxes: Mapping[str, Sequence[Box]] | None = None,
 ) -> Iterator[Path]:
-    """The paths of the figures, of the first images (`wanted`), as they are written; the maps of all are kept."""
+    """The paths of the figures, of the first images (`wanted`), as they are written, and of the table; the maps of all
+    are kept. boxes: name of a sample -> its boxes."""
     methods = [method for method in run.methods if method.load().uses_class]
-    files = FigureFiles(wanted.formats)
+    files, rows = FigureFiles(wanted.formats), []
     for place, sample in enumerate(run.samples):
         if all(run.record(method.name, sample).failed for method in run.methods):
             continue
@@ -75,10 +93,14 @@ def write_top_classes(
         classes = rule(probabilities)
         maps = {method: explain_classes(run, method, sample.stem, pixels, classes, seed) for method in methods}
         names = [run.classifier.class_names[index] for index in classes]
+        masks = read_masks(sample, (boxes or {}).get(sample.name, ()))
+        measured = [row for method in methods for row in measure(sample.name, method.name, names, maps[method], masks)]
+        rows += measured
         if wanted.n_images is None or place < wanted.n_images:
-            shown = image, names, probabilities[classes], maps, style, sample.name, wanted.dpi
+            shown = image, names, probabilities[classes], maps, style, sample.name, measured, wanted.dpi
             path = run.results.folder / "figures" / "top_classes" / sample.stem
             yield files.write(path, lambda shown=shown: figure_top_classes(*shown))
+    yield write_table(run.results.folder / "top_classes.csv", rows, COLUMNS)
 
 
 def explain_classes(
@@ -96,6 +118,71 @@ def explain_classes(
     return np.stack([read_array(path, 2) for path in paths])
 
 
+# --- numbers -----------------------------------------------------------------------------------------------
+def read_masks(sample: Sample, boxes: Sequence[Box]) -> dict[str, np.ndarray]:
+    """Name of a box -> where the boxes of that name are in the upright image, bool (H, W)."""
+    named = {}
+    for box in boxes:
+        named.setdefault(box.name or f"line {box.line}", []).append(box)
+    return {name: read_mask(sample.path, alike, sample.reading) for name, alike in named.items()}
+
+
+def measure(
+    image: str, method: str, class_names: Sequence[str], maps: np.ndarray, masks: Mapping[str, np.ndarray]
+) -> list[dict]:
+    """Rows of top_classes.csv of one image and method: of every two of the k classes, then of every class and box.
+
+    maps: raw, (k, h, w); masks: name of a box -> where it is, bool (H, W). What has no number says why in `undefined`.
+    """
+    agreement, rows = compare_maps(list(maps), KEPT), []
+    for one, other in combinations(range(len(maps)), 2):
+        values = {name: float(agreement[name][one, other]) for name in AGREEMENT}
+        reason = "a map is constant" if np.isnan(values["pcc"]) else ""
+        rows.append({"class": class_names[one], "other_class": class_names[other], **values, "undefined": reason})
+    for name, saliency_map in zip(class_names, maps):
+        for box, mask in masks.items():
+            row = {"class": name, "box": box}
+            try:
+                resized = utils.resize_map(saliency_map, *mask.shape)
+                row["energy"] = energy_pointing_game(np.rint(resized) if is_mask(saliency_map) else resized, mask)
+            except Undefined as reason:
+                row["undefined"] = str(reason)
+            rows.append(row)
+    empty = dict.fromkeys(COLUMNS, "")
+    return [{**empty, "image": image, "method": method, **row} for row in rows]
+
+
+def list_notes(rows: Sequence[dict], methods: Sequence[str]) -> list[list[str]]:
+    """What stands under a figure, line by line: what is measured, then its values of each method in their order.
+
+    rows: of `measure`, of one image.
+    """
+    by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
+    first = next(iter(by_method.values()), [])
+    pairs = [place for place, row in enumerate(first) if row["other_class"]]
+    of_boxes = [place for place, row in enumerate(first) if row["box"]]
+    lines = []
+    if pairs:
+        lines.append([f"PCC, IoU of the largest {100 * KEPT:g} %, rank correlation of two maps"])
+    for place in pairs[:PAIRS_SHOWN]:
+        names = f"{first[place]['class']} | {first[place]['other_class']}"
+        lines.append([names, *(_format([of[place][name] for name in AGREEMENT]) for of in by_method.values())])
+    if len(pairs) > PAIRS_SHOWN:
+        lines.append([f"{len(pairs) - PAIRS_SHOWN} further pairs in top_classes.csv"])
+    if of_boxes:
+        lines.append(["share of the map's energy in a box"])
+    for place in of_boxes:
+        names = f"{first[place]['class']} in '{first[place]['box']}'"
+        lines.append([names, *(_format([of[place]["energy"]]) for of in by_method.values())])
+    return lines
+
+
+def _format(values: Sequence[float | str]) -> str:
+    """Numbers with two digits, '-' for one that is not defined."""
+    return ", ".join("-" if value == "" or value != value else f"{value:.2f}" for value in values)
+
+
+# --- the figure --------------------------------------------------------------------------------------------
 def figure_top_classes(
     image: np.ndarray,
     class_names: Sequence[str],
@@ -103,11 +190,13 @@ def figure_top_classes(
     maps: dict[Method, np.ndarray],
     style: Style,
     title: str,
+    rows: Sequence[dict] = (),
     dpi: float = constants.FIGURE_DPI,
 ):
     """A row per class: the photograph (H, W, 3) under its name and probability, and over it of each method the map.
 
-    maps: (k, h, w) of each method, in the order of the classes; those of a method share a scale.
+    maps: (k, h, w) of each method, in the order of the classes; those of a method share a scale. rows: of `measure`,
+    whose numbers stand below, each under its method.
     """
     image = drawing.shrink(image, dpi)
 
@@ -133,4 +222,5 @@ def figure_top_classes(
     headings = ["image", *(method.name for method in maps)]
     heights = [picture_height(image.shape[:2])] * len(cells)
     caption = "the maps of a method share one scale"
-    return draw_cells(headings, cells, heights, title, caption, dpi=dpi)
+    notes = list_notes(rows, [method.name for method in maps])
+    return draw_cells(headings, cells, heights, title, caption, dpi=dpi, notes=notes)

@@ -133,6 +133,26 @@ def quieten(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
+def label_ends(low: float, high: float) -> list[str]:
+    """The values of the lower end of a scale, its middle and its upper end; ValueError where they are the same."""
+    # Two digits of the range: a lower end of a millionth of it reads as 0.
+    digits = 2 - math.ceil(math.log10(high - low))
+    return [f"{round(value, digits) + 0.0:.4g}" for value in (low, (low + high) / 2, high)]
+
+
+def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None:
+    """A bar of colours (n, 3), the lowest first, at the right of axes, with the values of its ends and its middle."""
+    bar = axes.inset_axes((1.02, 0, 0.04, 1))
+    bar.imshow(colours[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
+    bar.set(xticks=[], yticks=[0, 0.5, 1])
+    bar.set_yticklabels(label_ends(low, high))
+    bar.yaxis.tick_right()
+    bar.tick_params(labelsize=SMALL, labelcolor="#444444", color=constants.COLOUR_QUIET, width=0.6)
+    bar.tick_params(length=2, pad=2)
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+
+
 def write_message(axes: "Axes", message: str) -> None:
     """An empty cell that says why it is empty."""
     axes.set(xticks=[], yticks=[])

@@ -5,7 +5,6 @@ Panels of one image share its aspect and those of one page their scales: probabi
 run from 0 to 1 everywhere. `pages.figure_grid` lines them up; the single figures use the same functions.
 """
 
-import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -120,29 +119,12 @@ def show_scale(cell: Cell, row: ExplainedImage) -> None:
 
 def show_colour_bar(cell: Cell, scale: representations.ColourScale) -> None:
     """A bar at the right of the cell with the values of its ends and its middle."""
-    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), _label_scale(scale))
-
-
-def _label_scale(scale: representations.ColourScale) -> list[str]:
-    """The values of the lower end, the middle and the upper end."""
-    values = scale.low, (scale.low + scale.high) / 2, scale.high
-    # Two digits of the range: a lower end of a millionth of it reads as 0.
-    digits = 2 - math.ceil(math.log10(scale.high - scale.low))
-    return [f"{round(value, digits) + 0.0:.4g}" for value in values]
+    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), drawing.label_ends(scale.low, scale.high))
 
 
 def draw_colour_bar(axes: "Axes", scale: representations.ColourScale) -> None:
     """A bar at the right of axes with the values of its ends and its middle."""
-    bar = axes.inset_axes((1.02, 0, 0.04, 1))
-    values = np.linspace(scale.low, scale.high, 256)
-    bar.imshow(scale.colour(values)[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
-    bar.set(xticks=[], yticks=[0, 0.5, 1])
-    bar.set_yticklabels(_label_scale(scale))
-    bar.yaxis.tick_right()
-    bar.tick_params(labelsize=drawing.SMALL, labelcolor="#444444", color=constants.COLOUR_QUIET, width=0.6)
-    bar.tick_params(length=2, pad=2)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
+    drawing.draw_bar(axes, scale.colour(np.linspace(scale.low, scale.high, 256)), scale.low, scale.high)
 
 
 def draw_overlay(cell: Cell, row: ExplainedImage) -> None:

@@ -13,8 +13,8 @@ from data.images import Reading, read_image
 from explainers.registry import BASELINES
 from metrics import catalogue
 from pipeline.gaze_truth import GazeTruth
+from pipeline.large_results import open_run_folder
 from pipeline.records import Record
-from pipeline.results import RunFolder
 from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
 
@@ -38,7 +38,7 @@ class Report:
     """
 
     def __init__(self, folders: Sequence[str | Path]):
-        self.runs = [RunFolder(folder) for folder in dict.fromkeys(map(Path, folders))]
+        self.runs = [open_run_folder(folder) for folder in dict.fromkeys(map(Path, folders))]
         self.descriptions = [run.read_description() for run in self.runs]
         self._sources = {}  # (row, image) -> the run and the record as it stands there
         self.names = name_folders([run.folder for run in self.runs])
@@ -72,7 +72,7 @@ class Report:
     @cached_property
     def divided(self) -> dict[str, list[dict]]:
         """'class', 'group' -> the summary by it, where there are several."""
-        return {name: summarise(self.records, key) for name, key in divisions(self.records).items()}
+        return {name: summarise(self.records, name) for name in divisions(self.records)}
 
     @cached_property
     def differences(self) -> list[dict]:

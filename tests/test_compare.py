@@ -18,7 +18,7 @@ import compare
 import constants
 import main
 from comparison import methods_figures
-from data.boxes import COLUMNS, read_boxes
+from data.boxes import BOX_COLUMNS, read_boxes
 from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
@@ -78,7 +78,7 @@ def counted(monkeypatch):
 
 def write_boxes(rows):
     with open("boxes.csv", "w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
+        csv.writer(file).writerows([BOX_COLUMNS, *rows])
 
 
 def run(*flags, script=compare):
@@ -378,3 +378,8 @@ def test_all_files_are_drawn_most_agreeing_first_and_pages_of_a_larger_run_remov
     assert run(*CHEAP, "--limit=1") == 0
     left = {path.relative_to("results").as_posix() for path in Path("results").rglob("*.png")}
     assert ours - left == {"side_by_side_2.png", "agreement/GRADCAM_LIME/ranking_2.png"}
+    drawn.clear()
+    assert run(*CHEAP, "--figures=1", "--figure_format=svg,png", "--dpi=60") == 0
+    assert [[rank for rank, *_ in page] for page in drawn] == [[1, 3]], "both ends of the ranking"
+    assert Path("results/agreement_matrix.svg").is_file() and not Path("results/side_by_side_2.svg").exists()
+    assert round(Image.open("results/side_by_side.png").info["dpi"][0]) == 60

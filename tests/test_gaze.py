@@ -57,7 +57,8 @@ def data(tmp_path):
 
 
 def test_what_is_wrong_with_the_fixations_is_counted_and_said(data, tmp_path, capsys):
-    assert data("--sigma_px=5") == 0
+    assert data("--sigma_px=5", "--figure_format=pdf,svg") == 0
+    assert {path.name for path in (tmp_path / "out").glob("gaze_grid.*")} == {"gaze_grid.pdf", "gaze_grid.svg"}
     printed = capsys.readouterr().out
     assert "2 images; 1 of them without fixations; fixations of 1 other images are left alone" in printed
     assert "4 fixations: 1 outside their image, 1 repeated, without duration: 2; 2 rows without a place" in printed

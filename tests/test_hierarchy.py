@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from inat_loc_files import SPECIES
+from PIL import Image
 from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
 
@@ -235,7 +236,6 @@ def test_exchanged_axes_find_nothing(colours, undrawn):
 
 
 def test_masks_tell_the_same_as_boxes_and_parts_are_one_object(colours, undrawn):
-    from PIL import Image
 
     for colour, name in ((RED, "red/0"), (GREEN, "green/1"), (BLUE, "blue/2")):
         halves = square(colour), square(colour)
@@ -328,8 +328,10 @@ def test_all_figures_are_written_and_pages_of_a_larger_run_removed(colours, monk
     names = {path.name for path in Path("results").glob("*.png")}
     assert names == {"side_by_side_GRADCAM.png", "side_by_side_GRADCAM_2.png", "granularity.png"}
     assert "granularity.png" in capsys.readouterr().out
-    assert run(QUICK, "--limit=1") == 0
+    assert run(QUICK, "--figures=1", "--figure_format=png,svg", "--dpi=60") == 0
     assert not Path("results/side_by_side_GRADCAM_2.png").exists()
+    assert round(Image.open("results/granularity.png").info["dpi"][0]) == 60
+    assert {path.name for path in Path("results").glob("*.svg")} == {"side_by_side_GRADCAM.svg", "granularity.svg"}
 
 
 def test_the_curve_has_a_point_per_level_at_its_number_of_classes():

@@ -85,15 +85,16 @@ def scores_of(condition):
 
 def test_a_twin_of_shifted_pixels_changes_what_begins_at_black(work, capsys):
     methods = "--explanation_method=GRADCAM,VANILLA_GRADIENT,GRADIENT_INPUT"
-    assert run("--check=input_shift", "--shift=20", methods) == 0
+    assert run("--check=input_shift", "--shift=20", methods, "--figures=1", "--figure_format=svg", "--dpi=60") == 0
     twin, by_noise = scores_of("twin, shifted"), scores_of("trained, noise")
     for method in ("GRADCAM", "VANILLA_GRADIENT"):
         assert float(twin[method]["relative_change_mean"]) < 1e-3
     assert float(twin["GRADIENT_INPUT"]["relative_change_mean"]) > 0.1
     assert float(by_noise["GRADIENT_INPUT"]["relative_change_mean"]) > 0.1
     assert "twin: a probability differs by" in capsys.readouterr().out
-    pictures = "sanity_points.png", "sanity_strip.png"
-    assert all(Path("results", name).is_file() for name in pictures)
+    assert {path.name for path in Path("results").glob("sanity_*.*g")} == {"sanity_points.svg", "sanity_strip.svg"}
+    strip = Path("results/sanity_strip.svg").read_text()
+    assert strip.count("<image ") == 2 * 9, "each of nine maps has its colour bar"
 
 
 def test_attacked_pictures_are_kept_within_the_bound_and_not_made_again(work, monkeypatch):

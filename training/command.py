@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import constants
 from data import dataset, labelled_images, multi_labels
@@ -66,6 +67,8 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     folder = opened.path
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
+    for note in dict.fromkeys(filter(None, (train.note, val.note))):
+        print(f"{note}: they are read from their files in every epoch", file=sys.stderr)
     if is_done:
         print(f"{printable(str(model_path))} has been trained with these settings; --overwrite trains it again")
         return model_path
@@ -76,7 +79,9 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     model_files.save_model(transfer.without_optimiser(model), model_path, kept)
     paths = training_files.write_history(folder, histories)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
-    probabilities = classifier.predict(val.images)[:, -len(class_names) :]
+    size = classifier.batch_size  # images that stay in their files are never in memory at once
+    parts = [classifier.predict(val.images[first : first + size]) for first in range(0, len(val), size)]
+    probabilities = np.concatenate(parts)[:, -len(class_names) :]
     paths += training_files.write_evaluation(folder, val, probabilities)
     measured = training_files.measure(val, probabilities)
     opened.update(**measured, left_out=left_out)
@@ -121,6 +126,8 @@ def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tu
     table = multi_labels.read_labels(settings.multi_label)
     samples = [dataset.load_dataset(folder, reading=settings.reading) for folder in folders]
     rows = multi_labels.match_labels(table, *samples)
+    table, absent = multi_labels.leave_out_absent(table, samples[0])
+    rows += f"; {len(absent)} classes that no training image shows, left out: {', '.join(absent)}" if absent else ""
     return samples, table.class_names, table, f"{table.path} (checksum {table.checksum}): {rows}"
 
 

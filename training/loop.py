@@ -21,11 +21,13 @@ import keras
 import numpy as np
 
 import constants
+from data.image_files import ImageFiles
 from output.files import read_arrays, write_whole
 from training.training_settings import Stage
 
 LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
 WARM_UP = 0.05  # share of a stage's steps in which the learning rate rises
+BATCHES_AHEAD = 4  # of images that stay in their files, read while the network computes
 WEIGHT_DECAY = 1e-3  # of AdamW, per step and unit of the learning rate
 History = dict[str, list[float]]  # 'accuracy', 'loss', 'val_accuracy', 'val_loss', one value per epoch
 
@@ -39,7 +41,7 @@ class Data:
     prepare(batch, seed): what the network is given, with two int32 as seed, other ones for each batch and epoch.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | ImageFiles
     labels: np.ndarray
     prepare: Callable = lambda batch, seed: batch
 
@@ -58,6 +60,11 @@ class Epoch(keras.utils.PyDataset):
         self._batches = np.array_split(order, -(-n // batch_size))
         self._data, self._seed, self._number = data, seed or 0, number
 
+    @property
+    def inputs(self) -> np.ndarray | ImageFiles:
+        """What the batches are of."""
+        return self._data.inputs
+
     def __len__(self) -> int:
         return len(self._batches)
 
@@ -65,6 +72,23 @@ class Epoch(keras.utils.PyDataset):
         rows = self._batches[index]
         seed = np.array([self._seed, self._number * len(self) + index], np.int32)
         return self._data.prepare(self._data.inputs[rows], seed), self._data.labels[rows]
+
+
+def feed(epoch: Epoch):
+    """The epoch as Keras takes it: itself, or of images that stay in their files a `tf.data.Dataset` of the same
+    batches in the same order, which are read ahead of need."""
+    if isinstance(epoch.inputs, np.ndarray):
+        return epoch
+    import tensorflow as tf
+
+    kinds = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in map(np.asarray, epoch[0])]
+
+    def read(index: tf.Tensor) -> list[tf.Tensor]:
+        parts = tf.numpy_function(lambda i: [np.asarray(part) for part in epoch[i]], [index], [k.dtype for k in kinds])
+        return tuple(tf.ensure_shape(part, kind.shape) for part, kind in zip(parts, kinds))
+
+    batches = tf.data.Dataset.range(len(epoch)).map(read, num_parallel_calls=BATCHES_AHEAD, deterministic=True)
+    return batches.prefetch(BATCHES_AHEAD)
 
 
 def balance_classes(class_index: np.ndarray) -> dict[int, float]:
@@ -91,10 +115,10 @@ def run_stage(
     model.compile(_make_optimizer(stage, n_steps), loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
     history, best_weights = _read_checkpoint(checkpoint_path, model)
-    validation = Epoch(val, stage.batch_size)
+    validation = feed(Epoch(val, stage.batch_size))
     while not is_finished(history, stage):
         number = len(history["loss"])
-        epoch = Epoch(train, stage.batch_size, stage.seed, number)
+        epoch = feed(Epoch(train, stage.batch_size, stage.seed, number))
         record = model.fit(
             epoch,
             initial_epoch=number,

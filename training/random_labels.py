@@ -28,9 +28,9 @@ LEARNING_RATE = 2e-3
 BATCH_SIZE = 16
 
 
-def read_training_images(limit: int | None = None) -> LabelledImages:
+def read_training_images(limit: int | None = None, folder: str | Path = constants.DEMO_FOLDER) -> LabelledImages:
     """The embedded training images with their styles, drawn if need be; limit: so many, the styles taking turns."""
-    folder = demo_data.write_demo(constants.DEMO_FOLDER, split="train", limit=limit)
+    folder = demo_data.write_demo(folder, split="train", limit=limit)
     names = set(demo_data.demo_names("train")[:limit])
     samples = [sample for sample in list_labelled(folder / "images_train", "style") if sample.name in names]
     return read_labelled(samples, list_classes(samples, []), constants.DEMO_INPUT_SIZE, constants.DEMO_INPUT_SIZE)
@@ -42,7 +42,13 @@ def permute_labels(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def train_from_scratch(
-    images: LabelledImages, labels: np.ndarray, path: Path, seed: int, epochs: int, report: Callable
+    images: LabelledImages,
+    labels: np.ndarray,
+    path: Path,
+    seed: int,
+    epochs: int,
+    report: Callable = lambda stage, history: None,
+    batch_size: int = BATCH_SIZE,
 ) -> Path:
     """The path of the embedded network trained on these labels (N,); a file that is there is not trained again.
 
@@ -53,7 +59,7 @@ def train_from_scratch(
     keras.utils.set_random_seed(seed)
     backbone = transfer.load_backbone(constants.MODEL_NAME_DEMO, "none")
     model = transfer.add_head(backbone, len(images.class_names), seed)
-    stage = Stage(path.stem, epochs, LEARNING_RATE, patience=epochs, batch_size=BATCH_SIZE, seed=seed)
+    stage = Stage(path.stem, epochs, LEARNING_RATE, patience=epochs, batch_size=batch_size, seed=seed)
     train = Data(images.images, labels, make_preparation(images.images, backbone.preprocessing, augmented=False))
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = path.with_suffix(".npz")

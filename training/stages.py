@@ -26,7 +26,7 @@ from data.labelled_images import LabelledImages
 from network import transfer
 from network.preprocessing import preprocess
 from training.augmentation import augment
-from training.loop import Data, Epoch, History, Stage, run_stage
+from training.loop import Data, Epoch, History, Stage, feed, run_stage
 
 SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are trained
 
@@ -124,7 +124,7 @@ def pool_features(model: keras.Model, images: np.ndarray, preprocessing: str, ba
     """The features (N, ..., K) that the head is given, means over positions, of images (N, H, W, 3), 0-255."""
     pooled = keras.Model(model.input, model.get_layer(transfer.POOLING_LAYER).output)
     data = Data(images, np.zeros(len(images), int), make_preparation(images, preprocessing, augmented=False))
-    return pooled.predict(Epoch(data, batch_size), verbose=0)
+    return pooled.predict(feed(Epoch(data, batch_size)), verbose=0)
 
 
 def make_preparation(images: np.ndarray, preprocessing: str, augmented: bool) -> Callable:

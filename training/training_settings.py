@@ -43,7 +43,7 @@ class TrainingSettings:
     """What is trained, on which labels of which images, how, and where it goes.
 
     image_folders: of training and validation, None: the embedded data. taxonomy: None: the levels are those of
-    MexCulture142's names. reading: how photographs are read. multi_label: a csv file of several classes an image.
+    MexCulture142's names. reading: how photographs are read. multi_label: a file of several classes an image.
     model_name: None with a saved model as weights, which may hold it. fine_tune_from: a layer, None: that of the
     last block. stages: in their order. model_path: the .keras file to write, None: named after the network.
     """
@@ -85,9 +85,10 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     data.add_argument(
         "--multi_label",
         type=flags.path,
-        metavar="CSV",
-        help="several classes an image, or none: a file with the columns file, then one of 0 and 1 per class, for the "
-        "images of both folders; outputs are sigmoids, measured by average precision (default: one class an image)",
+        metavar="FILE",
+        help="several classes an image, or none: a csv file with the columns file, then one of 0 and 1 per class, for "
+        "the images of both folders, or COCO's instances.json, two by a comma; outputs are sigmoids, measured by "
+        "average precision (default: one class an image)",
     )
     model = parser.add_argument_group("model")
     demo = constants.MODEL_NAME_DEMO

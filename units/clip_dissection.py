@@ -28,7 +28,7 @@ LEAST_PROBABILITY = 1e-7
 FIRST, LAST = 0.998, 0.97  # that an image is one the unit answers to, of the first rank and behind the last
 TOP_IMAGES = 100  # at most
 TOP_SHARE = 0.1  # of the probing images, at most
-COLUMNS = ["layer", "unit", "description", "similarity"]  # of the authors' descriptions.csv
+WORD_COLUMNS = ["layer", "unit", "description", "similarity"]  # of the authors' descriptions.csv
 
 
 def soft_wpmi(similarities: np.ndarray, activations: np.ndarray, top_k: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def describe_units(
     best = scores.argmax(axis=1)
     silent = activations.max(axis=0) == activations.min(axis=0)
     return [
-        dict(zip(COLUMNS, (layer, unit, "" if silent[unit] else words[word], float(scores[unit, word]))))
+        dict(zip(WORD_COLUMNS, (layer, unit, "" if silent[unit] else words[word], float(scores[unit, word]))))
         for unit, word in enumerate(best)
     ]
 
@@ -112,7 +112,7 @@ def write_against(folder: Path, found: Sequence[Against]) -> Path:
         }
         for each in found
     ]
-    return write_table(folder / "against_masks.csv", rows, [*COLUMNS, "concept", "iou", "agrees"])
+    return write_table(folder / "against_masks.csv", rows, [*WORD_COLUMNS, "concept", "iou", "agrees"])
 
 
 # --- what people bring --------------------------------------------------------------------------------------------

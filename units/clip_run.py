@@ -91,7 +91,7 @@ def describe_model(
         _write_figures(own, found, read, activations, settings.n_figures)
         described += found
     texts = [{**row, "similarity": f"{row['similarity']:.6f}"} for row in described]
-    print(write_table(own / "descriptions.csv", texts, clip_dissection.COLUMNS))
+    print(write_table(own / "descriptions.csv", texts, clip_dissection.WORD_COLUMNS))
     by_word = _count_words(described, store.layer_names)
     write_table(own / "words.csv", by_word)
     print(f"\n{dissection_tables.format_rows(by_word)}\n")

@@ -15,16 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
-from threadpoolctl import threadpool_limits
 
 import constants
 from data.dataset import Sample
 from network.classifier import Classifier
+from network.worker_pool import WorkerPool
 from output.progress import Progress
 from units.concepts import Concepts
+from units.dissection_workers import Spread
 from units.feature_store import FeatureStore
 from units.quantiles import upper_quantiles
-from units.unit_tally import UnitTally
+from units.unit_tally import UnitTally, tally_images
 
 MASK_SIDE = 112  # pixels of a mask's side at most, as in Broden: half of 224
 TOP_IMAGES = 8  # in the figure of a unit
@@ -53,50 +54,57 @@ def dissect(
     *,
     share: float,
     n_top: int = TOP_IMAGES,
+    pool: WorkerPool | None = None,
 ) -> Dissection:
     """The units of the layers of a store, tallied over all images that can be read.
 
     An image whose mask of a concept cannot be read counts for the thresholds, not for the IoU with that concept.
-    Raises ValueError if no image can be read, or none that is annotated.
+    pool: of processes that do it (`DissectionWork`); None: this one. Raises ValueError if no image can be read, or none
+    that is annotated.
     """
     n_missing, batch_size = sum(not store.has(sample) for sample in samples), classifier.batch_size
     n_batches = {"features": math.ceil(n_missing / batch_size), "IoU": math.ceil(len(samples) / batch_size)}
     progress = Progress({**n_batches, "thresholds": len(store.layer_names)})
-    failed = store.compute(classifier, samples, progress)
+    spread = None if pool is None else Spread(pool, progress)
+    if spread is None:
+        failed = store.compute(classifier, samples, progress)
+    else:
+        failed = spread.compute_features(samples, store, batch_size)
     kept = [sample for sample in samples if sample.name not in failed]
     if not kept:
         raise ValueError(f"none of {len(samples)} images can be read; {next(iter(failed.values()))}")
-    tallies, readings = {}, {view.layer_name: view.reading for view in classifier.by_layer}
+    thresholds, readings = {}, {view.layer_name: view.reading for view in classifier.by_layer}
     for layer in store.layer_names:
         since = time.monotonic()
         progress.begin("thresholds", layer)
-        thresholds = upper_quantiles(lambda layer=layer: store.blocks(layer, kept, concepts.of_images), share)
-        reading = None if concepts.of_images else readings[layer]
-        tallies[layer] = UnitTally(thresholds, len(concepts.names), mask_size(classifier, concepts), n_top, reading)
+        if spread is None:
+            thresholds[layer] = upper_quantiles(
+                lambda layer=layer: store.blocks(layer, kept, concepts.of_images), share
+            )
+        else:
+            thresholds[layer] = spread.find_thresholds(layer, kept, share)
         progress.end("thresholds", layer, time.monotonic() - since)
-    for begin in range(0, len(kept), batch_size):
-        since, batch = time.monotonic(), kept[begin : begin + batch_size]
-        progress.begin("IoU", batch[0].name)
-        failed |= _tally(batch, begin, tallies, concepts, store)
-        progress.end("IoU", batch[-1].name, time.monotonic() - since)
+
+    def open_tallies() -> dict[str, UnitTally]:
+        asked = len(concepts.names), mask_size(classifier, concepts), n_top
+        return {
+            layer: UnitTally(found, *asked, None if concepts.of_images else readings[layer])
+            for layer, found in thresholds.items()
+        }
+
+    if spread is None:
+        tallies = open_tallies()
+        for begin in range(0, len(kept), batch_size):
+            since, batch = time.monotonic(), kept[begin : begin + batch_size]
+            progress.begin("IoU", batch[0].name)
+            failed |= tally_images(batch, begin, tallies, concepts, store)
+            progress.end("IoU", batch[-1].name, time.monotonic() - since)
+    else:
+        tallies, unread = spread.tally(kept, open_tallies)
+        failed |= unread
     if not any(tally.n_pixels.any() for tally in tallies.values()):
         raise ValueError(f"no image that can be read is annotated; {next(iter(failed.values()), '')}")
     return Dissection(kept, tallies, failed)
-
-
-@threadpool_limits.wrap(limits=1, user_api="blas")  # the products are small: threads would only wait for each other
-def _tally(
-    batch: Sequence[Sample], begin: int, tallies: dict[str, UnitTally], concepts: Concepts, store: FeatureStore
-) -> dict[str, str]:
-    """Counts images, the first being number `begin`; image -> why masks of it cannot be read."""
-    failed = {}
-    for number, sample in enumerate(batch, start=begin):
-        masks, unread = concepts.read(sample, *next(iter(tallies.values())).size)
-        if unread:
-            failed[sample.name] = "; ".join(unread.values())
-        for layer, tally in tallies.items():
-            tally.add(number, store.read(layer, sample, concepts.of_images), masks, unread)
-    return failed
 
 
 def random_twin(classifier: Classifier, seed: int = constants.SEED) -> Classifier:

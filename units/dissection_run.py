@@ -1,6 +1,8 @@
 """One model's dissection, from its classifier to its files, and two of them compared, for `network_dissection.py`."""
 
+import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import constants
 from data.dataset import Sample
 from network.classifier import Classifier
+from network.worker_pool import ClusterSettings, WorkerPool, connect, make_recipe
 from output.files import figure_saver, write_whole
 from output.folder import open_folder
 from output.progress import printable
@@ -18,6 +21,7 @@ from plots import drawing
 from units import dissection_figures, dissection_tables
 from units.concepts import Concepts, chance_iou
 from units.dissection import Dissection, dissect
+from units.dissection_workers import Asked, DissectionWork
 from units.feature_store import FeatureStore
 from units.unit_tally import mark
 
@@ -52,7 +56,8 @@ class DissectionSettings:
 
     activation_share: of all positions, at which a unit is active. min_iou: above which it detects its concept.
     n_figures: units with a figure. images: their folder, None: the embedded data; limit: of their number. flags: as
-    given, for run.json. overwrite: whether an earlier run in the folder is removed.
+    given, for run.json. overwrite: whether an earlier run in the folder is removed. cluster: the processes that
+    dissect, None: this one; loading: options of `load_classifier` that give them the network.
     """
 
     activation_share: float
@@ -62,6 +67,8 @@ class DissectionSettings:
     limit: int | None
     flags: dict
     overwrite: bool = False
+    cluster: ClusterSettings | None = None
+    loading: dict | None = None
 
 
 def choose_levels(
@@ -74,6 +81,19 @@ def choose_levels(
         by_chance = chance_iou(concepts, activation_share) if concepts.of_images else 0.0
         min_iou = max(constants.DISSECTION_MIN_IOU, by_chance)
     return activation_share, min_iou
+
+
+def _warn(text: str) -> None:
+    print(printable(text), file=sys.stderr)
+
+
+def open_pool(settings: DissectionSettings, classifier: Classifier, store: FeatureStore, concepts: Concepts):
+    """The processes that dissect a model, to be left; None of them: this one does."""
+    if settings.cluster is None:
+        return contextlib.nullcontext()
+    connect(settings.cluster)
+    asked = Asked(store.folder.parent.resolve(), tuple(store.layer_names), concepts)
+    return WorkerPool(settings.cluster, make_recipe(classifier, settings.loading), DissectionWork, asked, _warn)
 
 
 def dissect_model(
@@ -94,7 +114,8 @@ def dissect_model(
     for stale in [*folder.glob("units/*.png"), *folder.glob("comparison.*")]:
         stale.unlink()
     store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
-    dissected = dissect(classifier, samples, concepts, store, share=settings.activation_share)
+    with open_pool(settings, classifier, store, concepts) as pool:
+        dissected = dissect(classifier, samples, concepts, store, share=settings.activation_share, pool=pool)
     rows = dissection_tables.describe_units(dissected, concepts.names)
     _write_tables(folder, rows, settings.min_iou)
     tally = next(iter(dissected.tallies.values()))

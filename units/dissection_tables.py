@@ -21,7 +21,7 @@ from output.tables import align, write_table
 from units.dissection import Dissection
 from units.unit_tally import UnitTally
 
-COLUMNS = ["layer", "unit", "concept", "iou", "threshold"]
+DESCRIPTION_COLUMNS = ["layer", "unit", "concept", "iou", "threshold"]
 ONLY_ONE, SHARED, ONLY_OTHER = "only the first", "shared", "only the second"
 
 
@@ -34,14 +34,14 @@ def describe_units(dissected: Dissection, concept_names: Sequence[str]) -> list[
         for unit, (concept, iou) in enumerate(zip(best, ious.max(axis=1))):
             name = concept_names[concept] if iou > 0 else ""
             row = (layer, unit, name, float(iou), float(tally.thresholds[unit]))
-            rows.append(dict(zip(COLUMNS, row)))
+            rows.append(dict(zip(DESCRIPTION_COLUMNS, row)))
     return rows
 
 
 def write_descriptions(folder: Path, rows: Sequence[dict]) -> Path:
     """The path of descriptions.csv."""
     texts = [{**row, "iou": f"{row['iou']:.6f}", "threshold": f"{row['threshold']:.9g}"} for row in rows]
-    return write_table(folder / "descriptions.csv", texts, COLUMNS)
+    return write_table(folder / "descriptions.csv", texts, DESCRIPTION_COLUMNS)
 
 
 def read_descriptions(folder: str | Path) -> list[dict]:
@@ -57,7 +57,7 @@ def read_descriptions(folder: str | Path) -> list[dict]:
             for row in rows
         ]
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"compare_with: '{path}' should have the columns {', '.join(COLUMNS)}") from None
+        raise ValueError(f"compare_with: '{path}' should have the columns {', '.join(DESCRIPTION_COLUMNS)}") from None
 
 
 def find_detectors(rows: Sequence[dict], min_iou: float) -> list[dict]:

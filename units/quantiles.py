@@ -24,12 +24,20 @@ def upper_quantiles(stream: Callable[[], Iterable[np.ndarray]], share: float) ->
     stream: called once per pass, gives finite arrays (n, K), n of any size, the same in every pass. share: from 0 to
     below 1; what it leaves of a position is rounded down. Raises ValueError for another share, or an empty stream.
     """
+    return find_quantiles(lambda *digit: count_digits(stream(), *digit), share)
+
+
+def find_quantiles(count: Callable[[np.ndarray | None, int, int], np.ndarray], share: float) -> np.ndarray:
+    """As `upper_quantiles`, of what is counted anywhere: counts of several parts of the values are added.
+
+    count: digits found (K,) or None, bits of the next, bits behind it -> `count_digits` of all values.
+    """
     if not 0 <= share < 1:
         raise ValueError(f"a share from 0 to below 1 was wanted; got {share}")
     found, above, left = None, None, 32
     for n_bits in DIGITS:
         left -= n_bits
-        counts = _count_digits(stream(), found, n_bits, left)
+        counts = count(found, n_bits, left)
         if found is None:
             n_values = int(counts[0].sum())
             found = np.zeros(len(counts), dtype=np.uint32)
@@ -55,7 +63,7 @@ def from_ordered_bits(keys: np.ndarray) -> np.ndarray:
     return np.where(keys >> 31, keys & np.uint32((1 << 31) - 1), ~keys).astype(np.uint32).view(np.float32)
 
 
-def _count_digits(blocks: Iterable[np.ndarray], found: np.ndarray | None, n_bits: int, shift: int) -> np.ndarray:
+def count_digits(blocks: Iterable[np.ndarray], found: np.ndarray | None, n_bits: int, shift: int) -> np.ndarray:
     """How often each digit comes next, (K, 2^n_bits), among the values that begin with the digits found."""
     counts, n_digits = None, 1 << n_bits
     for values in blocks:

@@ -16,9 +16,10 @@ Memory: K x C counters and K x n top images, whatever the number of images.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from network.tokens import Reading, stretched
 
@@ -89,6 +90,16 @@ class UnitTally:
             for concept, of_concept in bits.items():
                 self.shared[units, concept] += count_bits(marked & of_concept)
 
+    def merge(self, other: "UnitTally") -> None:
+        """Adds the counts of a tally of further images, whose numbers are larger."""
+        for name in ("marked", "unjudged", "covered", "shared", "n_pixels"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        peaks = np.concatenate([self._top_peaks, other._top_peaks], axis=1)
+        images = np.concatenate([self.top_images, other.top_images], axis=1)
+        order = np.argsort(-peaks, axis=1, kind="stable")[:, : self.top_images.shape[1]]
+        self._top_peaks = np.take_along_axis(peaks, order, axis=1)
+        self.top_images = np.take_along_axis(images, order, axis=1)
+
     def iou(self) -> np.ndarray:
         """IoU (K, C) of every unit with every concept; 0 where neither marks a pixel."""
         union = self.marked[:, None] - self.unjudged + self.covered - self.shared
@@ -101,3 +112,17 @@ class UnitTally:
         order = np.argsort(-all_peaks, axis=1, kind="stable")[:, :-1]
         self._top_peaks[units] = np.take_along_axis(all_peaks, order, axis=1)
         self.top_images[units] = np.take_along_axis(images, order, axis=1)
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")  # the products are small: threads would only wait for each other
+def tally_images(batch: Sequence, begin: int, tallies: dict[str, UnitTally], concepts, store) -> dict[str, str]:
+    """Counts samples, the first being number `begin`, by their `Concepts` and what a `FeatureStore` holds of them, in
+    tallies by layer; image -> why masks of it cannot be read."""
+    failed = {}
+    for number, sample in enumerate(batch, start=begin):
+        masks, unread = concepts.read(sample, *next(iter(tallies.values())).size)
+        if unread:
+            failed[sample.name] = "; ".join(unread.values())
+        for layer, tally in tallies.items():
+            tally.add(number, store.read(layer, sample, concepts.of_images), masks, unread)
+    return failed

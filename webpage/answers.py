@@ -29,6 +29,7 @@ class Answers:
     figures_path: None, for figures are drawn anew whenever they are asked for.
     """
 
+    keeps_small_maps = False
     figures_path = None
 
     def __init__(self, folder: Path):
@@ -43,7 +44,7 @@ class Answers:
         """The record of the photograph under that method; None before its map is there."""
         return self.records.get((method, sample.name))
 
-    def add(self, record: Record, saliency_map=None, curves=None, pictures=None) -> None:
+    def add(self, record: Record, saliency_map=None, curves=None, pictures=None, small=None) -> None:
         """Keeps what was found; a record that failed has no map. What is None was there before, or is not known."""
         for kept, found in ((self.maps, saliency_map), (self.curves, curves), (self.pictures, pictures)):
             if found is not None:

@@ -19,7 +19,7 @@ from explainers.registry import METHODS
 from metrics import catalogue
 from network.classifier import Classifier
 from output.progress import Progress
-from pipeline.explain import Runner, check_options, choose_class, find_misfits, needs_attention
+from pipeline.explain import Runner, check_options, choose_class, find_misfits
 from pipeline.gaze_truth import GazeTruth
 from pipeline.results import Results
 from pipeline.score import Scorer
@@ -157,7 +157,7 @@ def test_likeness_is_measured_at_the_images_own_size(examine, samples):
 
 def test_without_a_density_map_there_is_no_likeness_and_no_complaint(examine, samples):
     [record] = examine([replace(samples[0], density_map_path=None)], Stub()).records.values()
-    assert record.pcc is None and record.undefined == {} and not needs_attention(record)
+    assert record.pcc is None and record.undefined == {} and not record.needs_attention
 
 
 def test_an_undefined_metric_says_why(examine, samples, tmp_path):
@@ -191,7 +191,7 @@ def test_a_map_that_varies_by_rounding_alone_is_called_constant_too(examine, sam
 def test_a_density_map_of_another_shape_is_a_failure_of_that_image_but_its_map_stays(examine, samples, tmp_path):
     Image.new("L", (60, 120), 7).save(tmp_path / "turned.png")
     results = examine([replace(samples[0], density_map_path=tmp_path / "turned.png")], Stub())
-    [record] = filter(needs_attention, results.records.values())
+    [record] = results.list_troubled()
     assert "not the same shape" in record.undefined["density_map"] and not record.failed
     assert results.find("STUB", samples[0]) and record.insertion_auc is not None
 
@@ -232,7 +232,7 @@ def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, 
     pixels = utils.resize_image(samples[1].read().astype(np.float32), 96, 96)
     results = examine(samples, Stub(refuses=[pixels.mean()]))
     assert [r.status for r in results.records.values() if r.failed] == ["failed: no"]
-    assert [r.image for r in filter(needs_attention, results.records.values())] == [samples[1].name]
+    assert [r.image for r in results.list_troubled()] == [samples[1].name]
     assert sum(results.find("STUB", sample) is not None for sample in samples) == 4
     assert sum(record.insertion_auc is not None for record in results.records.values()) == 4
 

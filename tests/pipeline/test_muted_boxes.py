@@ -146,7 +146,8 @@ def test_bad_boxes_end_the_run_before_anything_is_explained(work, capsys, rows, 
 def test_boxes_without_occlusion_are_refused_by_their_own_name(work, capsys):
     arguments = ["--explanation_method=GRADCAM,FEM", "--boxes=boxes.csv"]
     assert main.main(arguments) == 2
-    assert "--boxes belongs to OCCLUSION, which is not among the chosen: GRADCAM, FEM" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--boxes belongs to OCCLUSION, which is not among the chosen: GRADCAM, FEM; or to --top_k" in error
 
 
 def test_the_table_goes_when_the_run_is_overwritten(work):

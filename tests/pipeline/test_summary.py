@@ -17,7 +17,6 @@ from pipeline.summary import (
     format_cell,
     format_table,
     list_differences,
-    read_values,
     summarise,
 )
 
@@ -88,10 +87,10 @@ def test_classes_and_groups_divide_the_images_where_there_are_several():
     names = ["Modern_A_x_N_1.png", "Modern_B_x_N_1.png", "Colonial_C_x_N_1.png"]
     of_monuments = [record(image=name, label=name[:-8], pcc=0.5) for name in names]
     of_styles = [record(image=name, label=name.split("_")[0]) for name in names]
-    assert list(divisions(of_monuments)) == ["class", "group"]
-    assert list(divisions(of_styles)) == ["class"], "the styles are the classes: one table is enough"
-    assert divisions([record(label="cat"), record(image="b.png", label="cat")]) == {}
-    rows = summarise(of_monuments, divisions(of_monuments)["group"])
+    assert divisions(of_monuments) == ["class", "group"]
+    assert divisions(of_styles) == ["class"], "the styles are the classes: one table is enough"
+    assert divisions([record(label="cat"), record(image="b.png", label="cat")]) == []
+    rows = summarise(of_monuments, "group")
     assert [(row["group"], row["images"]) for row in rows] == [("Modern", 2), ("Colonial", 1)]
 
 
@@ -149,13 +148,6 @@ def test_a_failed_image_enters_no_difference():
     records = [*many("GRADCAM", [0.1, 0.2]), *many("RISE", [0.3, 0.1])]
     records[3].status = "failed: no"
     assert list_differences(records)[0]["n"] == 1
-
-
-def test_values_are_a_table_with_nan_for_what_is_not_there():
-    values = read_values([record(pcc=0.5, seconds=2.0)])
-    assert values.shape == (1, len(SUMMARY_COLUMNS))
-    assert {column for column, value in zip(SUMMARY_COLUMNS, values[0]) if not np.isnan(value)} == {"pcc", "seconds"}
-    assert read_values([]).shape == (0, len(SUMMARY_COLUMNS))
 
 
 def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once_share_it():

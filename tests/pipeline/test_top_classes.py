@@ -4,14 +4,18 @@ import csv
 
 import numpy as np
 import pytest
+from figure_texts import assert_texts_are_whole_and_apart, words_of
 from PIL import Image
 from planted import BLUE, COLOURS, GREEN, RED, picture, planted_model, square
+from scipy.stats import spearmanr
 
 import main
+from explainers.registry import METHODS
 from gradcam import GradCAM
 from network import model_files
 from network.classifier import Classifier
 from pipeline import top_classes
+from pipeline.run_figures import Style
 
 
 @pytest.fixture
@@ -75,6 +79,63 @@ def test_the_records_stay_those_of_the_explained_class(work):
     with open(work / "results" / "records.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["image"], int(row["class_index"])) for row in rows] == [("two.png", BLUE)]
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+def rows_of():
+    with open("results/top_classes.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_classes_have_the_agreement_of_their_maps_and_their_energy_in_every_named_box(work):
+    x0, x1, y0, y1 = 48, 72, 12, 36  # of the red square
+    lines = ["file,x0,y0,x1,y1,name", f"two.png,{x0},{y0},{x1},{y1},red", "two.png,0,0,96,48,above"]
+    (work / "boxes.csv").write_text("\n".join([*lines, "two.png,0,48,96,96,above"]))
+    assert run("--classes=red,green", "--explanation_method=GRADCAM,FEM", "--boxes=boxes.csv") == 0
+    rows = rows_of()
+    assert {row["method"] for row in rows} == {"GRADCAM"}, "no class enters FEM"
+    red, green = (np.load(work / f"results/maps/GRADCAM/two.class_{index}.npy") for index in (RED, GREEN))
+    [pair] = [row for row in rows if row["other_class"]]
+    assert (pair["class"], pair["other_class"]) == ("red", "green")
+    assert float(pair["pcc"]) == pytest.approx(np.corrcoef(red.ravel(), green.ravel())[0, 1], abs=1e-6)
+    assert float(pair["spearman"]) == pytest.approx(spearmanr(red.ravel(), green.ravel()).statistic, abs=1e-6)
+    kept = [np.argsort(-saliency_map.ravel(), kind="stable")[: round(0.2 * red.size)] for saliency_map in (red, green)]
+    both = len(np.intersect1d(*kept))
+    assert float(pair["iou"]) == pytest.approx(both / (2 * len(kept[0]) - both))
+    energy = {(row["class"], row["box"]): float(row["energy"]) for row in rows if row["box"]}
+    for name, saliency_map in (("red", red), ("green", green)):
+        lifted = saliency_map.astype(float) - saliency_map.min()
+        share = lifted[y0:y1, x0:x1].sum() / lifted.sum()
+        assert energy[name, "red"] == pytest.approx(share, rel=1e-5)
+        assert energy[name, "above"] == pytest.approx(1), "two boxes of one name are one place"
+    assert energy["red", "red"] > 2 * energy["green", "red"]
+    assert run("--overwrite") == 0
+    assert not (work / "results" / "top_classes.csv").exists()
+
+
+def test_a_constant_map_has_no_number_and_says_why():
+    maps = np.stack([np.zeros((4, 4)), np.eye(4)])
+    rows = top_classes.measure("a.png", "GRADCAM", ["red", "green"], maps, {"left": np.eye(4) > 0})
+    assert [row["undefined"] for row in rows] == ["a map is constant", "saliency_map is constant", ""]
+    assert rows[2]["energy"] == 1
+    notes = top_classes.list_notes(rows, ["GRADCAM"])
+    assert ["red | green", "-, -, -"] in notes and ["green in 'left'", "1.00"] in notes
+
+
+def test_the_numbers_stand_under_the_figure_below_their_method(work):
+    image, maps = picture(RED, GREEN), np.random.default_rng(0).random((2, 8, 8))
+    methods = [METHODS["GRADCAM"], METHODS["LAYERCAM"]]
+    rows = [
+        row
+        for method in methods
+        for row in top_classes.measure("a.png", method.name, ["red", "green"], maps, {"all": np.ones((96, 96), bool)})
+    ]
+    shown = image, ["red", "green"], [0.5, 0.4], dict.fromkeys(methods, maps), Style(), "a.png", rows
+    figure = top_classes.figure_top_classes(*shown)
+    assert_texts_are_whole_and_apart(figure)
+    texts = words_of(figure)
+    agreement = top_classes.list_notes(rows, ["GRADCAM"])[1][1]
+    assert texts.count(agreement) == 2 and "red in 'all'" in texts and texts.count("1.00") == 4
 
 
 # --- classes by name ---------------------------------------------------------------------------------------

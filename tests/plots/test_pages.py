@@ -74,6 +74,14 @@ def test_tall_and_wide_images_keep_their_aspect_in_cells_of_one_size():
     assert (tall.x0 + tall.x1) / 2 == pytest.approx((cells[1].x0 + cells[1].x1) / 2)
 
 
+def test_a_map_has_a_bar_of_its_values_and_a_photograph_or_a_constant_map_has_none():
+    figure = utils.grid_layout([np.zeros((8, 8, 3), np.uint8), np.eye(8) - 0.25, np.zeros((8, 8))], ["a", "b", "c"])
+    photograph, of_values, constant = figure.axes
+    [bar] = of_values.child_axes
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["-0.25", "0.25", "0.75"]
+    assert not photograph.child_axes and not constant.child_axes
+
+
 def test_a_photograph_of_many_pixels_is_shrunk_before_it_is_drawn_and_a_small_one_left():
     assert drawing.shrink(np.zeros((1, 9000, 3), np.uint8)).shape == (1, 420, 3)
     assert drawing.shrink(np.zeros((1200, 600, 3), np.uint8)).shape == (420, 210, 3)
