@@ -133,6 +133,10 @@ def run(settings: MainSettings) -> int:
         runs.print_doubts(classifier, images.samples)
         print(f"\n{model_check.check_model(classifier, images.samples[0])}")
         return 0
+    if settings.writes_report:
+        from reporting.runs import check_size
+
+        check_size(len(images.samples) * len(settings.run.methods))
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:

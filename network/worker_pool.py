@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 LOCAL, AUTO = "local", "auto"
 MAX_DEATHS = 3  # of processes at one task
 TASKS_HELD = 2  # by a process, so that it need not wait for the next
+PATIENCE = 60.0  # seconds without a sign of any process, before that is said
 FAILED_STARTS = 3  # one after the other, before it is given up
 
 
@@ -126,7 +127,12 @@ class WorkerPool:
             if is_empty and not again and not running:
                 return
             waited = [*running, *self._starting]
-            [done], _ = self._ray.wait(waited, num_returns=1)
+            finished, _ = self._ray.wait(waited, num_returns=1, timeout=PATIENCE)
+            if not finished:
+                if not self._working:
+                    self._say("no worker is ready: the cluster has no room yet, or loading the network takes long")
+                continue
+            [done] = finished
             if done in self._starting:
                 self._welcome(done)
                 continue

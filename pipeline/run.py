@@ -142,7 +142,8 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
-    return Run(classifier, images, methods, results, description, class_rule, settings.model)
+    model = replace(settings.model, engine=classifier.engine.name)  # of 'auto', what was chosen: workers choose alike
+    return Run(classifier, images, methods, results, description, class_rule, model)
 
 
 def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
@@ -207,7 +208,8 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
 
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
-    return {"source": source, **classifier.describe(), "device": prepare_device()}
+    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
+    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
 
 
 def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:

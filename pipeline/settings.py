@@ -51,6 +51,7 @@ class ModelSettings:
     custom_objects: str | None = None
     precision: str = "float32"
     batch_size: int = constants.BATCH_SIZE
+    engine: str = constants.ENGINES[0]
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
         args.custom_objects,
         args.precision,
         args.batch_size,
+        getattr(args, "engine", constants.ENGINES[0]),
     )
 
 

@@ -119,7 +119,6 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "data/stored": "data/test_sources.py",
     "network/cam_head": "explainers/test_cam.py",
     "network/custom_objects": "network/test_model_files.py",
-    "network/device": "pipeline/test_model_check.py",
     "network/operations": "network/test_preprocessing.py",
     "network/saved_models": "network/test_model_files.py",
     "network/transfer": "test_train.py",

@@ -29,7 +29,7 @@ class FakeRay:
     def __init__(self, job, n_cpus=2, n_gpus=0, start=lambda worker: None):
         self.job, self.start, self.killed, self.started = job, start, [], 0
         self.resources = {"CPU": n_cpus, "GPU": n_gpus}
-        self.asked, self.options = {}, {}
+        self.asked, self.options, self.silences = {}, {}, 0
 
     def put(self, value):
         return value
@@ -55,7 +55,10 @@ class FakeRay:
         self.asked[reference] = worker, function, args
         return reference
 
-    def wait(self, references, num_returns):
+    def wait(self, references, num_returns, timeout):
+        if self.silences:
+            self.silences -= 1
+            return [], references
         # Ready processes first, then the work of the one that was asked first.
         order = sorted(references, key=list(self.asked).index)
         return order[:1], order[1:]
@@ -151,6 +154,13 @@ def test_work_that_kills_every_process_is_given_back(pool):
         answers = dict(one.run(range(6)))
     assert answers.pop(2) == Lost("out of memory") and answers == {task: task for task in (0, 1, 3, 4, 5)}
     assert one.fake.started == 2 + worker_pool.MAX_DEATHS
+
+
+def test_a_cluster_without_room_is_waited_for_and_said(pool):
+    with pool(lambda worker, task: task) as one:
+        one.fake.silences = 1
+        assert len(list(one.run(range(3)))) == 3
+    assert len(one.said) == 1 and "has no room yet" in one.said[0]
 
 
 def test_a_fault_of_the_job_is_raised_here(pool):
