@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from pipeline.flags import CommandParser, add_model_flags, in_range, run_command
+from pipeline.flags import CommandParser, add_engine_flag, add_model_flags, in_range, run_command
 from pipeline.settings import read_model_settings
 from webpage.server import PageSettings, serve
 
@@ -25,7 +25,7 @@ SHORTEST_PASSWORD = 8  # letters
 def build_parser() -> argparse.ArgumentParser:
     """The flags of the model, and where the page is."""
     parser = CommandParser("app.py", "Explain photographs on a page in the browser.")
-    add_model_flags(parser)
+    add_engine_flag(add_model_flags(parser))
     page = parser.add_argument_group("page")
     page.add_argument(
         "--port", type=in_range(int, 1, 65535), default=constants.PAGE_PORT, help="of the page (default: %(default)s)"

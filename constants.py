@@ -9,6 +9,7 @@ TOP_CLASSES = 5  # classes listed beside a prediction
 IMAGES_AT_ONCE = 8  # images read, explained and judged together: what a run killed half-way does again
 LARGE_RUN = 10_000  # images; of more, records are columns, maps stand in groups, samples are made as needed
 PRECISIONS = ("float32", "bfloat16")  # arithmetic of the forward passes
+ENGINES = ("tensorflow", "openvino", "onnxruntime", "auto")  # what runs the forward passes for probabilities
 
 # --- classifiers ------------------------------------------------------------------------------------------------------
 # name -> (module and function of keras.applications, preprocessing, input side in pixels, last convolutional layer,

@@ -12,6 +12,7 @@ the files of units/visualization.py,
 
     <folder>/run.json                        settings, model, versions
     <folder>/feature_visualization.png       all images, their curves, the classifier's verdict; _2, ... past one page
+    <folder>/animations/<METHOD>/<target>.gif   with --animate: the ascent, with the score
 
 Further targets or methods can be added to a folder by another run. Exit code: 0; 1 when a class impression is not
 classified as its class with a probability over 0.9; 2 for a flag or an input that stops the run; 130 when interrupted.
@@ -34,8 +35,8 @@ class VisualizationSettings:
     """What feature_visualization.py was asked for.
 
     class_index, layers: by commas. channels: of every layer, None: the layers as a whole. position: (row, column) of
-    a neuron, None: whole channels. methods: None: each target's own. n_steps: None: the method's own. flags: all by
-    name, for run.json.
+    a neuron, None: whole channels. methods: None: each target's own. n_steps: None: the method's own.
+    animates: whether the ascents are shown. flags: all by name, for run.json.
     """
 
     model: ModelSettings
@@ -46,6 +47,7 @@ class VisualizationSettings:
     methods: list[str] | None
     n_steps: int | None
     seed: int
+    animates: bool
     output_folder: Path
     overwrite: bool
     flags: dict
@@ -123,6 +125,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of start and transforms (default: %(default)s)",
     )
+    how.add_argument(
+        "--animate",
+        action="store_true",
+        help="also a .gif of each ascent, which is made once more for it (default: no)",
+    )
     flags.add_output_flags(parser, "visualization")
     return parser
 
@@ -144,6 +151,7 @@ def read_settings(args: argparse.Namespace) -> VisualizationSettings:
         methods=args.visualization_method,
         n_steps=args.n_steps,
         seed=args.seed,
+        animates=args.animate,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
         flags=vars(args),
@@ -159,6 +167,7 @@ def run(settings: VisualizationSettings) -> int:
     from output.folder import open_folder
     from pipeline import run as runs
     from units import visualization
+    from units.ascents import write_ascents
     from units.visualization_figures import write_visualization_pages
 
     classifier, source = runs.load_classifier(settings.model)
@@ -189,6 +198,9 @@ def run(settings: VisualizationSettings) -> int:
     n_methods = len(settings.methods or [1])  # of one target, which stand side by side
     for path in write_visualization_pages(visualizer, rows, n_methods, description["model_name"]):
         print(printable(str(path)))
+    if settings.animates:
+        for path in write_ascents(visualizer, work):
+            print(printable(str(path)), flush=True)
     return 1 if unsure else 0
 
 

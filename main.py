@@ -1,6 +1,7 @@
 """Where does the network look? Explains a folder of images, compares with gaze, measures, and shows it.
 
     python main.py
+    python main.py --test_images_folder_path=film.mp4                      frame by frame, and written as a film
     python main.py --explanation_method=GRADCAM,RISE --model_name=ResNet --test_images_folder_path=images_val \\
                    --test_gdfm_folder_path=gazefixationsdensitymaps
 
@@ -33,6 +34,7 @@ class MainSettings:
     """What main.py was asked for besides the run itself.
 
     display_type: 'grid' or 'singles'. top_k, classes: further classes of each image, see `top_classes.read_rule`.
+    animates: whether maps are shown as they come about.
     only_checks: whether the model is described and nothing explained.
     """
 
@@ -41,6 +43,7 @@ class MainSettings:
     top_k: int | None
     classes: str | None
     writes_report: bool
+    animates: bool = False
     only_checks: bool = False
 
 
@@ -78,6 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
         "fills each, and with --top_k or --classes the share of each map's energy in it (default: none)",
     )
     further.add_argument(
+        "--animate",
+        action="store_true",
+        help="also a .gif of each map that is drawn, as it comes about: RISE's running mean over its masks, integrated "
+        "gradients along their path; each is explained once more for it (default: no)",
+    )
+    further.add_argument(
         "--check_model",
         action="store_true",
         help="say how the model is understood and what each method will say of it (default: explain the images)",
@@ -96,7 +105,7 @@ def read_settings(args: argparse.Namespace) -> MainSettings:
             f"--boxes belongs to OCCLUSION, which is not among the chosen: {', '.join(run.names)}; or to --top_k or "
             "--classes"
         )
-    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.check_model)
+    return MainSettings(run, args.display_type, args.top_k, args.classes, args.report, args.animate, args.check_model)
 
 
 def run(settings: MainSettings) -> int:
@@ -108,9 +117,12 @@ def run(settings: MainSettings) -> int:
     utils.silence_tensorflow()
 
     from data.boxes import match_boxes, read_boxes
-    from pipeline import model_check, muted_boxes, run_figures, summary, top_classes
+    from data.films import film_of
+    from pipeline import animations, film_maps, model_check, muted_boxes, run_figures, summary, top_classes
     from pipeline import run as runs
 
+    if settings.animates:
+        animations.check(settings.run)
     boxes = read_boxes(settings.run.boxes) if settings.run.boxes else None
     images = runs.load_dataset(settings.run.data)
     boxes, note = match_boxes(boxes, images.samples) if boxes is not None else (None, "")
@@ -121,6 +133,10 @@ def run(settings: MainSettings) -> int:
         runs.print_doubts(classifier, images.samples)
         print(f"\n{model_check.check_model(classifier, images.samples[0])}")
         return 0
+    if settings.writes_report:
+        from reporting.runs import check_size
+
+        check_size(len(images.samples) * len(settings.run.methods))
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
@@ -140,6 +156,10 @@ def run(settings: MainSettings) -> int:
     )
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
+    if film_of(images.samples) and wanted.n_images != 0:
+        paths += film_maps.write_films(opened, style)
+    if settings.animates:
+        paths += animations.write_animations(opened, style, settings.run.seed, wanted)
     if settings.writes_report:
         from reporting.document import write_report
 

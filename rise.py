@@ -14,13 +14,15 @@ Cost per image: N forward passes. Masks are made, used and forgotten a batch at 
 (N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the batch size.
 """
 
+import copy
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 import constants
 import utils
-from explainers.base import Explainer
+from explainers.base import Explainer, Moment
 
 
 def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_BORDER) -> np.ndarray:
@@ -62,6 +64,7 @@ class RISE(Explainer):
     """
 
     perturbs = True
+    animates = True
 
     def __init__(
         self,
@@ -139,17 +142,36 @@ class RISE(Explainer):
         masks, scores = utils.check_rank("masks", masks, "(n, H, W)"), utils.check_rank("scores", scores, "(n,)")
         return np.tensordot(scores, masks, axes=1)
 
-    def calculate_saliency_map(self, weighted_sum: np.ndarray, sum_of_scores: float) -> np.ndarray:
-        """The map (H, W): the weighted sum of all masks, brought to scale as the variant says."""
+    def calculate_saliency_map(
+        self, weighted_sum: np.ndarray, sum_of_scores: float, n_masks: int | None = None
+    ) -> np.ndarray:
+        """The map (H, W): the weighted sum of n_masks masks, None: of all, brought to scale as the variant says."""
         if self.variant == "lab":
             return weighted_sum / max(sum_of_scores, np.finfo(np.float32).tiny)
-        return weighted_sum / (self.n_masks * self.threshold)
+        return weighted_sum / ((n_masks or self.n_masks) * self.threshold)
 
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
         """Maps (H, W), one image after the other, each under the same masks."""
         for image, index in zip(images, class_index):
-            weighted_sum, sum_of_scores = np.zeros(image.shape[:2]), 0.0
-            for masks, scores in self.obtain_prediction_scores(image, index):
-                weighted_sum += self.weight_saliency_maps(masks, scores)
-                sum_of_scores += float(scores.sum())
-            yield self.calculate_saliency_map(weighted_sum, sum_of_scores)
+            [(_, _, *sums)] = deque(self._sum_up(image, index), maxlen=1)
+            yield self.calculate_saliency_map(*sums)
+
+    def _sum_up(self, image: np.ndarray, class_index: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
+        """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores."""
+        n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+        for masks, scores in self.obtain_prediction_scores(image, class_index):
+            n_masks += len(masks)
+            weighted_sum += self.weight_saliency_maps(masks, scores)
+            sum_of_scores += float(scores.sum())
+            yield n_masks, masks[-1], weighted_sum, sum_of_scores
+
+    def compute_moments(self, n: int) -> Iterator[Moment]:
+        """The running mean over the masks of the first image, beside the image under the last of them."""
+        twin, image = copy.copy(self), self.images[0]
+        twin.batch_size = min(self.batch_size, -(-self.n_masks // n))
+        places = range(1, 1 + -(-self.n_masks // twin.batch_size))
+        shown = {places[round(share * (len(places) - 1))] for share in np.linspace(0, 1, n)}
+        for place, (n_masks, mask, *sums) in enumerate(twin._sum_up(image, self.class_indices[0]), start=1):
+            if place in shown:
+                running = self.calculate_saliency_map(*sums, n_masks)
+                yield Moment(f"{n_masks} of {self.n_masks} masks", image * mask[..., None], running)

@@ -8,7 +8,9 @@
     mass_centre   D = |centre of mass of I - that of the map of x|^2, in pixels
 
 Of all x_t to which the network gives the same class as to x, the one of the largest D is taken, D measured on the map
-as it is. A random change of the same size, +-bound at every pixel, stands beside it.
+as it is. Where the class is lost on the way, the next step leads back to it, up its logit's lead over all others (ours:
+the paper goes on, and what it meets then counts no more). A random change of the same size, +-bound at every pixel,
+stands beside it.
 
 D is a function of the gradient, so that its own gradient is one of second order; behind ReLUs, which have none, it is
 zero. As in the paper a softened network takes their place where dD/dx is made, and nowhere else: the ReLU itself stays,
@@ -177,7 +179,8 @@ class Attack:
         self.attack, self.classifier, self.seed = attack, classifier, seed
         self.bound, self.n_iterations = bound, n_iterations
         shape = [1, classifier.input_height, classifier.input_width]
-        specs = tf.TensorSpec([*shape, 3]), tf.TensorSpec([1], tf.int32), tf.TensorSpec(shape[1:])
+        one = tf.TensorSpec([1], tf.int32)
+        specs = tf.TensorSpec([*shape, 3]), one, tf.TensorSpec(shape[1:])
 
         def look(images, class_index):
             return trace_map(method.name, options, classifier, images, class_index)
@@ -188,7 +191,13 @@ class Attack:
                 gradient = tf.gradients(softened, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)[0]
             return gradient, dissimilarity(attack, look(images, class_index), goal)
 
+        def find_way_back(images, predicted):
+            _, logits = classifier.forward(images)
+            others = tf.reduce_max(logits - tf.one_hot(predicted, logits.shape[1], on_value=1e9), axis=1)
+            return tf.gradients(_score(logits, predicted) - others, images)[0]
+
         self._look = tf.function(look, input_signature=specs[:2], autograph=False)
+        self._find_way_back = tf.function(find_way_back, input_signature=specs[:2], autograph=False)
         self._differentiate = tf.function(differentiate, input_signature=specs, autograph=False)
 
     def run(self, image: np.ndarray, class_index: int) -> Attacked:
@@ -200,11 +209,13 @@ class Attack:
         start = np.random.default_rng(self.seed).choice((-STEP, STEP), image.shape)  # at x itself mass_centre is level
         pixels, best, n_kept = np.clip(np.round(image + start), low, high).astype(np.float32), None, 0
         for _ in range(self.n_iterations):
-            gradient, found = self._differentiate(pixels[None], classes, goal)
             if int(self.classifier.predict(pixels[None])[0].argmax()) == predicted:
+                gradient, found = self._differentiate(pixels[None], classes, goal)
                 n_kept += 1
                 if best is None or float(found[0]) > best.dissimilarity:
                     best = Attacked(pixels, float(found[0]), n_kept)
+            else:
+                gradient = self._find_way_back(pixels[None], tf.constant([predicted], tf.int32))
             pixels = np.clip(pixels + STEP * np.sign(gradient[0].numpy()), low, high).astype(np.float32)
         if best is None:
             raise ValueError("every image on the way is taken for another class")

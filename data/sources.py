@@ -21,11 +21,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from data.addresses import LISTS, PACKED, RECORDS, TABLES, TARS, is_url
 from data.images import list_suffixes
-from data.stored import CHECKSUM, FRAME, Stored, import_fsspec, is_url, open_binary
+from data.stored import CHECKSUM, FRAME, Stored, import_fsspec, open_binary
 
-LISTS, TABLES, TARS, RECORDS = (".txt",), (".csv", ".tsv"), (".tar",), (".tfrecord", ".tfrecords")
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "file", "path", "filename", "url"), ("label", "class")
 IMAGE_FEATURES = ("image/encoded", "image", "image_raw", "jpeg", "jpg", "png")
 LABEL_FEATURES = ("image/class/text", "class_name", "label_name", "image/class/label", "label", "class")
@@ -50,12 +49,6 @@ class Entries:
     sizes: np.ndarray | None = None
     labels: Sequence[str | int | None] | None = None
     feature: str = ""
-
-
-def is_source(text: str) -> bool:
-    """Whether it names images that are in no local folder, and is no single local image."""
-    suffixes = (*LISTS, *TABLES, *TARS, *RECORDS, *PACKED)
-    return is_url(text) or (text.lower().endswith(suffixes) and not Path(text).is_dir()) or _is_pattern(text)
 
 
 def list_source(text: str) -> Entries:
@@ -195,10 +188,6 @@ def _list_address(url: str) -> Entries:
 def _is_image(name: str) -> bool:
     path = PurePosixPath(name)
     return path.suffix.lower() in list_suffixes() and not path.name.startswith(".") and "_GFDM_N_" not in path.name
-
-
-def _is_pattern(text: str) -> bool:
-    return bool(re.search(r"[*?]|\{\d+\.\.\d+\}", text)) and not Path(text).exists()
 
 
 def _expand(text: str) -> list[str]:

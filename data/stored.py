@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from data.addresses import is_url
+
 FRAME = struct.Struct("<QI")  # in front of a record: its length, and the checksum of that
 CHECKSUM = 4  # bytes, behind it
 
@@ -66,11 +68,6 @@ def open_binary(where: str):
     """The file at a path or URL, to be read from any place."""
     with open(where, "rb") if not is_url(where) else import_fsspec().open(where, "rb") as file:
         yield file
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an address for fsspec, and no path."""
-    return "://" in text
 
 
 def import_fsspec():

@@ -11,6 +11,7 @@ batches; a subclass says in `explain_batch` only what is its own.
 import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,14 @@ def as_classifier(model, model_name: str | None, target: Target | None = None) -
     return model if target is None else _classifier_with(model, target)
 
 
+class Moment(NamedTuple):
+    """One moment of a map that is on its way: in words, the image (H, W, 3) that was asked for last, the map so far."""
+
+    label: str
+    image: np.ndarray
+    saliency_map: np.ndarray
+
+
 class Explainer:
     """One explanation method on given images and classes.
 
@@ -61,6 +70,7 @@ class Explainer:
     needs_gradients = False
     uses_layer = False  # True: looks at the features of the chosen layer
     perturbs = False  # True: scores many changed copies of each image
+    animates = False  # True: `compute_moments` shows how a map comes about
     perturbs_features = False  # True: scores many changed copies of each image's features
     scope = "local"  # 'local': answers for one image; 'global': for a class or a unit, whatever the image
 
@@ -157,6 +167,10 @@ class Explainer:
                 "methods that perturb the image remain"
             )
         return gradients
+
+    def compute_moments(self, n: int) -> Iterator[Moment]:
+        """How the map of the first image comes about, in about n moments, the last of which has the map itself."""
+        raise NotImplementedError
 
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""

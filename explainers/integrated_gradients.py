@@ -10,9 +10,13 @@ stands in the record beside the map.
 Cost per image: n_steps forward and backward passes.
 """
 
+from collections import deque
+from collections.abc import Iterator
+
 import numpy as np
 
 import constants
+from explainers.base import Moment
 from explainers.vanilla_gradient import VanillaGradient
 
 
@@ -23,6 +27,7 @@ class IntegratedGradients(VanillaGradient):
     """
 
     signed = True
+    animates = True
 
     def __init__(self, *args, n_steps: int = constants.INTEGRATED_GRADIENTS_N_STEPS, **options):
         super().__init__(*args, **options)
@@ -37,12 +42,26 @@ class IntegratedGradients(VanillaGradient):
 
     def compute_gradients(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """The mean gradient (n, H, W, 3) on the way from black to the images."""
+        [(_, mean)] = deque(self._integrate(images, class_index), maxlen=1)
+        return mean
+
+    def _integrate(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+        """After each point of the way: where it lies, 0-1, and the integral (n, H, W, 3) of the gradient up to it."""
         positions, weights = self.place_points()
         mean = np.zeros_like(images)
         for step, (position, weight) in enumerate(zip(positions, weights), start=1):
             mean += weight * super().compute_gradients(images * position, class_index)
             self.report(step, self.n_steps)
-        return mean
+            yield position, mean
+
+    def compute_moments(self, n: int) -> Iterator[Moment]:
+        """The integral up to each point of the way from black, for the first image, beside the image at that point."""
+        image, steps = self.images[:1], range(1, self.n_steps + 1)
+        shown = {steps[round(share * (self.n_steps - 1))] for share in np.linspace(0, 1, n)}
+        for step, (position, mean) in enumerate(self._integrate(image, self.class_indices[:1]), start=1):
+            if step in shown:
+                label = f"{position:.0%} of the way from black"
+                yield Moment(label, image[0] * position, self.reduce_channels(mean, image)[0])
 
     def reduce_channels(self, gradients: np.ndarray, images: np.ndarray) -> np.ndarray:
         """The signed sum of mean gradient times way, (n, H, W)."""

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 import constants
 from data.class_names import find_class_index
-from network import batch_norm_folding, cam_head, layer_choice, layer_graph, model_reading, node_scores, tokens
+from network import batch_norm_folding, cam_head, engines, layer_choice, layer_graph, model_reading, node_scores, tokens
 from network.preprocessing import (
     OWN,
     Preprocessing,
@@ -73,6 +73,7 @@ class Classifier:
     output_name: which output of a model that has several.
     target: what is explained in place of a class: takes what the model gives for n images, tensors, and returns (n,);
         then any model with an image input will do.
+    engine: of constants.ENGINES, what runs the forward passes of `predict`; see engines.py.
     Raises ValueError for a model that cannot be explained, saying what was found and what the choices are.
     """
 
@@ -92,15 +93,18 @@ class Classifier:
         input_size: tuple[int, int] | None = None,
         precision: str = "float32",
         batch_size: int = constants.BATCH_SIZE,
+        engine: str = engines.TENSORFLOW,
     ):
         model_name = model_name and find_model_name(model_name)
         zoo = constants.ZOO.get(model_name)
         if precision not in constants.PRECISIONS:
             raise ValueError(f"precision should be one of {constants.PRECISIONS}, not {precision!r}")
+        engines.check_choice(engine, precision)
         self.model, self.model_name = model, model_name
         self.shift = 0.0  # grey levels by which all pixels are larger than the model was made for; see `shifted`
         self.precision, self.batch_size, self.output_name = precision, batch_size, output_name
         self.target = target
+        self._engine_choice, self._engines = engine, {}  # opened for all views of the same outputs
         model_reading.check_weights(model)
         side = zoo[2] if zoo else INPUT_SIZE
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
@@ -296,7 +300,7 @@ class Classifier:
 
         def read(classifier: Classifier) -> Classifier:
             twin = copy.copy(classifier)
-            twin.level, twin.n_classes, twin._compiled = level, len(level.class_names), {}
+            twin.level, twin.n_classes, twin._compiled, twin._engines = level, len(level.class_names), {}, {}
             twin.class_names, twin.class_ids, twin.by_layer = list(level.class_names), None, [twin]
             return twin
 
@@ -313,7 +317,8 @@ class Classifier:
         def read(classifier: Classifier) -> Classifier:
             twin = copy.copy(classifier)
             twin.target, twin.score, twin.n_classes = target, Score(NONE, False, LOGITS, "given"), 1
-            twin.class_names, twin.class_ids, twin._compiled, twin.by_layer = twin._number_classes(), None, {}, [twin]
+            twin.class_names, twin.class_ids, twin.by_layer = twin._number_classes(), None, [twin]
+            twin._compiled, twin._engines = {}, {}
             return twin
 
         twin = read(self)
@@ -330,7 +335,8 @@ class Classifier:
 
         def read(classifier: Classifier) -> Classifier:
             twin = copy.copy(classifier)
-            twin.shift, twin._compiled, twin.by_layer = classifier.shift + shift, {}, [twin]
+            twin.shift, twin.by_layer = classifier.shift + shift, [twin]
+            twin._compiled, twin._engines = {}, {}
             twin.__dict__.pop("mean_colour", None)
             return twin
 
@@ -343,14 +349,38 @@ class Classifier:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities (n, C), float32, of RGB images 0-255 (n, H, W, 3) at the model's input size."""
-        predict = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
         images = np.asarray(images)
         if images.shape[1:] != tuple(self.image_spec.shape[1:]) or not len(images):
             raise ValueError(f"images (n, H, W, 3) = {self.image_spec.shape} are wanted, not {images.shape}")
-        with _arithmetic(self.precision):
-            batches = range(0, len(images), self.batch_size)
-            parts = (images[i : i + self.batch_size].astype(np.float32, copy=False) for i in batches)
-            return np.concatenate([predict(part).numpy() for part in parts])
+        engine = self.engine
+        if engine.name != engines.TENSORFLOW:  # whose graphs count for themselves
+            self.counts["passes"] += len(images)
+        parts = (images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size))
+        return np.concatenate([engine.run(part.astype(np.float32, copy=False)) for part in parts])
+
+    @property
+    def engine(self) -> engines.Engine:
+        """What runs the forward passes of `predict`, opened and checked when it is first asked for.
+
+        Raises ValueError, naming the flag, for an engine that cannot run this model or answers differently.
+        """
+        graph = self.compiled("probabilities", lambda images: self.probabilities(self.forward(images)[1]))
+
+        def predict(images: np.ndarray) -> np.ndarray:
+            with _arithmetic(self.precision):
+                return graph(images).numpy()
+
+        if self._engine_choice == engines.TENSORFLOW:
+            return engines.Engine(engines.TENSORFLOW, predict)
+        is_stale, engine = self._engines.get(self._engine_choice, (None, None))
+        if engine is None or is_stale():
+            concrete = self._compiled["probabilities"].get_concrete_function()
+            is_stale = engines.watch(concrete.variables)
+            key = {"weights": model_reading.fingerprint(self.model), "n_classes": self.n_classes}
+            question = engines.Question(concrete, predict, self.precision, self.batch_size, self.shift, key)
+            engine = engines.open_engine(self._engine_choice, question)
+            self._engines[self._engine_choice] = is_stale, engine
+        return engine
 
     def doubts(self, images: np.ndarray) -> list[str]:
         """In words, what speaks against how pixels and outputs are read, with the flags that would say otherwise.
@@ -502,6 +532,7 @@ class Classifier:
         if self._folded.is_stale():  # trained further: what was folded is no longer the model's
             self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
             self._compiled.clear()
+            self._engines.clear()
         if key not in self._compiled:
             specs = (self.image_spec, tf.TensorSpec([None], tf.int32))[: function.__code__.co_argcount]
             self._compiled[key] = tf.function(function, input_signature=specs, autograph=False)
@@ -543,6 +574,7 @@ class Classifier:
             input_size=(self.input_height, self.input_width),
             precision=self.precision,
             batch_size=self.batch_size,
+            engine=self.engine.name,
         )
         for view in (fresh, *fresh.by_layer):  # what was found of this model, not of the weights as they are now
             view.pixels, view.score, view._layer_given = self.pixels, self.score, self._layer_given
@@ -618,6 +650,7 @@ class Classifier:
             "input_size": f"{self.input_height} x {self.input_width}",
             "n_classes": self.n_classes,
             "precision": model_reading.describe_precision(self._steps, self.precision),
+            **({} if self.engine.name == engines.TENSORFLOW else {"engine": self.engine.name}),
         }
 
     @functools.cached_property

@@ -3,17 +3,33 @@
 import contextlib
 import os
 import platform
+from pathlib import Path
 
 import tensorflow as tf
 
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM
 
-def prepare_device() -> str:
-    """In words, the GPU with its memory taken as it is needed, or the CPU with its number of cores."""
+
+def prepare_device(precision: str = "float32") -> str:
+    """In words, the GPU with its memory taken as it is needed, or the CPU with its number of cores; of the CPU also
+    that it has no arithmetic of that precision."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         with contextlib.suppress(RuntimeError):  # TensorFlow has begun to use it: it stays as it is
             tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
-        return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
+        lacks = precision == "bfloat16" and has_bfloat16() is False
+        note = "; it has no bfloat16 arithmetic: nothing is gained by --precision=bfloat16" * lacks
+        return f"CPU ({platform.machine()}, {os.cpu_count()} cores{note})"
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return f"GPU ({', '.join(names)}; memory is taken as it is needed)"
+
+
+def has_bfloat16() -> bool | None:
+    """Whether the CPU multiplies bfloat16 numbers itself; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
+        flags = [line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features"))]
+        return bool(flags) and not BFLOAT16_FLAGS.isdisjoint(flags[0])
+    return None

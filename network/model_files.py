@@ -248,7 +248,7 @@ def load_classifier(
     if "preprocessing" in kept:
         kept["preprocessing"] = Preprocessing(kept["preprocessing"], "kept with the model")
     kept = {**kept, "loss": read_loss(path)}
-    given = {key: value for key, value in options.items() if value not in (None, "auto")}
+    given = {key: value for key, value in options.items() if value not in (None, "auto") or key == "engine"}
     return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 LOCAL, AUTO = "local", "auto"
 MAX_DEATHS = 3  # of processes at one task
 TASKS_HELD = 2  # by a process, so that it need not wait for the next
+PATIENCE = 60.0  # seconds without a sign of any process, before that is said
 FAILED_STARTS = 3  # one after the other, before it is given up
 
 
@@ -68,10 +69,20 @@ class Lost(NamedTuple):
 
 
 class WorkerPool:
-    """The processes of one classifier; see the module. ValueError where Ray is missing, or none can be started."""
+    """The processes of one classifier; see the module. say: is told, in words, of each that dies.
 
-    def __init__(self, settings: ClusterSettings, recipe: Recipe, make: Callable, payload: Any):
-        self._ray, self.settings = import_ray(), settings
+    ValueError where Ray is missing, or none can be started.
+    """
+
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        recipe: Recipe,
+        make: Callable,
+        payload: Any,
+        say: Callable[[str], None] = lambda text: None,
+    ):
+        self._ray, self.settings, self._say = import_ray(), settings, say
         connect(settings)
         self._gpus = self._count_gpus()
         held = self._ray.put((recipe, make, payload))
@@ -116,7 +127,12 @@ class WorkerPool:
             if is_empty and not again and not running:
                 return
             waited = [*running, *self._starting]
-            [done], _ = self._ray.wait(waited, num_returns=1)
+            finished, _ = self._ray.wait(waited, num_returns=1, timeout=PATIENCE)
+            if not finished:
+                if not self._working:
+                    self._say("no worker is ready: the cluster has no room yet, or loading the network takes long")
+                continue
+            [done] = finished
             if done in self._starting:
                 self._welcome(done)
                 continue
@@ -139,7 +155,7 @@ class WorkerPool:
                         again.append((lost, n_dead))
                 with contextlib.suppress(Exception):
                     self._ray.kill(worker)
-                print(f"a worker died ({_first_line(error)}); its work is given to another", file=sys.stderr)
+                self._say(f"a worker died ({_first_line(error)}); its work is given to another")
                 self._start_one()
                 continue
             del running[done]

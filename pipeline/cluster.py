@@ -75,10 +75,10 @@ def run_by_workers(
         scorer.faithfulness,
         scorer.protocol,
     )
-    with WorkerPool(cluster, make_recipe(runner.classifier, options), Explaining, asked) as pool:
+    with WorkerPool(cluster, make_recipe(runner.classifier, options), Explaining, asked, runner.progress.say) as pool:
         tasks = list_tasks(runner, samples, methods)
         while tasks:
-            tasks = _keep_answers(runner, pool.run(tasks), methods)
+            tasks = _keep_answers(runner, pool.run(tasks), methods, pool.n_workers)
     runner.results.flush()
 
 
@@ -98,7 +98,7 @@ def _make_task(runner: Runner, samples: list[Sample], methods: dict[Method, dict
     return Task(samples, [record for record in found if record is not None])
 
 
-def _keep_answers(runner: Runner, answers: Iterator, methods: dict[Method, dict]) -> list[Task]:
+def _keep_answers(runner: Runner, answers: Iterator, methods: dict[Method, dict], n_workers: int) -> list[Task]:
     """Keeps what comes in; of groups that no process survived, the tasks of their images alone."""
     alone = []
     for task, answer in answers:
@@ -113,8 +113,8 @@ def _keep_answers(runner: Runner, answers: Iterator, methods: dict[Method, dict]
             for text in answer.said:
                 runner.progress.say(text)
             runner.results.add_records(answer.records)
-            for finished in answer.finished:
-                runner.progress.end(*finished)
+            for method, image, seconds in answer.finished:  # of which so many pass at once
+                runner.progress.end(method, image, None if seconds is None else seconds / n_workers)
     return alone
 
 

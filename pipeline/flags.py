@@ -163,8 +163,8 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         "--test_images_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of images or of class folders, one image, a list, a WebDataset, TFRecords or a URL, see "
-        "docs/data.md (default: the embedded data)",
+        help="a folder of images or of class folders, one image, a film, a camera's number, a list, a WebDataset, "
+        "TFRecords or a URL, see docs/data.md (default: the embedded data)",
     )
     data.add_argument(
         "--limit",
@@ -173,6 +173,12 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         metavar="N",
         help="so many images, taken in turn from each class (default: "
         f"{limit or f'all; {constants.DEMO_LIMIT} of the embedded data'})",
+    )
+    data.add_argument(
+        "--frame_step",
+        type=in_range(int, 1),
+        metavar="N",
+        help="of a film, one frame of so many (default: every frame)",
     )
     add_reading_flags(data)
     return data
@@ -293,6 +299,17 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return model
 
 
+def add_engine_flag(model: argparse._ArgumentGroup) -> None:
+    """Adds --engine, of the commands that ask for probabilities."""
+    model.add_argument(
+        "--engine",
+        choices=constants.ENGINES,
+        default=constants.ENGINES[0],
+        help="what runs the forward passes of methods and metrics that need probabilities alone; auto: the quickest "
+        "of those that requirements-fast.txt installs, where it is at least 1.2 times as fast (default: %(default)s)",
+    )
+
+
 def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._ArgumentGroup:
     """Adds the flags of the folder that a command writes, and returns their group; folder: the default."""
     output = parser.add_argument_group("output")
@@ -315,7 +332,7 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     parser = CommandParser(prog, description)
     add_data_flags(parser, limit)
     add_gaze_flags(parser)
-    add_model_flags(parser)
+    add_engine_flag(add_model_flags(parser))
     question = parser.add_argument_group("question")
     question.add_argument(
         "--explanation_method",

@@ -95,7 +95,13 @@ def load_dataset(settings: DataSettings) -> Images:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
     found = open_samples(
-        images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=settings.fixations_unit,
+        reading=settings.reading,
+        limit=settings.limit,
+        frame_step=settings.frame_step,
     )
     if settings.is_embedded:  # whatever else was drawn before lies there too
         drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]
@@ -136,7 +142,8 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
-    return Run(classifier, images, methods, results, description, class_rule, settings.model)
+    model = replace(settings.model, engine=classifier.engine.name)  # of 'auto', what was chosen: workers choose alike
+    return Run(classifier, images, methods, results, description, class_rule, model)
 
 
 def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
@@ -201,7 +208,8 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
 
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
-    return {"source": source, **classifier.describe(), "device": prepare_device()}
+    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
+    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
 
 
 def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:

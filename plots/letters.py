@@ -51,6 +51,11 @@ def measure_text(text: str, size: float = constants.FONT_SIZE, weight: str = "no
     return 1.03 * font.getlength(text) / 720
 
 
+def open_font(text: str, pixels: float):
+    """Pillow's font that a text is written in, `pixels` high."""
+    return _open_font(findfont(FontProperties(family=find_family(text))), pixels)
+
+
 @functools.lru_cache
 def _open_font(path: str, pixels: float):
     from PIL import ImageFont

@@ -19,6 +19,7 @@ from pipeline.summary import divisions, list_differences, summarise
 from scenes import demo_data
 
 IMAGES = "test_images_folder_path"
+MOST_RECORDS = 100_000  # of a report, which holds all of them: some 200 MB
 
 
 def name_folders(folders: Sequence[Path]) -> list[str]:
@@ -29,6 +30,15 @@ def name_folders(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise ValueError(f"the same folder was given twice: {', '.join(map(str, folders))}")
+
+
+def check_size(n_records: int) -> None:
+    """Raises ValueError for more records than a report is made of."""
+    if n_records > MOST_RECORDS:
+        raise ValueError(
+            f"a report shows single images, of up to {MOST_RECORDS:,} records; here are {n_records:,}: summary.csv and "
+            "differences.csv have the tables of all"
+        )
 
 
 class Report:
@@ -43,7 +53,9 @@ class Report:
         self._sources = {}  # (row, image) -> the run and the record as it stands there
         self.names = name_folders([run.folder for run in self.runs])
         for run, name in zip(self.runs, self.names):
-            for record in run.read_records().values():
+            records = run.read_records()
+            check_size(len(records))
+            for record in records.values():
                 row = record.method if len(self.runs) == 1 else f"{record.method} in {name}"
                 self._sources[row, record.image] = run, record
         if not self._sources:

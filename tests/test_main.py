@@ -46,6 +46,7 @@ ADDED_FLAGS = (
     "layer_name",
     "limit",
     "batch_size",
+    "engine",
     "seed",
     "precision",
     "colormap",
@@ -816,3 +817,15 @@ def test_a_killed_run_ends_like_an_unbroken_one_and_is_quiet(work, undrawn, coun
     assert run(*flags, "--output_folder_path=unbroken") == 0
     assert_same_run("unbroken", "results")
     assert len(rows_of()) == 18
+
+
+def test_an_engine_other_than_tensorflow_is_a_setting_of_the_run_and_is_described(work, undrawn, capsys, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(work))
+    flags = "--explanation_method=RISE", "--rise_n_masks=8", "--faithfulness=none"
+    assert run(*flags, "--engine=openvino") == 0
+    about = json.loads(Path("results/run.json").read_text())
+    assert "of TensorFlow's outputs (given)" in about["model"]["engine"]
+    assert run(*flags) == 2
+    assert "engine" in capsys.readouterr().err
+    assert run(*flags, "--engine=openvino") == 0

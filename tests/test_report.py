@@ -19,3 +19,11 @@ def test_a_run_without_a_record_is_told_so(tmp_path, capsys):
     (tmp_path / "run.json").write_text(json.dumps({"settings": {"methods": {}}}))
     assert report.main([str(tmp_path)]) == 2
     assert "no record in" in capsys.readouterr().err
+
+
+def test_more_records_than_a_report_holds_are_refused():
+    from reporting import runs
+
+    runs.check_size(runs.MOST_RECORDS)
+    with pytest.raises(ValueError, match="up to 100,000 records; here are 3,000,000: summary.csv"):
+        runs.check_size(3_000_000)

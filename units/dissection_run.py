@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +83,17 @@ def choose_levels(
     return activation_share, min_iou
 
 
+def _warn(text: str) -> None:
+    print(printable(text), file=sys.stderr)
+
+
 def open_pool(settings: DissectionSettings, classifier: Classifier, store: FeatureStore, concepts: Concepts):
     """The processes that dissect a model, to be left; None of them: this one does."""
     if settings.cluster is None:
         return contextlib.nullcontext()
     connect(settings.cluster)
     asked = Asked(store.folder.parent.resolve(), tuple(store.layer_names), concepts)
-    return WorkerPool(settings.cluster, make_recipe(classifier, settings.loading), DissectionWork, asked)
+    return WorkerPool(settings.cluster, make_recipe(classifier, settings.loading), DissectionWork, asked, _warn)
 
 
 def dissect_model(

@@ -26,7 +26,10 @@ from output.progress import Progress
 from output.tables import align, write_table
 from units.maximisation import Maximiser, State
 
-FILES = ("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png")
+FILES = (
+    *("results.csv", "images/*/*.png", "curves/*/*.csv", "state/*.npz", "feature_visualization*.png"),
+    "animations/*/*.gif",  # of ascents.py
+)
 IMPRESSION_COLUMNS = (
     "method",
     "target",
@@ -168,18 +171,16 @@ class Visualizer:
                 for first in range(0, len(same), self.classifier.batch_size):
                     self._maximise(method, same[first : first + self.classifier.batch_size], progress)
 
+    def open_maximiser(self, method: str, targets: Sequence[Target]) -> Maximiser:
+        """What ascends for targets of one kind in one layer."""
+        looking = self.classifier if targets[0].kind == "class" else self.classifier.at_layer(targets[0].layer)
+        indices = [target.index for target in targets]
+        return Maximiser(looking, targets[0].kind, indices, self.settings[method], targets[0].position, self.seed)
+
     def _maximise(self, method: str, targets: list[Target], progress: Progress) -> None:
         name = targets[0].name + (f" and {len(targets) - 1} more" if len(targets) > 1 else "")
         progress.begin(method, name)
-        looking = self.classifier if targets[0].kind == "class" else self.classifier.at_layer(targets[0].layer)
-        maximiser = Maximiser(
-            looking,
-            targets[0].kind,
-            [target.index for target in targets],
-            self.settings[method],
-            targets[0].position,
-            self.seed,
-        )
+        maximiser = self.open_maximiser(method, targets)
         n_steps = self.settings[method]["n_steps"]
         stems = "\n".join(target.stem for target in targets)
         checkpoint = self.folder / "state" / f"{method}_{zlib.crc32(stems.encode()):08x}.npz"

@@ -93,6 +93,22 @@ def test_an_attack_moves_the_map_further_than_noise_and_keeps_bound_and_class(cl
         assert by_attack["centre_shift"] > 2 * by_noise["centre_shift"]
 
 
+def test_an_attack_that_loses_the_class_comes_back_to_it():
+    """Class 0 leads by a hair: what moves the map turns the class, and only a way back goes on from there."""
+    backbone, top, image = residual_backbone(), head(activation=None), noise(1)[0] / 2 + 60.25
+    model = keras.Model(backbone.input, top(backbone.output))
+    close = Classifier(model, preprocessing="tf", score="softmax")
+    top.dense.bias.assign_sub(close.logits(image[None])[0] - np.array([0.01, 0, -9]))
+    kept = {}
+    for way_back in (True, False):
+        attack = Attack("mass_centre", METHODS["GRADCAM"], {}, close, 20, 12, seed=0)
+        if not way_back:
+            attack._find_way_back = lambda images, predicted: tf.zeros_like(images)
+        kept[way_back] = attack.run(image, 0)
+    assert kept[True].n_kept > kept[False].n_kept
+    assert kept[True].dissimilarity > kept[False].dissimilarity
+
+
 def test_the_gradient_of_a_linear_network_cannot_be_moved():
     images = keras.Input((8, 8, 3))
     model = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(images)))

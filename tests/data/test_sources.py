@@ -10,6 +10,7 @@ from PIL import Image
 from planted import BLUE, COLOURS, GREEN, RED, picture
 
 from data import dataset, sources
+from data.addresses import is_source
 from data.sample_table import SampleTable, open_samples
 from data.stored import Stored
 
@@ -201,7 +202,7 @@ def test_what_is_not_at_an_address_is_told():
 
 
 def test_a_local_folder_or_image_is_no_source(folder):
-    assert not any(map(sources.is_source, (str(folder), str(folder / "red" / "0.png"), "none")))
+    assert not any(map(is_source, (str(folder), str(folder / "red" / "0.png"), "none")))
     assert isinstance(open_samples(folder), list)
 
 

@@ -29,7 +29,7 @@ class FakeRay:
     def __init__(self, job, n_cpus=2, n_gpus=0, start=lambda worker: None):
         self.job, self.start, self.killed, self.started = job, start, [], 0
         self.resources = {"CPU": n_cpus, "GPU": n_gpus}
-        self.asked, self.options = {}, {}
+        self.asked, self.options, self.silences = {}, {}, 0
 
     def put(self, value):
         return value
@@ -55,7 +55,10 @@ class FakeRay:
         self.asked[reference] = worker, function, args
         return reference
 
-    def wait(self, references, num_returns):
+    def wait(self, references, num_returns, timeout):
+        if self.silences:
+            self.silences -= 1
+            return [], references
         # Ready processes first, then the work of the one that was asked first.
         order = sorted(references, key=list(self.asked).index)
         return order[:1], order[1:]
@@ -89,8 +92,9 @@ def pool(monkeypatch):
         ray = FakeRay(job, **options)
         monkeypatch.setattr(worker_pool, "import_ray", lambda: ray)
         monkeypatch.setattr(worker_pool, "connect", lambda settings: None)
-        made = WorkerPool(settings, None, None, None)
-        made.fake = ray
+        said = []
+        made = WorkerPool(settings, None, None, None, said.append)
+        made.fake, made.said = ray, said
         return made
 
     return make
@@ -124,7 +128,7 @@ def test_tasks_are_taken_as_they_are_needed(pool):
         assert len(list(answers)) == 99
 
 
-def test_a_process_that_dies_costs_its_work_alone(pool, capsys):
+def test_a_process_that_dies_costs_its_work_alone(pool):
     died = []
 
     def job(worker, task):
@@ -137,7 +141,7 @@ def test_a_process_that_dies_costs_its_work_alone(pool, capsys):
         answers = list(one.run(range(9)))
     assert sorted(answers) == [(task, -task) for task in range(9)]
     assert one.fake.started == 3, "another takes its place"
-    assert "the node died" in capsys.readouterr().err
+    assert one.said == ["a worker died (the node died); its work is given to another"]
 
 
 def test_work_that_kills_every_process_is_given_back(pool):
@@ -150,6 +154,13 @@ def test_work_that_kills_every_process_is_given_back(pool):
         answers = dict(one.run(range(6)))
     assert answers.pop(2) == Lost("out of memory") and answers == {task: task for task in (0, 1, 3, 4, 5)}
     assert one.fake.started == 2 + worker_pool.MAX_DEATHS
+
+
+def test_a_cluster_without_room_is_waited_for_and_said(pool):
+    with pool(lambda worker, task: task) as one:
+        one.fake.silences = 1
+        assert len(list(one.run(range(3)))) == 3
+    assert len(one.said) == 1 and "has no room yet" in one.said[0]
 
 
 def test_a_fault_of_the_job_is_raised_here(pool):

@@ -80,7 +80,9 @@ class InProcess:
     def __init__(self, kills=lambda task: False):
         self.kills = kills
 
-    def __call__(self, settings, recipe, make, payload):
+    n_workers = 1
+
+    def __call__(self, settings, recipe, make, payload, say):
         self.job = make(load_classifier(**recipe)[0], payload)
         return self
 

@@ -6,6 +6,7 @@ import pytest
 
 import main
 from explainers.registry import METHODS
+from network.worker_pool import ClusterSettings
 from pipeline import flags
 from pipeline.settings import FigureSettings, read_figure_settings, read_run_settings
 
@@ -133,3 +134,37 @@ def test_what_is_no_number_and_no_format_is_refused(flag, capsys):
 def test_a_flag_of_figures_without_figures_is_refused(flag):
     with pytest.raises(ValueError, match=f"{flag.split('=')[0]} has no effect"):
         read_figures("--figures=none", flag)
+
+
+@pytest.mark.parametrize(
+    "given, wanted",
+    [
+        ([], None),
+        (["--cluster=local"], ClusterSettings("local")),
+        (["--cluster=auto", "--cluster_cores=4", "--cluster_gpus=0.5"], ClusterSettings("auto", 4, 0.5)),
+        (["--cluster=ray://head:10001", "--cluster_workers=3"], ClusterSettings("ray://head:10001", workers=3)),
+    ],
+)
+def test_a_cluster_is_where_it_is_asked_for(given, wanted):
+    assert read(*given).cluster == wanted
+
+
+def test_what_each_process_may_use_needs_a_cluster():
+    with pytest.raises(ValueError, match="--cluster_cores has no effect without --cluster"):
+        read("--cluster_cores=2")
+
+
+def test_only_the_check_by_randomisation_goes_to_many_processes():
+    import sanity
+
+    argv = ["--cluster=local", "--check=input_shift"]
+    with pytest.raises(ValueError, match="--cluster goes with --check=randomisation"):
+        sanity.read_settings(sanity.build_parser().parse_args(argv))
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://bucket/images", "https://host/a.tar", "shards-{000..002}.tar", "all-*.tfrecord"]
+)
+def test_images_at_an_address_or_in_shards_are_looked_for_when_they_are_read(text):
+    paths = read(f"--test_images_folder_path={text}").data.paths
+    assert paths["test_images_folder_path"] == (text if "://" in text else str(Path(text).resolve()))
