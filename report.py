@@ -4,8 +4,9 @@
     python report.py results_resnet/ results_vgg/ --output_folder_path=report
 
 Written are report.html, which holds its pictures, report.tex with report_tables/, report_figures/ and references.bib,
-and report_differences.csv, into the folder of the (first) run unless --output_folder_path says otherwise. The report says what run.json and records.csv
-say, with the intervals and tests of pipeline/summary.py, and shows the images from where the run found them.
+and report_differences.csv, into the folder of the (first) run unless --output_folder_path says otherwise. The report
+says what run.json and records.csv say, with the intervals and tests of pipeline/summary.py, and shows the images from
+where the run found them.
 Exit code: 0; 2 for a folder that holds no run.
 """
 

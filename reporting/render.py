@@ -27,6 +27,7 @@ th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px so
 th { border-bottom: 1px solid #999; } td { font-variant-numeric: tabular-nums; }
 .wide td, .wide th { white-space: nowrap; }
 .wide th:first-child, .wide td:first-child { position: sticky; left: 0; background: #fff; }
+td strong { font-weight: inherit; -webkit-text-stroke: .5px; }  /* bold, and no wider */
 td .sign { display: inline-block; width: .65em; text-align: right; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .85rem; }
 nav a { margin-right: 1rem; } li { font-size: .9rem; }
