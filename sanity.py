@@ -43,7 +43,7 @@ CHECKS = {  # check -> its flags and their defaults
     "randomisation": {"n_stages": 8},
     "input_shift": {"shift": 32.0},
     "adversarial": {"bound": 8.0, "n_iterations": 30},
-    "labels": {"epochs": 40, "n_training_images": 60},
+    "labels": {"epochs": 25, "n_training_images": 24},
 }
 FIXED = ("test_images_folder_path", "model_path", "model_name", "class_names")  # flags that `labels` decides itself
 
