@@ -4,6 +4,7 @@
     python activations.py --layer_name=Conv1,block_3_expand_relu --model_path=my_model.keras \\
                           --test_images_folder_path=photographs
     python activations.py --layer_name=out_relu --channel=151,7 ...              these channels alone
+    python activations.py --test_images_folder_path=film.mp4                     a grid of channels beside the film
     python activations.py --from=unit --layer_name=post_relu --channel=3         one unit after the other
 
 Activations are those of the model itself: the classifier folds batch norms into the convolutions before them, but
@@ -15,6 +16,7 @@ those with a feature map; several by commas. Written are
     <folder>/maps/<layer>/<image>.png            the maps of the first images, every channel on its own scale
     <folder>/top_images/<layer>.png              channels, the images of their largest peaks, the region
     <folder>/top_images.csv                      layer, channel, rank, image, peak, for all channels
+    <folder>/films/<layer>.mp4, .gif             of a film: its frames beside a grid of channels (units/live_view.py)
 
 and with --from=unit, in the place of all but the table,
 
@@ -149,10 +151,11 @@ def run(settings: ActivationSettings) -> int:
 
     utils.silence_tensorflow()
 
+    from data.films import film_of
     from output.folder import open_folder
     from output.tables import write_table
     from pipeline import run as runs
-    from units import activation_maps, filters, reconstructions, top_images, unit_pages
+    from units import activation_maps, filters, live_view, reconstructions, top_images, unit_pages
 
     images = runs.load_dataset(settings.data)
     classifier, source = runs.load_classifier(settings.model)
@@ -191,6 +194,8 @@ def run(settings: ActivationSettings) -> int:
             say(activation_maps.write_maps(folder, view, shown, settings.channels, failed))
         top = activation_maps.scan(folder, view, samples, settings.n_top_images)
         failed.update(top.unread.tolist())
+        if film_of(samples) and not settings.by_unit:
+            say(live_view.write_live_view(folder, view, samples, settings.channels))
         if settings.by_unit:
             channels = settings.channels or filters.choose_largest(top.selectivity(), UNITS_SHOWN)
             about_image = settings.n_steps, settings.seed

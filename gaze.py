@@ -77,6 +77,8 @@ def read_settings(args: argparse.Namespace) -> GazeSettings:
         raise ValueError(f"--sigma_px is in image pixels and needs no --{next(iter(geometry))}: give one of the two")
     compute_sigma(1, 1, **geometry)
     data = read_data_settings(args)
+    if data.frame_step:
+        raise ValueError("--frame_step is of films, which have no fixations: leave it out")
     if not data.is_embedded and data.fixations is None:
         raise ValueError("--test_fixations_path is wanted: a csv file, or a folder of .txt files")
     figures = read_figure_settings(args)

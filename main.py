@@ -1,6 +1,7 @@
 """Where does the network look? Explains a folder of images, compares with gaze, measures, and shows it.
 
     python main.py
+    python main.py --test_images_folder_path=film.mp4                      frame by frame, and written as a film
     python main.py --explanation_method=GRADCAM,RISE --model_name=ResNet --test_images_folder_path=images_val \\
                    --test_gdfm_folder_path=gazefixationsdensitymaps
 
@@ -116,7 +117,8 @@ def run(settings: MainSettings) -> int:
     utils.silence_tensorflow()
 
     from data.boxes import match_boxes, read_boxes
-    from pipeline import animations, model_check, muted_boxes, run_figures, summary, top_classes
+    from data.films import film_of
+    from pipeline import animations, film_maps, model_check, muted_boxes, run_figures, summary, top_classes
     from pipeline import run as runs
 
     if settings.animates:
@@ -154,6 +156,8 @@ def run(settings: MainSettings) -> int:
     )
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
+    if film_of(images.samples) and wanted.n_images != 0:
+        paths += film_maps.write_films(opened, style)
     if settings.animates:
         paths += animations.write_animations(opened, style, settings.run.seed, wanted)
     if settings.writes_report:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
-from data import dataset, sources
+from data import dataset, films, sources
 from data.addresses import is_source
 from data.dataset import Sample
 from data.fixations import Fixations
@@ -112,12 +112,23 @@ def open_samples(
     fixations: str | Path | Mapping[str, Fixations] | None = None,
     fixations_unit: str | None = None,
     reading: Reading = UPRIGHT,
+    limit: int | None = None,
+    frame_step: int | None = None,
 ) -> Sequence[Sample]:
-    """The samples of a folder, one image, or a source of sources.py, labelled by their names until a model is there.
+    """The samples of a folder, one image, a source of sources.py, or a film, labelled by their names until a model is
+    there.
+
+    limit, frame_step: of a film, at most so many frames, and one of so many; of others nothing is left out here.
 
     A folder of up to `constants.LARGE_RUN` images is read by `dataset.load_dataset`; errors as there, and as
     `sources.list_source`.
     """
+    if films.is_film(str(images)):
+        if density_maps or fixations is not None:
+            raise ValueError(f"'{images}' is a film: density maps and fixations are of single images")
+        return films.list_frames(str(images), limit, frame_step or 1, reading)
+    if frame_step is not None:
+        raise ValueError(f"frame_step: '{images}' is no film")
     if is_source(str(images)):
         entries = sources.list_source(str(images))
     else:

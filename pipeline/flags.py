@@ -163,8 +163,8 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         "--test_images_folder_path",
         type=path,
         metavar="PATH",
-        help="a folder of images or of class folders, one image, a list, a WebDataset, TFRecords or a URL, see "
-        "docs/data.md (default: the embedded data)",
+        help="a folder of images or of class folders, one image, a film, a camera's number, a list, a WebDataset, "
+        "TFRecords or a URL, see docs/data.md (default: the embedded data)",
     )
     data.add_argument(
         "--limit",
@@ -173,6 +173,12 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         metavar="N",
         help="so many images, taken in turn from each class (default: "
         f"{limit or f'all; {constants.DEMO_LIMIT} of the embedded data'})",
+    )
+    data.add_argument(
+        "--frame_step",
+        type=in_range(int, 1),
+        metavar="N",
+        help="of a film, one frame of so many (default: every frame)",
     )
     add_reading_flags(data)
     return data

@@ -185,7 +185,7 @@ class RunFolder:
         for method in methods:
             yield from (f"figures/{method}_{page}.*" for page in ("grid", "grid_[0-9]*", "extremes"))
             yield from (f"{kind}/{method}/.partial_*" for kind in ("maps", "curves", "figures"))
-            yield f"figures/animations/{method}/*.gif"
+            yield from (f"figures/animations/{method}/*.gif", f"films/{method}.mp4", f"films/{method}.gif")
 
 
 class Results(RunFolder):

@@ -95,7 +95,13 @@ def load_dataset(settings: DataSettings) -> Images:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
     found = open_samples(
-        images, density_maps, fixations=fixations, fixations_unit=settings.fixations_unit, reading=settings.reading
+        images,
+        density_maps,
+        fixations=fixations,
+        fixations_unit=settings.fixations_unit,
+        reading=settings.reading,
+        limit=settings.limit,
+        frame_step=settings.frame_step,
     )
     if settings.is_embedded:  # whatever else was drawn before lies there too
         drawn = demo_data.demo_names("val")[: max(settings.limit or 0, constants.DEMO_LIMIT)]

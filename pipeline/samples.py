@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import constants
-from data import dataset
+from data import dataset, films
 from data.dataset import Sample
 from data.sample_table import SampleTable
 from pipeline.settings import DataSettings
@@ -54,5 +54,7 @@ def describe_files(
     """
     if isinstance(samples, SampleTable):
         return []
+    if films.film_of(samples):
+        return [f"read: {films.describe_film(chosen)}"]
     left_out = [f"left out: {note}" for note in dataset.describe_left_out(images, samples, density_maps)]
     return left_out + [f"read: {note}" for note in dataset.describe_reading(chosen)]

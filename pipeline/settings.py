@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import constants
-from data.addresses import is_source, is_url
+from data.addresses import is_camera, is_source, is_url
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 from network.worker_pool import ClusterSettings
 
@@ -66,6 +66,7 @@ class DataSettings:
     limit: int | None = None
     exif: str = "turn"
     max_megapixels: int = constants.MAX_IMAGE_PIXELS // 10**6
+    frame_step: int | None = None
 
     @property
     def reading(self):
@@ -90,7 +91,7 @@ class DataSettings:
             "test_gdfm_folder_path": self.density_maps,
             "test_fixations_path": self.fixations,
         }
-        as_given = {flag for flag, path in given.items() if path is None or is_url(path)}
+        as_given = {flag for flag, path in given.items() if path is None or is_url(path) or is_camera(path)}
         return {flag: path if flag in as_given else str(Path(path).resolve()) for flag, path in given.items()}
 
 
@@ -177,9 +178,13 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
     flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
     gaze = (getattr(args, flag, None) for flag in flags)
-    settings = DataSettings(args.test_images_folder_path, *gaze, args.limit, args.exif, args.max_megapixels)
+    reading = args.limit, args.exif, args.max_megapixels, args.frame_step
+    settings = DataSettings(args.test_images_folder_path, *gaze, *reading)
+    if settings.frame_step and settings.is_embedded:
+        raise ValueError("--frame_step is of films: give one as --test_images_folder_path")
     for flag, path in settings.paths.items():
-        if path is not None and not Path(path).exists() and not (flag == "test_images_folder_path" and is_source(path)):
+        is_elsewhere = flag == "test_images_folder_path" and path and (is_source(path) or is_camera(path))
+        if path is not None and not Path(path).exists() and not is_elsewhere:
             raise ValueError(f"--{flag}: there is no file or folder '{path}'")
     return settings
 

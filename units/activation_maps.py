@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FILES = (
     *("filters/*.png", "maps/*/*.png", "top_images/*.png", "top_images.csv", "state/*.npz"),
+    *("films/*.mp4", "films/*.gif"),  # of live_view.py
     *("reconstructions/*.png", "units/*.png", "visualizations/*.png"),  # of unit_pages.py
 )
 COLORMAP = "viridis"
