@@ -34,6 +34,7 @@ class GradCAM(Explainer):
 
     needs_gradients = True
     uses_layer = True
+    rectified = True
 
     def __init__(
         self, model, model_name, img_array, class_index=None, *, variant: str = constants.GRADCAM_VARIANT, **options

@@ -26,6 +26,7 @@ class ScoreCAM(Explainer):
     """
 
     uses_layer = True
+    rectified = True
     perturbs = True
 
     def __init__(
