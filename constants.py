@@ -2,7 +2,7 @@
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 VERSION = "1.0"  # of this project; CHANGELOG.md
-BATCH_SIZE = 32  # images per forward pass
+BATCH_SIZE = 8  # images per forward pass: on CPUs larger ones cost page faults and caches (docs/speed.md)
 SEED = 0
 OUTPUT_FOLDER = "results"
 TOP_CLASSES = 5  # classes listed beside a prediction

@@ -3,9 +3,10 @@
     python report.py results/
     python report.py results_resnet/ results_vgg/ --output_folder_path=report
 
-Written are report.html, which holds its pictures, report.tex with report_figures/, and report_differences.csv, into
-the folder of the (first) run unless --output_folder_path says otherwise. The report says what run.json and records.csv
-say, with the intervals and tests of pipeline/summary.py, and shows the images from where the run found them.
+Written are report.html, which holds its pictures, report.tex with report_tables/, report_figures/ and references.bib,
+and report_differences.csv, into the folder of the (first) run unless --output_folder_path says otherwise. The report
+says what run.json and records.csv say, with the intervals and tests of pipeline/summary.py, and shows the images from
+where the run found them.
 Exit code: 0; 2 for a folder that holds no run.
 """
 
@@ -46,6 +47,9 @@ def read_settings(args: argparse.Namespace) -> ReportSettings:
 
 def run(settings: ReportSettings) -> int:
     """One report; the exit code."""
+    import utils
+
+    utils.silence_tensorflow()
     from reporting.document import write_report
 
     for written in write_report(settings.folders, settings.output_folder, settings.title):

@@ -70,7 +70,8 @@ class IntegratedGradients(VanillaGradient):
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image how far the map's sum is from S(x) - S(x'), as it is and as a share of that."""
         logits = self.classifier.logits(self.images)
-        black = self.classifier.logits(np.zeros_like(self.images[:1]))
+        dark = np.zeros_like(self.images[:1])
+        black = self.classifier.share("logits", [dark], lambda: self.classifier.logits(dark))
         rows = np.arange(len(self.images))
         wanted = logits[rows, self.class_indices] - black[0, self.class_indices]
         errors = maps.reshape(len(wanted), -1).sum(axis=1, dtype=np.float64) - wanted

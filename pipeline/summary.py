@@ -126,16 +126,33 @@ def describe_differences(rows: Sequence[dict]) -> str:
     """How many of the tested differences stand, and between which methods, metric by metric; '' without a test."""
     if not rows:
         return ""
-    standing = {}
-    for row in rows:
-        if row["stands"]:
-            sign = ">" if row["mean_difference"] > 0 else "<"
-            standing.setdefault(METRICS[row["metric"]].heading, []).append(f"{row['a']} {sign} {row['b']}")
-    lines = [f"{heading}: {', '.join(pairs)}" for heading, pairs in standing.items()]
+    lines = name_better(rows)
     head = f"{sum(row['stands'] for row in rows)} of {len(rows)} differences stand at 5 % (Wilcoxon, Holm)"
     if not lines and (least := _least_p(rows)) >= constants.SIGNIFICANCE:
         return f"{head}: of so few images none can, whatever they show: the smallest p would be {least:.2g}"
     return "\n".join([head + (":" if lines else ""), *lines])
+
+
+def name_better(rows: Sequence[dict]) -> list[str]:
+    """'FEM better than GRADCAM, RISE on KL' for each metric and row that is better than others by a difference that
+    stands; better is smaller where the metric says so."""
+    others = {}
+    for row in rows:
+        if row["stands"]:
+            ordered = order_better(row)
+            others.setdefault((row["metric"], ordered["better"]), []).append(ordered["worse"])
+    return [
+        f"{better} better than {', '.join(worse)} on {METRICS[metric].heading}"
+        for (metric, better), worse in others.items()
+    ]
+
+
+def order_better(row: dict) -> dict:
+    """A row of `list_differences` as 'better' and 'worse', with difference and effect of the better minus the worse."""
+    is_ordered = (row["mean_difference"] > 0) == (METRICS[row["metric"]].better == "higher")
+    better, worse = (row["a"], row["b"]) if is_ordered else (row["b"], row["a"])
+    signs = {name: row[name] if is_ordered else -row[name] for name in ("mean_difference", "effect")}
+    return {**row, **signs, "better": better, "worse": worse}
 
 
 def _least_p(rows: Sequence[dict]) -> float:

@@ -1,4 +1,5 @@
-"""A report as files: report.html, report.tex with report_figures/, and report_differences.csv."""
+"""A report as files: report.html; report.tex with report_tables/, report_figures/ and references.bib; and
+report_differences.csv."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,11 +7,12 @@ from pathlib import Path
 import constants
 from output.files import figure_saver, write_whole
 from output.tables import write_table
-from reporting.content import Picture, compose
+from reporting.blocks import Picture
+from reporting.content import compose
 from reporting.render import render_html, render_tex
 from reporting.runs import Report
 
-FIGURES = "report_figures"  # folder of the document's pictures, beside it
+FIGURES, TABLES = "report_figures", "report_tables"  # folders of the document's pictures and tables, beside it
 
 
 def write_report(folders: Sequence[str | Path], output: str | Path, title: str = constants.TITLE) -> list[Path]:
@@ -25,9 +27,8 @@ def write_report(folders: Sequence[str | Path], output: str | Path, title: str =
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Picture):
-                write_whole(output / FIGURES / f"{block.name}.png", figure_saver(block.figure))
-    texts = {"report.html": render_html(title, sections), "report.tex": render_tex(title, sections, FIGURES)}
-    return [
+                write_whole(output / FIGURES / f"{block.name}.pdf", figure_saver(block.figure))
+    texts = {"report.html": render_html(title, sections), **render_tex(title, sections, TABLES, FIGURES)}
+    for name, text in texts.items():
         write_whole(output / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
-        for name, text in texts.items()
-    ]
+    return [output / "report.html", output / "report.tex"]

@@ -1,8 +1,8 @@
-"""A report's sections as text: one HTML page, or a LaTeX document.
+"""A report's sections as text: one HTML page, or a LaTeX document with the files that it reads.
 
-The page needs nothing else: pictures inside, system fonts, no script. The document has its pictures beside it, and
-pdflatex sets it with the packages of any installation. Names of files and classes come from others: in both they are
-text, never markup.
+The page needs nothing else: pictures inside, system fonts, no script. The document has its tables and pictures beside
+it, and a plain TeX Live sets it: pdflatex, bibtex, pdflatex, pdflatex. Names of files and classes come from others: in
+both they are text, never markup.
 """
 
 import base64
@@ -11,30 +11,57 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from output.files import save_figure
 from output.progress import printable
-from reporting.content import Picture, Section, Table
+from reporting import references
+from reporting.blocks import Best, Cite, Mention, Picture, Section, Table, Text
+from reporting.cells import DIGIT_SPACE, MINUS, NOTHING, SIGN_SPACE
 
 HTML_STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: block; overflow-x: auto; }
+.table { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .85rem; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid #eee; vertical-align: top; }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #eee; vertical-align: top; }
 th { border-bottom: 1px solid #999; } td { font-variant-numeric: tabular-nums; }
+.wide td, .wide th { white-space: nowrap; }
+.wide th:first-child, .wide td:first-child { position: sticky; left: 0; background: #fff; }
+td strong { font-weight: inherit; -webkit-text-stroke: .5px; }  /* bold, and no wider */
+td .sign { display: inline-block; width: .65em; text-align: right; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .85rem; }
-nav a { margin-right: 1rem; }
-@media print { table { display: table; } h2 { break-after: avoid; } }
+nav a { margin-right: 1rem; } li { font-size: .9rem; }
+@media (min-width: 80rem) { .table.wide { width: max-content; max-width: calc(100vw - 4rem); } }
+@media print { h2 { break-after: avoid; } .wide td, .wide th { white-space: normal; } }
 """
+SIGN = re.compile(f"({SIGN_SPACE}|{MINUS}|\\+|&lt;)(?={DIGIT_SPACE}*\\d)")  # in front of a number, as HTML
 TEX_HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
+\usepackage{lmodern,textcomp}
 \usepackage[margin=2cm]{geometry}
-\usepackage{booktabs,graphicx,longtable,textcomp}
+\usepackage{array,booktabs,graphicx,longtable}
+\usepackage[section]{placeins}
+\pdfsuppresswarningpagegroup=1
+\renewcommand{\topfraction}{0.9}
+\renewcommand{\bottomfraction}{0.9}
+\renewcommand{\textfraction}{0.05}
+\renewcommand{\floatpagefraction}{0.7}
+\setlength{\emergencystretch}{3em}
 \setlength{\tabcolsep}{4pt}
+\newsavebox{\fitbox}
+%% A table, made smaller where it is wider than the text.
+\newcommand{\fit}[1]{\sbox{\fitbox}{\footnotesize#1}%%
+  \ifdim\wd\fitbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\fitbox}}\else\usebox{\fitbox}\fi}
 \title{%s}
+\author{}
 \date{}
 \begin{document}
 \maketitle
+"""
+TEX_END = r"""\bibliographystyle{unsrt}
+\bibliography{references}
+\end{document}
 """
 TEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -47,23 +74,36 @@ TEX_SPECIAL = {
     "_": r"\_",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
+    "<": "$<$",
+    ">": "$>$",
     "|": r"\textbar{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "±": r"$\pm$",
     "·": r"$\cdot$",
     "…": r"\dots{}",
+    DIGIT_SPACE: r"\phantom{0}",
+    SIGN_SPACE: r"\phantom{$-$}",
+    MINUS: "$-$",
+    NOTHING: "--",
 }
 TEX_WIDE = 30  # letters: a column with a longer cell is broken into lines
+TEX_ROWS = 45  # a longer table runs over pages, as does one that is no table of methods
+TEX_BESIDE = 4  # columns of a table, beside its keys, that fit a page
 
 
 # --- HTML ---
 def render_html(title: str, sections: Sequence[Section]) -> str:
     """The whole page."""
+    cited = list_cited(sections)
+    page = _Page(_number(sections), {key: place for place, key in enumerate(cited, start=1)})
     links = "".join(f'<a href="#section-{n}">{_html_text(section.title)}</a>' for n, section in enumerate(sections))
-    body = "".join(_html_section(number, section) for number, section in enumerate(sections))
+    body = "".join(page.section(number, section) for number, section in enumerate(sections))
+    entries = "".join(
+        f'<li id="reference-{n}">{escape(references.describe(key))}</li>' for key, n in page.cited.items()
+    )
+    if entries:
+        body += f'<section id="references"><h2>References</h2><ol>{entries}</ol></section>\n'
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{_html_text(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{HTML_STYLE}</style></head>'
@@ -71,70 +111,185 @@ def render_html(title: str, sections: Sequence[Section]) -> str:
     )
 
 
-def _html_section(number: int, section: Section) -> str:
-    blocks = "".join(map(_html_block, section.blocks))
-    return f'<section id="section-{number}"><h2>{_html_text(section.title)}</h2>{blocks}</section>\n'
+class _Page:
+    """The parts of a page. numbers: name of a table or picture -> 'Table 3'; cited: key -> number."""
 
+    def __init__(self, numbers: dict[str, str], cited: dict[str, int]):
+        self.numbers, self.cited = numbers, cited
 
-def _html_block(block: str | Table | Picture) -> str:
-    if isinstance(block, Table):
-        head = _html_row("th", block.head)
-        rows = "\n".join(_html_row("td", row) for row in block.rows)
-        return f"<table><caption>{_html_text(block.caption)}</caption>{head}\n{rows}\n</table>"
-    if isinstance(block, Picture):
-        file = io.BytesIO()
-        block.figure.savefig(file, format="png")
-        data = base64.b64encode(file.getvalue()).decode()
-        caption = _html_text(block.caption)
-        image = f'<img src="data:image/png;base64,{data}" alt="{caption}">'
-        return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
-    return f"<p>{_html_text(block)}</p>"
+    def section(self, number: int, section: Section) -> str:
+        blocks = "".join(map(self._block, section.blocks))
+        return f'<section id="section-{number}"><h2>{_html_text(section.title)}</h2>{blocks}</section>\n'
+
+    def _block(self, block: Text | Table | Picture) -> str:
+        if isinstance(block, Table):
+            head = _html_row("th", block.head)
+            rows = "\n".join(_html_row("td", row) for row in block.rows)
+            kind = "table wide" if block.keys else "table"
+            caption = f"<caption>{self._caption(block)}</caption>"
+            return f'<div class="{kind}" id="{block.name}"><table>{caption}{head}\n{rows}\n</table></div>'
+        if isinstance(block, Picture):
+            file = io.BytesIO()
+            save_figure(block.figure, file, "png")
+            data = base64.b64encode(file.getvalue()).decode()
+            caption = self._caption(block)
+            image = f'<img src="data:image/png;base64,{data}" alt="{_html_text(block.caption)}">'
+            return f'<figure id="{block.name}">{image}<figcaption>{caption}</figcaption></figure>'
+        return f"<p>{''.join(map(self._part, _parts(block)))}</p>"
+
+    def _caption(self, block: Table | Picture) -> str:
+        return f"{self.numbers[block.name]}: {_html_text(block.caption)}"
+
+    def _part(self, part: str | Cite | Mention) -> str:
+        if isinstance(part, Cite):
+            links = (f'<a href="#reference-{n}">{n}</a>' for n in (self.cited[key] for key in part.keys))
+            return f"[{', '.join(links)}]"
+        if isinstance(part, Mention):
+            return f'<a href="#{part.name}">{self.numbers[part.name]}</a>'
+        return _html_text(part)
 
 
 def _html_row(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_html_text(cell)}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_html_cell(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _html_cell(cell: str) -> str:
+    text = SIGN.sub(r'<span class="sign">\1</span>', _html_text(cell))
+    return f"<strong>{text}</strong>" if isinstance(cell, Best) else text
 
 
 def _html_text(text: str) -> str:
     """Safe in a page, whatever the names of files and classes are."""
-    return escape(printable(text.replace("\n", " ")))
+    return escape(_printable(text))
 
 
 # --- LaTeX ---
-def render_tex(title: str, sections: Sequence[Section], folder: str) -> str:
-    """The whole document; folder: where its pictures lie, relative to it."""
-    parts = [TEX_HEAD % _tex_text(title)]
+def render_tex(title: str, sections: Sequence[Section], tables: str, pictures: str) -> dict[str, str]:
+    """File -> its text: report.tex, the tables that it reads, and references.bib.
+
+    tables, pictures: the folders of tables and pictures, relative to it.
+    """
+    parts, files, numbers = [TEX_HEAD % _tex_text(title)], {}, _number(sections)
     for section in sections:
         parts.append(f"\\section{{{_tex_text(section.title)}}}\n")
-        parts += [_tex_block(block, folder) for block in section.blocks]
-    return "\n".join([*parts, "\\end{document}\n"])
+        for block in section.blocks:
+            if isinstance(block, Table):
+                for part in split_table(block):
+                    is_long = part.keys is None or len(part.rows) > TEX_ROWS
+                    name = f"{tables}/{part.name}"
+                    files[f"{name}.tex"] = _tex_longtable(part) if is_long else _tex_tabular(part)
+                    parts.append(_tex_read_long(name) if is_long else _tex_read(part, name))
+            elif isinstance(block, Picture):
+                parts.append(_tex_picture(block, pictures))
+            else:
+                parts.append("".join(_tex_part(part, numbers) for part in _parts(block)) + "\n")
+    cited = list_cited(sections)
+    end = TEX_END if cited else "\\end{document}\n"
+    return {"report.tex": "\n".join([*parts, end]), **files, "references.bib": references.write_bibtex(cited)}
 
 
-def _tex_block(block: str | Table | Picture, folder: str) -> str:
-    if isinstance(block, Table):
-        return _tex_table(block)
-    if isinstance(block, Picture):
-        return (
-            f"\\begin{{figure}}[htbp]\\centering\n\\includegraphics[width=\\linewidth,height=0.85\\textheight,"
-            f"keepaspectratio]{{{folder}/{block.name}.png}}\n\\caption{{{_tex_text(block.caption)}}}\n\\end{{figure}}\n"
-        )
-    return _tex_text(block) + "\n"
+def split_table(table: Table) -> list[Table]:
+    """The table in parts that fit a page: each with its keys and up to `TEX_BESIDE` further columns."""
+    keys, n_columns = table.keys, len(table.head)
+    if keys is None or n_columns <= keys + TEX_BESIDE:
+        return [table]
+    parts = []
+    for number, start in enumerate(range(keys, n_columns, TEX_BESIDE), start=1):
+        chosen = [*range(keys), *range(start, min(start + TEX_BESIDE, n_columns))]
+        head, *rows = ([row[column] for column in chosen] for row in (table.head, *table.rows))
+        name, more = (table.name, "") if number == 1 else (f"{table.name}_{number}", ", continued")
+        parts.append(Table(name, head, rows, table.caption + more, keys))
+    return parts
 
 
-def _tex_table(table: Table) -> str:
-    """A longtable: it may run over pages."""
+def _tex_rows(table: Table) -> tuple[str, str, list[str]]:
+    """The kinds of its columns, its head and its rows."""
     columns = [[str(cell) for cell in column] for column in zip(table.head, *table.rows)]
-    is_wide = [max(map(len, column)) > TEX_WIDE for column in columns]
+    is_wide = [max(map(len, column)) > TEX_WIDE and table.keys is None for column in columns]
     share = 0.75 / max(1, sum(is_wide))
-    kinds = "".join(f"p{{{share:.2f}\\linewidth}}" if wide else "l" for wide in is_wide)
-    lines = [" & ".join(map(_tex_text, row)) + r" \\" for row in (table.head, *table.rows)]
-    caption = f"\\caption{{{_tex_text(table.caption)}}}\\\\\n"
-    head = f"\\toprule\n{lines[0]}\n\\midrule\n\\endhead\n"
-    body = "\n".join([*lines[1:], "\\bottomrule"])
-    return f"{{\\footnotesize\n\\begin{{longtable}}{{{kinds}}}\n{caption}{head}{body}\n\\end{{longtable}}}}\n"
+    broken = f">{{\\raggedright\\arraybackslash}}p{{{share:.2f}\\textwidth}}"
+    kinds = "".join(broken if wide else "l" for wide in is_wide)
+    lines = [" & ".join(map(_tex_cell, row)) for row in (table.head, *table.rows)]
+    # Behind the end of a row, a bracket would begin an option.
+    head, *rows = (("{}" if line.startswith("[") else "") + line + r" \\" for line in lines)
+    return kinds, head, rows
+
+
+def _tex_tabular(table: Table) -> str:
+    """The table alone, to be read where a caption and a label stand around it."""
+    kinds, head, rows = _tex_rows(table)
+    lines = [f"\\begin{{tabular}}{{{kinds}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
+    return "\n".join([*lines, "\\end{tabular}%\n"])
+
+
+def _tex_longtable(table: Table) -> str:
+    """The table with its caption and label, which runs over pages."""
+    kinds, head, rows = _tex_rows(table)
+    caption = f"\\caption{{{_tex_text(table.caption)}}}\\label{{{table.name}}}\\\\"
+    first = [caption, r"\toprule", head, r"\midrule", r"\endfirsthead"]
+    lines = [f"\\begin{{longtable}}{{{kinds}}}", *first, r"\toprule", head, r"\midrule", r"\endhead", *rows]
+    return "\n".join([*lines, r"\bottomrule", "\\end{longtable}\n"])
+
+
+def _tex_read(table: Table, name: str) -> str:
+    caption = f"\\caption{{{_tex_text(table.caption)}}}\\label{{{table.name}}}"
+    return f"\\begin{{table}}[htbp]\\centering\n{caption}\n\\fit{{\\input{{{name}}}}}\n\\end{{table}}\n"
+
+
+def _tex_read_long(name: str) -> str:
+    return f"{{\\footnotesize\\input{{{name}}}}}\n"
+
+
+def _tex_picture(picture: Picture, folder: str) -> str:
+    caption = f"\\caption{{{_tex_text(picture.caption)}}}\\label{{{picture.name}}}"
+    width, height = picture.figure.get_size_inches()
+    size = f"width=\\linewidth,height={0.8 if height > width else 0.6}\\textheight,keepaspectratio"
+    graphics = f"\\includegraphics[{size}]{{{folder}/{picture.name}.pdf}}"
+    return f"\\begin{{figure}}[htbp]\\centering\n{graphics}\n{caption}\n\\end{{figure}}\n"
+
+
+def _tex_part(part: str | Cite | Mention, numbers: dict[str, str]) -> str:
+    if isinstance(part, Cite):
+        return f"\\cite{{{','.join(part.keys)}}}"
+    if isinstance(part, Mention):
+        return f"{numbers[part.name].split()[0]}~\\ref{{{part.name}}}"
+    return _tex_text(part)
+
+
+def _tex_cell(cell: str) -> str:
+    text = _tex_text(cell)
+    # The narrow bold, whose digits are as wide as the others.
+    return f"{{\\fontseries{{b}}\\selectfont {text}}}" if isinstance(cell, Best) else text
 
 
 def _tex_text(text: str) -> str:
     """Safe in LaTeX; letters that its fonts do not have become '?'."""
-    safe = "".join(TEX_SPECIAL.get(letter, letter) for letter in printable(text.replace("\n", " ")))
+    safe = "".join(TEX_SPECIAL.get(letter, letter) for letter in _printable(text))
     return re.sub(r"[^\x00-\xff]", "?", safe)
+
+
+# --- both ---
+def list_cited(sections: Sequence[Section]) -> list[str]:
+    """The keys of what is cited, in the order in which it is."""
+    blocks = (block for section in sections for block in section.blocks if not isinstance(block, Table | Picture))
+    parts = (part for block in blocks for part in _parts(block) if isinstance(part, Cite))
+    return list(dict.fromkeys(key for part in parts for key in part.keys))
+
+
+def _number(sections: Sequence[Section]) -> dict[str, str]:
+    """Name of a table or picture -> 'Table 3', 'Figure 1'."""
+    numbers, counts = {}, {"Table": 0, "Figure": 0}
+    for block in (block for section in sections for block in section.blocks):
+        if isinstance(block, Table | Picture):
+            kind = "Table" if isinstance(block, Table) else "Figure"
+            counts[kind] += 1
+            numbers[block.name] = f"{kind} {counts[kind]}"
+    return numbers
+
+
+def _parts(text: Text) -> Sequence[str | Cite | Mention]:
+    return (text,) if isinstance(text, str) else text
+
+
+def _printable(text: str) -> str:
+    return printable(text.replace("\n", " "))

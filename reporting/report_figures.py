@@ -11,9 +11,10 @@ import numpy as np
 import constants
 import representations
 from constants import CELL_SIDE, COLOUR_DELETION, COLOUR_INSERTION, COLOUR_QUIET, FONT_SIZE
+from explainers.registry import METHODS
 from metrics import catalogue
 from output.tables import mean_and_deviation
-from plots import drawing
+from plots import drawing, panels
 from plots.drawing import GAP, LINE
 from reporting.runs import Report
 
@@ -173,16 +174,17 @@ def _picture_page(report: Report, cells: dict, names: Sequence[str], n_columns: 
     n_lines = max(len(cell) for cell in cells.values()) - 2
     above = (1.8 + n_lines) * LINE  # a picture: the name of its row and its own lines
     head, step = 3 * LINE, CELL_SIDE + GAP + above
-    figure = drawing.new_figure(GAP + n_columns * (CELL_SIDE + GAP), head + len(names) * step, title)
+    width = CELL_SIDE + drawing.BAR_ROOM + GAP / 2  # of a column, its colour bar included
+    figure = drawing.new_figure(GAP + n_columns * width, head + len(names) * step, title)
     images = {}  # each is read once, though it stands in several cells
     for line, name in enumerate(names):
-        width = figure.get_size_inches()[0] - 2 * GAP
-        drawing.write(figure, GAP, head + line * step + LINE, name, width, weight="bold")
+        room = figure.get_size_inches()[0] - 2 * GAP
+        drawing.write(figure, GAP, head + line * step + LINE, name, room, weight="bold")
     for (line, column), (row, name, *lines) in cells.items():
         if name not in images:
             images[name] = report.read_image(name)
             images[name] = None if images[name] is None else drawing.shrink(images[name])
-        left, top = GAP + column * (CELL_SIDE + GAP), head + line * step + above
+        left, top = GAP + column * width, head + line * step + above
         axes = drawing.add_axes(figure, left, top, CELL_SIDE, CELL_SIDE)
         _draw_cell(axes, images[name], report, row, name)
         drawing.write_title(axes, lines[::-1])
@@ -197,5 +199,9 @@ def _draw_cell(axes, image: np.ndarray | None, report: Report, row: str | None, 
         drawing.write_message(axes, "no image" if image is None else "no map")
         return
     if row is not None:
-        image = representations.represent_heatmap_overlaid(saliency_map, image, constants.COLORMAP, constants.ALPHA)
+        signed = row != GAZE and METHODS[row.split(" in ")[0]].load().signed
+        style = constants.COLORMAP, constants.ALPHA
+        image = representations.represent_heatmap_overlaid(saliency_map, image, *style, signed=signed)
+        if not representations.is_constant(saliency_map):
+            panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, style[0], signed=signed))
     drawing.show_image(axes, image)

@@ -7,6 +7,7 @@
 Every number is that of one process: counts are whole numbers, and of equal peaks the earlier image stays first.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class DissectionWork:
         return count_digits(self.store.blocks(layer, samples, self.concepts.of_images), found, n_bits, shift)
 
     def _tally(self, begin: int, samples: list[Sample], tallies: dict[str, UnitTally]) -> tuple[dict, dict[str, str]]:
+        tallies = copy.deepcopy(tallies)  # arrays that came from another process cannot be written to
         return tallies, tally_images(samples, begin, tallies, self.concepts, self.store)
 
 

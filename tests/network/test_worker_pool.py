@@ -3,10 +3,14 @@
 import collections
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from planted import COLOURS, planted_model
 
+from data.taxonomy import Level
 from network import worker_pool
-from network.worker_pool import ClusterSettings, Lost, WorkerPool
+from network.model_files import load_classifier, save_model
+from network.worker_pool import ClusterSettings, Lost, Recipe, WorkerPool
 
 
 class DeathError(Exception):
@@ -205,3 +209,30 @@ def test_without_ray_the_flag_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ValueError, match="pip install -r requirements-cluster.txt"):
         worker_pool.import_ray()
+
+
+# --- the classifier in another process ------------------------------------------------------------------------------
+@pytest.fixture
+def saved(tmp_path):
+    """What a classifier is loaded by, and the one that it gives."""
+    path = tmp_path / "planted.keras"
+    save_model(planted_model(), path, {"class_names": list(COLOURS), "preprocessing": "none"})
+    options = {"model_path": str(path)}
+    return options, load_classifier(**options)[0]
+
+
+def test_a_process_has_the_classifier_of_the_file_with_the_weights_and_the_level_of_now(saved, image):
+    options, classifier = saved
+    weights = [2 * weight for weight in classifier.model.get_weights()]
+    classifier.model.set_weights(weights)
+    level = Level("warmth", ["warm", "cold"], np.array([0, 0, 1], np.int32))
+    changed = classifier.rebuilt().at_level(level)
+    built = Recipe(options, changed.fingerprint, level, lambda: weights).build()
+    assert built.class_names == ["warm", "cold"] and built.fingerprint == changed.fingerprint
+    np.testing.assert_array_equal(built.predict(image[None]), changed.predict(image[None]))
+
+
+def test_a_process_that_has_other_weights_explains_nothing(saved):
+    options, _ = saved
+    with pytest.raises(ValueError, match="other weights here than where the run was started"):
+        Recipe(options, "00000000").build()

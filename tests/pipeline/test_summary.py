@@ -111,7 +111,7 @@ def test_the_differences_that_stand_are_named():
     for number, one in enumerate(records):
         one.sim = [0.1, 0.4][number % 2]
     text = describe_differences(list_differences(records))
-    assert text.splitlines() == ["1 of 2 differences stand at 5 % (Wilcoxon, Holm):", "PCC: GRADCAM > RISE"]
+    assert text.splitlines() == ["1 of 2 differences stand at 5 % (Wilcoxon, Holm):", "GRADCAM better than RISE on PCC"]
     assert describe_differences([]) == ""
 
 

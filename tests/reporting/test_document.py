@@ -11,9 +11,10 @@ from PIL import Image
 
 from pipeline.records import Record
 from pipeline.results import Results
-from reporting.content import Picture, Section, Table, compose
+from reporting.blocks import Best, Cite, Mention, Picture, Section, Table
+from reporting.content import compose
 from reporting.document import write_report
-from reporting.render import _tex_text, render_html, render_tex
+from reporting.render import _tex_text, render_html, render_tex, split_table
 from reporting.runs import Report
 
 EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
@@ -22,7 +23,8 @@ EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
 def write_run(folder, images, methods=("GRADCAM", "RISE", "PEOPLE"), n=4, **flags):
     """A run of n images with PCC, NSS and curves; the first method is the best, the image `n - 1` the worst."""
     settings = {"seed": 0, "test_images_folder_path": str(images), "methods": {name: {} for name in methods}, **flags}
-    results = Results(folder, settings, {"model": {"layer": "conv_5"}})
+    model = {"model_name": "VGG16", "layer": "conv_5", "score": "softmax"}
+    results = Results(folder, settings, {"model": model, "host": "my-own-machine"})
     for row, method in enumerate(methods):
         for number, name in enumerate(sorted(path.name for path in Path(images).iterdir())[:n]):
             value = 0.9 - 0.2 * row - number / 50
@@ -64,7 +66,11 @@ def run_folder(tmp_path_factory, images):
 
 
 def make(*folders, output=None):
-    return [path.read_text(encoding="utf-8") for path in write_report(folders, output or folders[0], "A title")]
+    """The text of the page, and of the document with the tables that it reads."""
+    html, tex = (path.read_text(encoding="utf-8") for path in write_report(folders, output or folders[0], "A title"))
+    read = re.findall(r"\\input\{(.*?)\}", tex)
+    tables = [(Path(output or folders[0]) / f"{name}.tex").read_text(encoding="utf-8") for name in read]
+    return html, "\n".join([tex, *tables])
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +91,30 @@ def test_the_report_says_what_the_run_recorded(pages):
     assert "broken.png" not in html, "reasons are counted, not listed by image"
 
 
+def test_the_results_stand_first_and_how_they_were_made_last(run_folder):
+    titles = [section.title for section in compose(Report([run_folder]))]
+    assert titles[:2] == ["Results", "Which differences stand"]
+    assert titles[-3:] == ["What is missing", "Methods", "Set-up"]
+
+
+def test_who_reads_it_learns_neither_the_machine_nor_the_folders_of_its_author(run_folder, pages, images):
+    description = Report([run_folder]).descriptions[0]
+    assert description["settings"]["test_images_folder_path"] == str(images), "the run knows them"
+    for text in pages:
+        assert "my-own-machine" not in text and str(images.parent) not in text
+        assert "those of images." in text
+
+
+def test_what_was_done_is_said_in_words_with_the_papers(run_folder, pages):
+    html, tex = pages
+    for word in ("VGG16", "conv\\_5", "\\cite{selvaraju2017}", "\\cite{wilcoxon1945}", "\\cite{holm1979}", "95 \\%"):
+        assert word in tex.split(r"\section{Methods}")[1]
+    assert "Grad-CAM: Visual Explanations" in html and "Individual Comparisons by Ranking Methods" in html
+    cited = set(",".join(re.findall(r"\\cite\{(.*?)\}", tex)).split(","))
+    assert set(re.findall(r"@\w+\{(\w+),", (run_folder / "references.bib").read_text())) == cited
+    assert set(re.findall(r"\\ref\{(.*?)\}", tex)) <= set(re.findall(r"\\label\{(.*?)\}", tex))
+
+
 def test_baselines_and_the_ceiling_are_explained_and_are_no_methods(run_folder, pages):
     found = Report([run_folder])
     assert found.rows == ["GRADCAM", "RISE", "PEOPLE"] and found.methods == ["GRADCAM", "RISE"]
@@ -99,6 +129,12 @@ def test_differences_between_rows_are_tested(tmp_path):
     [section] = [one for one in compose(Report([folder])) if one.title == "Which differences stand"]
     table = next(block for block in section.blocks if isinstance(block, Table))
     assert ["PCC", "GRADCAM", "RISE", "13", "+0.200", "+1.00"] in [list(row[:6]) for row in table.rows]
+    [results] = [one for one in compose(Report([folder])) if one.title == "Results"]
+    bold = {(table.head[at].split()[0], row[0]) for table in results.blocks if isinstance(table, Table)
+            for row in table.rows for at, cell in enumerate(row) if isinstance(cell, Best)}  # fmt: skip
+    assert bold == {("PCC", "GRADCAM"), ("NSS", "GRADCAM"), ("insertion", "GRADCAM")}, "not deletion, which is equal"
+    html, _ = make(folder)
+    assert "GRADCAM better than RISE on PCC" in html and "<strong>" in html
 
 
 def test_images_are_ranked_by_likeness_to_gaze(run_folder):
@@ -131,32 +167,48 @@ def test_the_page_needs_nothing_but_itself(run_folder, pages):
         "data:image/png;"
     }
     assert "<script" not in html and "@import" not in html and "url(" not in html
-    figures = len(re.findall("<figure>", html))
+    figures = len(re.findall("<figure ", html))
     assert figures == len(list((run_folder / "report_figures").iterdir())) >= 4
     assert html.count("<table") == html.count("</table>") and html.count("alt=") == figures
 
 
 def test_names_of_files_are_text_not_markup():
-    table = Table(("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
+    table = Table("name", ("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
     html = render_html("t", [Section("s", [table])])
     assert "<b>&" not in html and "&lt;b&gt;&amp;_%$#{}~^\\.png" in html
-    tex = render_tex("t", [Section("s", [table])], "figures")
-    assert r"\textless{}b\textgreater{}\&\_\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}.png" in tex
-    assert r"PCC $\uparrow$" in tex and "ü" in render_tex("ü", [], "") and "?" in _tex_text("神")
+    tex = "".join(render_tex("t", [Section("s", [table])], "tables", "figures").values())
+    assert r"$<$b$>$\&\_\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}.png" in tex
+    assert r"PCC $\uparrow$" in tex and "ü" in render_tex("ü", [], "", "")["report.tex"] and "?" in _tex_text("神")
 
 
 def test_the_document_has_its_pictures_beside_it(run_folder, pages):
     _, tex = pages
     for name in re.findall(r"\\includegraphics\[.*?\]\{(.*?)\}", tex):
         assert (run_folder / name).is_file()
-    assert tex.count(r"\begin{longtable}") == tex.count(r"\end{longtable}") > 3
+    assert tex.count(r"\begin{tabular}") == tex.count(r"\end{tabular}") > 3
+    assert tex.count(r"\includegraphics") == len(list((run_folder / "report_figures").glob("*.pdf")))
+
+
+def test_a_table_too_wide_for_a_page_is_one_in_the_page_and_several_in_the_document():
+    table = Table("wide", ("method", *"abcdef"), [("FEM", *"123456")], "All", 1)
+    parts = split_table(table)
+    assert [part.name for part in parts] == ["wide", "wide_2"] and parts[1].caption == "All, continued"
+    assert [list(part.head) for part in parts] == [["method", *"abcd"], ["method", *"ef"]]
+    assert list(parts[1].rows[0]) == ["FEM", "5", "6"]
+    section = Section("s", [[Mention("wide"), " ", Cite(("holm1979",))], table])
+    html = render_html("t", [section])
+    assert html.count("<table>") == 1 and '<a href="#wide">Table 1</a> [<a href="#reference-1">1</a>]' in html
+    assert r"Table~\ref{wide} \cite{holm1979}" in render_tex("t", [section], "tables", "figures")["report.tex"]
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_sets_the_document(run_folder, pages):
+def test_latex_sets_the_document_without_a_warning(run_folder, pages):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
-    assert subprocess.run(command, cwd=run_folder, capture_output=True).returncode == 0
+    for call in (command, ["bibtex", "report"], command, command):
+        assert subprocess.run(call, cwd=run_folder, capture_output=True).returncode == 0
     assert (run_folder / "report.pdf").stat().st_size > 10_000
+    said = (run_folder / "report.log").read_text(errors="replace") + (run_folder / "report.blg").read_text()
+    assert not re.findall(r"(?:Warning|Overfull|Underfull|Missing character).*", said)
 
 
 def test_each_figure_is_drawn(run_folder):

@@ -22,6 +22,10 @@ class InProcess:
 
     def run(self, tasks):
         for number, task in reversed(list(enumerate(tasks))):
+            for tally in task[3].values() if task[0] == "tally" else ():  # as they come from another process
+                for value in vars(tally).values():
+                    if isinstance(value, np.ndarray):
+                        value.setflags(write=False)
             yield task, Lost("out of memory") if self.kills(task) else self.jobs[number % len(self.jobs)](task)
 
 
