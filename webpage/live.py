@@ -7,7 +7,6 @@ explained takes the place of what waits. So the rate is what the machine allows,
 import base64
 import binascii
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -25,13 +24,12 @@ from pipeline.run_figures import Style
 from webpage.guard import FRAME_MARK
 from webpage.html import show_picture, show_table
 from webpage.maps import say_place, shrink
+from webpage.work import Rate
 
 if TYPE_CHECKING:
     from network.classifier import Classifier
 
 FRAME_PIXELS = 2_000_000  # width x height of the largest frame that is looked at
-RATE_OVER = 10  # frames, over which the rate is measured
-PAUSE = 5.0  # seconds without a frame, after which it is measured anew
 
 
 @dataclass(frozen=True)
@@ -43,22 +41,6 @@ class Sent(Stored):
     def read_bytes(self) -> bytes:
         """The file of the image."""
         return self.content
-
-
-class Rate:
-    """How many frames a second are answered."""
-
-    def __init__(self):
-        self._times = deque(maxlen=RATE_OVER + 1)
-
-    def count(self, now: float | None = None) -> float | None:
-        """Frames a second with the one that is answered now; None for the first. now: in seconds."""
-        now = time.monotonic() if now is None else now
-        if self._times and now - self._times[-1] > PAUSE:
-            self._times.clear()
-        self._times.append(now)
-        span = now - self._times[0]
-        return (len(self._times) - 1) / span if span > 0 else None
 
 
 def read_frame(text: object) -> np.ndarray:

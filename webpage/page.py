@@ -249,9 +249,8 @@ class Page:
             return {at.status: show_status(LOADING)}
         classifier, visitor = self.classifier, self.visitors.of(request.session_hash)
 
-        from webpage.live import Rate, choose_method, read_frame, show_frame
+        from webpage.live import choose_method, read_frame, show_frame
 
-        visitor.rate = visitor.rate or Rate()
         try:
             method = choose_method(data[at.methods] if isinstance(data[at.methods], list) else [], classifier)
             asked = read_frame(data[at.camera].get("url")), classifier, method, visitor.style, visitor.rate

@@ -14,6 +14,7 @@ from gradcam import GradCAM
 from pipeline.run_figures import Style
 from webpage import live
 from webpage.guard import FRAME_MARK
+from webpage.work import Rate
 
 
 def frame_of(image, kind="JPEG"):
@@ -46,7 +47,7 @@ def test_what_is_no_frame_is_refused(text, words):
 
 
 def test_it_shows_the_most_probable_classes_the_map_of_the_first_and_the_rate(planted_classifier):
-    rate = live.Rate()
+    rate = Rate()
     rate.count(0.0)
     method = live.choose_method(["RISE", "GRADCAM"], planted_classifier)
     shown = live.show_frame(picture(RED, GREEN), planted_classifier, method, Style(), rate)
@@ -66,7 +67,7 @@ def test_it_shows_the_most_probable_classes_the_map_of_the_first_and_the_rate(pl
 
 
 def test_the_rate_is_that_of_the_last_frames():
-    rate = live.Rate()
+    rate = Rate()
     assert rate.count(0.0) is None
     assert [rate.count(0.5 * n) for n in (1, 2, 3)] == [2, 2, 2]
     assert rate.count(100.0) is None, "after a pause it is measured anew"
