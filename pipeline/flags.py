@@ -500,7 +500,7 @@ def add_boxes_flag(parser, purpose: str) -> None:
         "--boxes",
         type=path,
         metavar="CSV",
-        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels (default: none)",
+        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels, or COCO's instances.json (default: none)",
     )
 
 
