@@ -2,7 +2,7 @@
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 VERSION = "1.0"  # of this project; CHANGELOG.md
-BATCH_SIZE = 32  # images per forward pass
+BATCH_SIZE = 8  # images per forward pass: on CPUs larger ones cost page faults and caches (docs/speed.md)
 SEED = 0
 OUTPUT_FOLDER = "results"
 TOP_CLASSES = 5  # classes listed beside a prediction
@@ -115,6 +115,9 @@ RISE_VARIANTS = ("paper", "lab")
 RISE_VARIANT = "paper"
 RISE_BORDERS = ("clamp", "reflect")  # of a mask, beyond the centres of its outermost cells
 RISE_BORDER = "clamp"
+RISE_DRAWS = ("independent", "antithetic")  # of masks: each for itself, or in pairs of which one keeps what one hides
+RISE_DRAW = "independent"
+RISE_TOLERANCE = None  # standard error of the map at which masks stop; None: all masks
 LIME_TOP_LABELS = 1
 LIME_HIDE_COLOR = None  # the superpixel's mean colour
 LIME_NUM_FEATURES = 100_000  # all superpixels
@@ -145,6 +148,7 @@ SMOOTHGRAD_NOISE = 0.15  # sigma over max - min of the image
 SMOOTHGRAD_VARIANTS = ("mean", "squared", "absolute")
 SMOOTHGRAD_VARIANT = "mean"
 INTEGRATED_GRADIENTS_N_STEPS = 50
+INTEGRATED_GRADIENTS_TOLERANCE = None  # share of S(x) - S(black) that the map's sum may miss; None: any
 OCCLUSION_PATCH = None  # a seventh of the input's shorter side
 OCCLUSION_STRIDE = None  # half a patch
 OCCLUSION_FILL = 127.0  # grey value

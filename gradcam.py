@@ -34,6 +34,7 @@ class GradCAM(Explainer):
 
     needs_gradients = True
     uses_layer = True
+    rectified = True
 
     def __init__(
         self, model, model_name, img_array, class_index=None, *, variant: str = constants.GRADCAM_VARIANT, **options
@@ -74,8 +75,14 @@ class GradCAM(Explainer):
             gradients = tape.gradient(score, features)
             return tf.cast(features, tf.float32), tf.cast(gradients, tf.float32)
 
-        features, gradients = self.classifier.compiled(("gradcam", model), features_and_gradients)(images, class_index)
-        return features.numpy(), gradients.numpy()
+        graph = self.classifier.compiled(("gradcam", model), features_and_gradients)
+
+        def compute():
+            return tuple(tensor.numpy() for tensor in graph(images, class_index))
+
+        features = [("features", [images], lambda answer: answer[0])]  # for those that look at nothing else
+        further = features if model == self.classifier.forward else ()
+        return self.classifier.share(("gradcam", model), [images, class_index], compute, further)
 
     def pool_gradients(self, gradients: np.ndarray) -> np.ndarray:
         """Channel weights w (n, K), or (K,) of one: the gradients (n, h, w, K) or (h, w, K) averaged over positions."""

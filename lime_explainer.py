@@ -98,7 +98,7 @@ class LimeExplainer(Explainer):
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """Superpixels (H, W), integers, of an image (H, W, 3) of 0-255: quickshift on the image in [0, 1]."""
-        return superpixels.segment(image, self.seed)
+        return superpixels.segment_once(self.classifier, image, self.seed)
 
     def perturb(self, shown: np.ndarray, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray) -> np.ndarray:
         """Images (n, H, W, 3): the image where a segment is shown, (n, n_segments), its hidden version elsewhere."""
@@ -106,7 +106,7 @@ class LimeExplainer(Explainer):
 
     def get_lime_explanation(self, image: np.ndarray, class_index: int) -> lime_image.ImageExplanation:
         """The package's explanation of an image (H, W, 3) at the input size, for `class_index` and the top labels."""
-        probabilities = self.classifier.predict(image[None])[0]
+        probabilities = self.classifier.predict_once(image[None])[0]
         top = [int(index) for index in np.argsort(-probabilities, kind="stable")[: self.top_labels]]
 
         def score(data: np.ndarray, *parts: np.ndarray) -> np.ndarray:

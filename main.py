@@ -77,8 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--mute_boxes",
         type=flags.path,
         metavar="CSV",
-        help="boxes (file, x0, y0, x1, y1 in image pixels, name): how far the class probability falls if OCCLUSION "
-        "fills each, and with --top_k or --classes the share of each map's energy in it (default: none)",
+        help="boxes (file, x0, y0, x1, y1 in image pixels, name; or COCO's instances.json): how far the class "
+        "probability falls if OCCLUSION fills each, and with --top_k or --classes the share of each map's energy in it "
+        "(default: none)",
     )
     further.add_argument(
         "--animate",

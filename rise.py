@@ -10,8 +10,14 @@ beyond the centres of its outermost cells: there the mask has their values (bord
 enlarges by skimage's resize(order=1, mode='reflect'), which mirrors the grid at those centres (border `reflect`): masks
 differ along the image's border, by up to 0.48 at 224 x 224 and more in its corners.
 
-Cost per image: N forward passes. Masks are made, used and forgotten a batch at a time; only their grids
-(N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the batch size.
+Drawn `antithetic`, masks come in pairs of equal shift: where a cell's random number u keeps it in one, 1 - u decides in
+the other (Hammersley and Morton 1956), so that at p = 1/2 one keeps what the other hides. With a tolerance masks stop
+as soon as the standard error of the map, the root of its mean square over the pixels, has come down to it, which is
+looked at every 64 masks.
+
+Cost per image: N forward passes, or as many as the tolerance needs. Masks are made, used and forgotten a batch at a
+time; only their grids (N x s x s bits) are kept, so that the memory needed does not depend on N, nor a mask on the
+batch size.
 """
 
 import copy
@@ -23,6 +29,8 @@ import numpy as np
 import constants
 import utils
 from explainers.base import Explainer, Moment
+
+LOOK_EVERY = 64  # masks, from one look at the standard error to the next; an even number
 
 
 def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_BORDER) -> np.ndarray:
@@ -36,6 +44,35 @@ def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_B
         position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))
     position = np.clip(position, 0, n_cells - 1)
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
+
+
+class Spread:
+    """The standard error of a weighted sum of masks, from the spread of what each mask adds, or each pair of them.
+
+    size: masks of a unit, which is independent of the others: 1 or 2.
+    """
+
+    def __init__(self, size: int):
+        self.size, self.n_units = size, 0
+        self._sum = self._squares = 0.0
+        self._rest = None  # of a unit that is not whole yet, (n, H, W)
+
+    def add(self, masks: np.ndarray, scores: np.ndarray) -> None:
+        """More masks (n, H, W) with their scores (n,)."""
+        parts = masks * scores[:, None, None].astype(np.float64)
+        parts = parts if self._rest is None else np.concatenate([self._rest, parts])
+        whole = len(parts) // self.size
+        units = parts[: whole * self.size].reshape(whole, self.size, *parts.shape[1:]).sum(axis=1)
+        self._rest = parts[whole * self.size :]
+        self.n_units += whole
+        self._sum, self._squares = self._sum + units.sum(axis=0), self._squares + (units**2).sum(axis=0)
+
+    def standard_error(self) -> float:
+        """Of the sum of all units: the root of its mean square over the pixels; infinite of fewer than two."""
+        if self.n_units < 2:
+            return np.inf
+        variance = (self._squares - self._sum**2 / self.n_units) / (self.n_units - 1)
+        return float(np.sqrt(self.n_units * np.maximum(variance, 0).mean()))
 
 
 class Masks(Iterator):
@@ -59,8 +96,9 @@ class RISE(Explainer):
 
     `RISE(model, img_array, class_index, n_masks, mask_size, threshold)`, as the lab calls it, leaves out model_name.
     n_masks: number of masks N. mask_size: cells s along a side. threshold: probability p that a cell is kept.
-    variant: 'paper' or 'lab'. border: 'clamp' or 'reflect', of the masks. ValueError for n_masks or mask_size below 1,
-    threshold outside (0, 1], another variant or border.
+    variant: 'paper' or 'lab'. border: 'clamp' or 'reflect', of the masks. draw: 'independent' or 'antithetic'.
+    tolerance: standard error of the map at which masks stop, on its scale; n_masks are the most. ValueError for n_masks
+    or mask_size below 1, threshold outside (0, 1], tolerance not above 0, another variant, border or draw.
     """
 
     perturbs = True
@@ -78,6 +116,8 @@ class RISE(Explainer):
         threshold: float = constants.RISE_THRESHOLD,
         variant: str = constants.RISE_VARIANT,
         border: str = constants.RISE_BORDER,
+        draw: str = constants.RISE_DRAW,
+        tolerance: float | None = constants.RISE_TOLERANCE,
         **options,
     ):
         if not (model_name is None or isinstance(model_name, str)):  # an image: every argument stands a place earlier
@@ -96,8 +136,18 @@ class RISE(Explainer):
             raise ValueError(f"variant should be one of {constants.RISE_VARIANTS}, not {variant!r}")
         if border not in constants.RISE_BORDERS:
             raise ValueError(f"border should be one of {constants.RISE_BORDERS}, not {border!r}")
+        if draw not in constants.RISE_DRAWS:
+            raise ValueError(f"draw should be one of {constants.RISE_DRAWS}, not {draw!r}")
+        if tolerance is not None and not tolerance > 0:
+            raise ValueError(f"tolerance should be above 0, not {tolerance}")
+        self.draw, self.tolerance, self._ends = draw, tolerance, []  # ends: of each image so far, where masks stopped
         self.n_masks, self.mask_size, self.threshold = n_masks, mask_size, threshold
         self.variant, self.border = variant, border
+
+    @property
+    def masks_per_unit(self) -> int:
+        """How many masks hang together: two of an antithetic pair."""
+        return 2 if self.draw == "antithetic" else 1
 
     def generate_masks(self) -> Masks:
         """Masks (n, H, W), float32 in [0, 1], 1 = keep, in batches, or as an array; the same for the same seed."""
@@ -107,9 +157,13 @@ class RISE(Explainer):
         height, width = self.images.shape[1:3]
         generator = np.random.default_rng(self.seed)
         cell_height, cell_width = -(-height // self.mask_size), -(-width // self.mask_size)
-        grids = generator.random((self.n_masks, self.mask_size, self.mask_size)) < self.threshold
-        tops = generator.integers(0, cell_height, self.n_masks)
-        lefts = generator.integers(0, cell_width, self.n_masks)
+        n_drawn = -(-self.n_masks // self.masks_per_unit)
+        numbers = generator.random((n_drawn, self.mask_size, self.mask_size))
+        tops, lefts = (generator.integers(0, cell, n_drawn) for cell in (cell_height, cell_width))
+        if self.masks_per_unit == 2:
+            numbers = np.stack([numbers, 1 - numbers], axis=1).reshape(-1, *numbers.shape[1:])
+            tops, lefts = tops.repeat(2)[: self.n_masks], lefts.repeat(2)[: self.n_masks]
+        grids = numbers[: self.n_masks] < self.threshold
         # Enlarging is a product from both sides, rows @ grid @ columns.T: the crop picks rows and columns.
         rows = interpolation_matrix(self.mask_size, cell_height, self.border)
         columns = interpolation_matrix(self.mask_size, cell_width, self.border)
@@ -153,8 +207,39 @@ class RISE(Explainer):
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
         """Maps (H, W), one image after the other, each under the same masks."""
         for image, index in zip(images, class_index):
+            if self.tolerance is not None:
+                yield self._explain_within(image, index)
+                continue
             [(_, _, *sums)] = deque(self._sum_up(image, index), maxlen=1)
             yield self.calculate_saliency_map(*sums)
+
+    def _explain_within(self, image: np.ndarray, class_index: int) -> np.ndarray:
+        """The map (H, W) of as many masks as the tolerance needs; looked at after as many, whatever the batch size."""
+        n, weighted_sum, sum_of_scores, spread = 0, np.zeros(image.shape[:2]), 0.0, Spread(self.masks_per_unit)
+        for masks, scores in self.obtain_prediction_scores(image, class_index):
+            to_look = -n % LOOK_EVERY
+            for part in (slice(0, to_look), slice(to_look, None)):
+                if not len(scores[part]):
+                    continue
+                n += len(scores[part])
+                weighted_sum += self.weight_saliency_maps(masks[part], scores[part])
+                sum_of_scores += float(scores[part].sum())
+                spread.add(masks[part], scores[part])
+                if n % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n) <= self.tolerance:
+                    break
+            else:
+                continue
+            break
+        self._ends.append({"masks": n, "standard_error": self._error_of(spread, sum_of_scores, n)})
+        return self.calculate_saliency_map(weighted_sum, sum_of_scores, n)
+
+    def _error_of(self, spread: Spread, sum_of_scores: float, n_masks: int) -> float:
+        """The standard error of the map: its scale is that of `calculate_saliency_map`."""
+        return float(self.calculate_saliency_map(np.float64(spread.standard_error()), sum_of_scores, n_masks))
+
+    def describe_maps(self, maps: np.ndarray) -> list[dict]:
+        """For each image, under a tolerance, how many masks were used and the standard error of its map."""
+        return self._ends[-len(maps) :] if self.tolerance is not None else super().describe_maps(maps)
 
     def _sum_up(self, image: np.ndarray, class_index: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
         """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores."""

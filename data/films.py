@@ -8,6 +8,7 @@ are. Frames are decoded in their order: asking for an earlier one begins the fil
 every container. The last few stay decoded. Phones' films are turned upright, as OpenCV does by itself.
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,7 +139,12 @@ def open_reader(where: str):
     """OpenCV's reader of a film or camera; ValueError if there is none."""
     import cv2
 
-    reader = cv2.VideoCapture(int(where) if is_camera(where) else where)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is told below, in one line
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        reader = cv2.VideoCapture(int(where) if is_camera(where) else where)
+    finally:
+        cv2.utils.logging.setLogLevel(before)
     if not reader.isOpened():
         what = "there is no such camera" if is_camera(where) else "OpenCV finds no film in it"
         raise ValueError(f"cannot read '{where}': {what}")

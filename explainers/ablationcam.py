@@ -24,6 +24,7 @@ class AblationCAM(Explainer):
     """Ablation-CAM."""
 
     uses_layer = True
+    rectified = True
     perturbs_features = True
 
     def ablate_channels(self, images: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -62,6 +63,7 @@ class AblationCAM(Explainer):
         return np.maximum(np.einsum("nhwk,nk->nhw", features, weights), 0)
 
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
-        """For each image, whether the weights were not divided by the logit because it is not positive."""
+        """Also, for each image, whether the weights were not divided by the logit because it is not positive."""
         scores = self.classifier.logits(self.images)[np.arange(len(self.images)), self.class_indices]
-        return [{} if score > 0 else {"undivided": f"logit {score:.3g} <= 0: weights S - S_k"} for score in scores]
+        undivided = [{} if score > 0 else {"undivided": f"logit {score:.3g} <= 0: weights S - S_k"} for score in scores]
+        return [more | remark for more, remark in zip(super().describe_maps(maps), undivided)]

@@ -51,6 +51,9 @@ class Moment(NamedTuple):
     saliency_map: np.ndarray
 
 
+NOTHING_POSITIVE = "the layer's weighted sum is nowhere above 0: nothing in it speaks for the class"
+
+
 class Explainer:
     """One explanation method on given images and classes.
 
@@ -67,6 +70,7 @@ class Explainer:
 
     uses_class = True  # False: the map is the same for every class
     signed = False  # True: negative values speak against the class
+    rectified = False  # True: a ReLU leaves of the layer's weighted sum only what speaks for the class
     needs_gradients = False
     uses_layer = False  # True: looks at the features of the chosen layer
     perturbs = False  # True: scores many changed copies of each image
@@ -174,7 +178,7 @@ class Explainer:
 
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, what else its record should say of the maps (N, H, W), by name; mostly nothing."""
-        return [{} for _ in self.images]
+        return [{"zero": NOTHING_POSITIVE} if self.rectified and not one.any() else {} for one in maps]
 
     def compute_pictures(self) -> list[dict[str, np.ndarray]]:
         """For each image, further pictures of the answer by name, uint8 RGB (H, W, 3); most methods have none."""

@@ -21,6 +21,7 @@ class GuidedGradCAM(Explainer):
 
     needs_gradients = True
     uses_layer = True
+    rectified = True
 
     @classmethod
     def check_classifier(cls, classifier: Classifier) -> None:

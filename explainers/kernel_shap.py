@@ -83,7 +83,8 @@ class KernelSHAP(Explainer):
     def compute_shapley_values(self, image: np.ndarray, class_index: int, segments: np.ndarray) -> np.ndarray:
         """The Shapley value (M,) of each superpixel of an image (H, W, 3) for the class probability."""
         hidden = superpixels.hide_all(image, segments, self.hide_color)
-        nothing, everything = self.classifier.predict(np.stack([hidden, image]))[:, class_index].astype(np.float64)
+        ends = [self.classifier.predict_once(one[None])[0, class_index] for one in (hidden, image)]
+        nothing, everything = np.asarray(ends, dtype=np.float64)
         n_segments = int(segments.max()) + 1
         if n_segments == 1:
             return np.array([everything - nothing])
@@ -98,7 +99,7 @@ class KernelSHAP(Explainer):
     @functools.cached_property
     def segments(self) -> list[np.ndarray]:
         """The superpixels (H, W) of each image; found once."""
-        return [superpixels.segment(image, self.seed) for image in self.images]
+        return [superpixels.segment_once(self.classifier, image, self.seed) for image in self.images]
 
     def describe_maps(self, maps: np.ndarray) -> list[dict[str, int]]:
         """For each image how many superpixels were found; with one, the map is constant."""

@@ -72,7 +72,7 @@ class Occlusion(Explainer):
 
     def measure_falls(self, image: np.ndarray, class_index: int, windows: list) -> np.ndarray:
         """f(x) - f(x with the window filled) of each window, (n,)."""
-        whole = self.classifier.predict(image[None])[0, class_index]
+        whole = self.classifier.predict_once(image[None])[0, class_index]
         batches = (windows[start : start + self.batch_size] for start in range(0, len(windows), self.batch_size))
         stream = self.stream_probabilities(batches, lambda batch: self.cover(image, batch), len(windows))
         return whole - np.concatenate([probabilities[:, class_index] for _, probabilities in stream])

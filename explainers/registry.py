@@ -63,6 +63,11 @@ def read_count(text: str) -> int | None:
     return None if text.lower() in ("all", "auto", "none") else int(text)
 
 
+def read_tolerance(text: str) -> float | None:
+    """None of 'off', else a number."""
+    return None if text.lower() in ("off", "none") else float(text)
+
+
 def read_color(text: str) -> tuple[float, ...] | float | None:
     """None of 'mean', a grey value of '0', an RGB colour of '127,127,127'; 0-255."""
     if text.lower() in ("mean", "none"):
@@ -95,6 +100,10 @@ METHODS = {
             Option("border", constants.RISE_BORDER,
                    "of a mask: its outermost cells go on (clamp), or are mirrored as in the authors' program (reflect)",
                    choices=constants.RISE_BORDERS),
+            Option("draw", constants.RISE_DRAW, "each for itself, or pairs of which one keeps what the other hides",
+                   choices=constants.RISE_DRAWS),
+            Option("tolerance", constants.RISE_TOLERANCE, "stop at this standard error of the map, in probability",
+                   read_tolerance, shown_default="off: all masks"),
         )),
         Method("LIME", "lime_explainer", "LimeExplainer", (
             Option("top_labels", constants.LIME_TOP_LABELS, "most probable classes fitted besides the explained", int),
@@ -146,6 +155,9 @@ METHODS = {
         )),
         Method("INTEGRATED_GRADIENTS", "explainers.integrated_gradients", "IntegratedGradients", (
             Option("n_steps", constants.INTEGRATED_GRADIENTS_N_STEPS, "points on the way from black", int),
+            Option("tolerance", constants.INTEGRATED_GRADIENTS_TOLERANCE,
+                   "double the points until the map's sum misses S(x) - S(black) by no more than this share of it",
+                   read_tolerance, shown_default="off"),
         )),
         Method("DECONVNET", "explainers.deconvnet", "DeconvNet"),
         Method("GUIDED_BACKPROP", "explainers.guided_backprop", "GuidedBackprop"),

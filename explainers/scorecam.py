@@ -26,6 +26,7 @@ class ScoreCAM(Explainer):
     """
 
     uses_layer = True
+    rectified = True
     perturbs = True
 
     def __init__(
@@ -70,7 +71,7 @@ class ScoreCAM(Explainer):
         for batch, probabilities in stream:
             weights[batch] = probabilities[:, class_index]
         if self.variant == "paper" and len(channels):
-            gains = weights[channels] - self.classifier.predict(np.zeros_like(image)[None])[0, class_index]
+            gains = weights[channels] - self.classifier.predict_once(np.zeros_like(image)[None])[0, class_index]
             exponentials = np.exp(gains - gains.max())
             weights[channels] = exponentials / exponentials.sum()
         return weights

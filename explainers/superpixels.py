@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from network.classifier import Classifier
+
 LIME_QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2}
 
 
@@ -16,6 +18,11 @@ def segment(image: np.ndarray, seed: int) -> np.ndarray:
     quickshift = SegmentationAlgorithm("quickshift", **seeds, **LIME_QUICKSHIFT)
     labels = quickshift(image.astype(np.float64) / 255)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+
+
+def segment_once(classifier: Classifier, image: np.ndarray, seed: int) -> np.ndarray:
+    """As `segment`; methods of a run that ask for the superpixels of one image share them."""
+    return classifier.share(("superpixels", seed), [image], lambda: segment(image, seed))
 
 
 def describe(segments: np.ndarray) -> dict[str, int]:

@@ -15,7 +15,7 @@ import contextlib
 import copy
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import keras
 import ml_dtypes
@@ -36,6 +36,7 @@ from network.preprocessing import (
 )
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
+from network.shared_answers import SharedAnswers
 from network.subclassed import open_model
 from utils import find_model_name
 
@@ -139,6 +140,7 @@ class Classifier:
         self.class_names = names or self._number_classes()
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
+        self.shared = SharedAnswers()  # of all views
         layers, self._layer_given = [self._choose_layer()], bool(layer_name)
         if layer_name:
             layers = self._find_given([name.strip() for name in layer_name.split(",")])
@@ -382,6 +384,16 @@ class Classifier:
             self._engines[self._engine_choice] = is_stale, engine
         return engine
 
+    def share(self, question: Hashable, arrays: Sequence[np.ndarray], compute: Callable, further: Sequence[tuple] = ()):
+        """`compute()`, an answer about these arrays that depends on nothing else but `question` and this classifier;
+        within `shared.open` it is worked out once. further: as `SharedAnswers.ask` takes it."""
+        further = [((self, other), about, take) for other, about, take in further]
+        return self.shared.ask((self, question), arrays, compute, self.counts, further)
+
+    def predict_once(self, images: np.ndarray) -> np.ndarray:
+        """As `predict`, of images that several methods ask for: the whole one, a black one."""
+        return self.share("probabilities", [images], lambda: self.predict(images))
+
     def doubts(self, images: np.ndarray) -> list[str]:
         """In words, what speaks against how pixels and outputs are read, with the flags that would say otherwise.
 
@@ -407,7 +419,7 @@ class Classifier:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
         self.require_layer()
         features = self.compiled("features", lambda images: tf.cast(self.forward(images)[0], tf.float32))
-        return features(images).numpy()
+        return self.share("features", [images], lambda: features(images).numpy())
 
     def features_by_layer(self, images: np.ndarray) -> list[np.ndarray]:
         """Features (n, h, w, K), float32, of the layer of each of `by_layer`, for one batch, from one forward pass."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from output.memory import keep_pages
+
 LOCAL, AUTO = "local", "auto"
 MAX_DEATHS = 3  # of processes at one task
 TASKS_HELD = 2  # by a process, so that it need not wait for the next
@@ -222,6 +224,7 @@ def limit_threads(n_threads: int) -> None:
 
     import utils
 
+    keep_pages()
     utils.silence_tensorflow()
     import tensorflow as tf
 

@@ -1,7 +1,10 @@
-"""Whether something fits into memory, asked before it is made: a system that has run out ends a process wordlessly."""
+"""Memory: whether something fits, asked before it is made, as a system that has run out ends a process wordlessly; and
+that what was freed is kept for the next batch."""
 
 import contextlib
+import ctypes
 import os
+import platform
 from pathlib import Path
 
 MEMINFO = Path("/proc/meminfo")
@@ -24,6 +27,23 @@ def free_memory() -> int | None:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return max(0, min(known)) if known else None
+
+
+# Of mallopt, <malloc.h>: no separate mapping for large pieces; nothing is given back below 2 GB; grow by 64 MB.
+KEEP_PAGES = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**26)}
+
+
+def keep_pages() -> bool:
+    """Has this process keep the pages that it frees; whether it does: the C library must be glibc's.
+
+    By default large pieces, as the features of a batch are, go back to the system at once, and every forward pass waits
+    for the same pages anew. To be called before much is allocated. Variables MALLOC_* of the user's own come first.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    done = [mallopt(option, value) == 1 for option, value in KEEP_PAGES.values()]  # all, whatever one of them says
+    return all(done)
 
 
 def check_room(n_bytes: float, what: str, advice: str) -> None:

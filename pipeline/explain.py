@@ -7,6 +7,8 @@ recorded with its reason, and the run goes on.
 
 The seconds of a record are those of its map alone: before a method's first map is timed, one is begun and thrown away
 (`Runner.warm_up`), as the first call of a compiled graph traces it. Images that are explained at once share their time.
+What methods share of an image (`Classifier.share`) is computed once, and counted for each: seconds and passes are those
+of the method alone.
 """
 
 import contextlib
@@ -71,10 +73,11 @@ class Runner:
     def run_together(self, together: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """A few samples, read and sent forward at once, by every method."""
         left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
-        prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
-        for method, missing in left.items():
-            self.run_method(method, methods[method], missing, prepared)
-            self.results.sync()
+        with self.classifier.shared.open():  # what several methods ask of an image is computed once
+            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+            for method, missing in left.items():
+                self.run_method(method, methods[method], missing, prepared)
+                self.results.sync()
 
     def is_done(self, method: Method, sample: Sample) -> bool:
         """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
@@ -113,6 +116,7 @@ class Runner:
             self._warm.add(method.name)
             self.warm_up(method, options, group[0])
         begin, passes = time.perf_counter(), self.classifier.counts["passes"]
+        saved = self.classifier.shared.saved.copy()
         self.progress.begin(method.name, group[0].sample.name)
         try:
             pixels = np.stack([image.pixels for image in group])
@@ -121,9 +125,10 @@ class Runner:
                 maps, own = explainer.compute_both_maps()
             else:
                 maps, own = explainer.compute_saliency_map(), None
+            saved = {name: self.classifier.shared.saved[name] - saved[name] for name in ("seconds", "passes")}
             cost = {
-                "seconds": (time.perf_counter() - begin) / len(group),
-                "passes": (self.classifier.counts["passes"] - passes) / len(group),
+                "seconds": (time.perf_counter() - begin + saved["seconds"]) / len(group),
+                "passes": (self.classifier.counts["passes"] - passes + saved["passes"]) / len(group),
             }
             pictures, remarks = explainer.compute_pictures(), explainer.describe_maps(maps)
         except ValueError as error:
@@ -155,7 +160,8 @@ class Runner:
         for view in self.classifier.by_layer:
             explainer = self.open_explainer(method, options, [image], image.pixels[None])
             explainer.classifier, explainer.progress = view, leave
-            with contextlib.suppress(_WarmError, ValueError):  # what is wrong with the image is told when it is timed
+            # What is wrong with the image is told when it is timed; what is shared is timed there too.
+            with contextlib.suppress(_WarmError, ValueError), self.classifier.shared.open(False):
                 explainer.compute_saliency_map()
 
     def open_explainer(self, method: Method, options: dict, group: Sequence[PreparedImage], pixels: np.ndarray):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
+from output.memory import keep_pages
 from output.progress import printable
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
@@ -499,7 +500,7 @@ def add_boxes_flag(parser, purpose: str) -> None:
         "--boxes",
         type=path,
         metavar="CSV",
-        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels (default: none)",
+        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels, or COCO's instances.json (default: none)",
     )
 
 
@@ -538,6 +539,7 @@ def run_command(
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     args = parser.parse_args(argv)
+    keep_pages()
     try:
         return run(read(args))
     except ValueError as error:

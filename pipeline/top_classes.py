@@ -43,6 +43,7 @@ from plots.pages import draw_cells, picture_height
 KEPT = 0.2  # of the pixels of a map, whose IoU with those of another is measured
 AGREEMENT = ("pcc", "iou", "spearman")
 COLUMNS = ("image", "method", "class", "other_class", *AGREEMENT, "box", "energy", "undefined")
+NAME_HEIGHT = 0.36  # inches above a photograph, for its class and the bar
 PAIRS_SHOWN = 6  # under a figure, the most probable classes first
 
 Rule = Callable[[np.ndarray], Sequence[int]]  # the probabilities (C,) of an image -> the classes it is explained for
@@ -223,4 +224,4 @@ def figure_top_classes(
     heights = [picture_height(image.shape[:2])] * len(cells)
     caption = "the maps of a method share one scale"
     notes = list_notes(rows, [method.name for method in maps])
-    return draw_cells(headings, cells, heights, title, caption, dpi=dpi, notes=notes)
+    return draw_cells(headings, cells, heights, title, caption, dpi=dpi, notes=notes, title_height=NAME_HEIGHT)

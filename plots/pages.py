@@ -127,17 +127,18 @@ def draw_cells(
     legend: bool = False,
     dpi: float = constants.FIGURE_DPI,
     notes: Sequence[Sequence[str]] = (),
+    title_height: float = TITLE_HEIGHT,
 ) -> "Figure":
     """A page of cells in rows: every function of `cells` draws into its own. heights: of the rows, in inches.
 
     A colour bar has room beside every cell but the first. legend: leaves a line for one below the caption, which the
     caller draws. notes: lines below the cells, of a text for each column; one that stands alone may be as wide as the
-    page.
+    page. title_height: inches above every cell, for its title.
     """
     head = (6.5 if legend else 5) * LINE  # title, caption, legend, headings
     step = CELL + drawing.BAR_ROOM + GAP / 2
     width = GAP + CELL + GAP + (len(headings) - 1) * step
-    height = head + sum(heights) + len(cells) * (TITLE_HEIGHT + GAP) + len(notes) * LINE + 0.1
+    height = head + sum(heights) + len(cells) * (title_height + GAP) + len(notes) * LINE + 0.1
     figure = drawing.new_figure(width, height, supertitle, dpi)
     sheet = drawing.add_sheet(figure)
     text = drawing.write(figure, width / 2, 2.9 * LINE, caption, width - 2 * GAP, color="#444444")
@@ -149,8 +150,8 @@ def draw_cells(
     top = head
     for row, height in zip(cells, heights):
         for left, draw in zip(lefts, row):
-            draw(Cell(sheet, left, top + TITLE_HEIGHT, CELL, height))
-        top += TITLE_HEIGHT + height + GAP
+            draw(Cell(sheet, left, top + title_height, CELL, height))
+        top += title_height + height + GAP
     for place, texts in enumerate(notes, start=1):
         room = width - 2 * GAP if len(texts) == 1 else CELL
         for left, text in zip(lefts, texts):

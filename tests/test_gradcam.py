@@ -55,7 +55,11 @@ def test_lab_map_by_hand(tiny, tiny_image):
 def test_an_all_negative_sum_gives_the_zero_map(tiny):
     image = np.zeros((2, 2, 3), dtype=np.float32)
     image[..., 1] = 100
-    np.testing.assert_array_equal(GradCAM(tiny, None, image, 0).compute_saliency_map(), np.zeros((2, 2)))
+    explainer = GradCAM(tiny, None, image, 0)
+    saliency_map = explainer.compute_saliency_map()
+    np.testing.assert_array_equal(saliency_map, np.zeros((2, 2)))
+    [remark] = explainer.describe_maps(saliency_map[None])
+    assert remark == {"zero": "the layer's weighted sum is nowhere above 0: nothing in it speaks for the class"}
 
 
 # --- each step alone -------------------------------------------------------------------------------------

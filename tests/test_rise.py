@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted import GREEN, RED, SIDE, assert_close, square
 
-from rise import RISE, interpolation_matrix
+from rise import RISE, Spread, interpolation_matrix
 
 
 def masks_of(classifier, **options):
@@ -221,3 +221,67 @@ def test_options_out_of_range_are_refused(planted_classifier, image, options):
 def test_the_red_square_stands_out_of_the_map(planted_classifier, image):
     saliency_map = RISE(planted_classifier, None, image, RED, n_masks=400, mask_size=4).compute_saliency_map()
     assert saliency_map[square(RED)].mean() > 1.2 * saliency_map[~square(RED)].mean()
+
+
+# --- fewer masks ------------------------------------------------------------------------------------------
+def test_antithetic_masks_come_in_pairs_of_which_one_keeps_what_the_other_hides(planted_classifier, image):
+    explainer = RISE(planted_classifier, None, image, RED, n_masks=6, mask_size=4, draw="antithetic")
+    masks = np.asarray(explainer.generate_masks())
+    np.testing.assert_allclose(masks[::2] + masks[1::2], 1, atol=1e-6)
+    assert np.ptp(masks[::2], axis=0).max() == 1
+    odd = RISE(planted_classifier, None, image, RED, n_masks=5, mask_size=4, draw="antithetic", batch_size=2)
+    np.testing.assert_array_equal(np.asarray(odd.generate_masks())[:4], masks[:4])
+    assert len(np.asarray(odd.generate_masks())) == 5
+
+
+def test_antithetic_masks_keep_the_share_that_the_threshold_says(planted_classifier, image):
+    options = {"n_masks": 2000, "mask_size": 4, "threshold": 0.2, "draw": "antithetic"}
+    masks = np.asarray(RISE(planted_classifier, None, image, RED, **options).generate_masks())
+    assert masks.mean() == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_standard_error_is_that_of_the_sum_of_units_worked_out_at_once(size):
+    generator = np.random.default_rng(0)
+    masks, scores = generator.random((40, 3, 5)), generator.random(40)
+    spread = Spread(size)
+    for part in np.split(np.arange(40), [1, 8, 9, 30]):
+        spread.add(masks[part], scores[part])
+    units = (masks * scores[:, None, None]).reshape(-1, size, 3, 5).sum(axis=1)
+    expected = np.sqrt((len(units) * units.var(axis=0, ddof=1)).mean())
+    assert spread.standard_error() == pytest.approx(expected)
+
+
+def test_masks_stop_once_the_standard_error_has_come_down_whatever_the_batch_size(planted_classifier, image):
+    def explain(**options):
+        explainer = RISE(planted_classifier, None, image, RED, n_masks=2000, mask_size=4, **options)
+        return explainer.compute_saliency_map(), explainer
+
+    found, explainer = explain(tolerance=0.03)
+    [remark] = explainer.describe_maps(found[None])
+    assert remark["standard_error"] <= 0.03
+    assert 64 < remark["masks"] < 1000
+    assert remark["masks"] % 64 == 0
+    for batch_size in (1, 7, 96):
+        np.testing.assert_allclose(explain(tolerance=0.03, batch_size=batch_size)[0], found, atol=1e-5)
+    same, whole = explain(tolerance=1e-9)
+    np.testing.assert_allclose(same, explain()[0], atol=1e-6)
+    assert whole.describe_maps(same[None])[0]["masks"] == 2000
+    assert explain()[1].describe_maps(same[None]) == [{}]
+
+
+def test_the_standard_error_is_what_maps_of_other_seeds_differ_by(planted_classifier, image):
+    explainers = [
+        RISE(planted_classifier, None, image, RED, n_masks=64, mask_size=4, tolerance=1e-9, seed=seed)
+        for seed in range(12)
+    ]
+    maps = [explainer.compute_saliency_map() for explainer in explainers]
+    found = np.sqrt(np.var(maps, axis=0, ddof=1).mean())
+    said = np.mean([explainer.describe_maps(maps[0][None])[0]["standard_error"] for explainer in explainers])
+    assert 0.6 < said / found < 1.6
+
+
+@pytest.mark.parametrize("options", [{"draw": "x"}, {"tolerance": 0}, {"tolerance": float("nan")}], ids=str)
+def test_draws_and_tolerances_that_are_none_are_refused(planted_classifier, image, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} should be"):
+        RISE(planted_classifier, None, image, RED, **options)

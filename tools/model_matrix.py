@@ -649,7 +649,10 @@ def ask(case, built, classifier, method, images):
         return FAULT, f"maps {maps.shape}, {maps.dtype}, not all finite or not of {images.shape[:3]}"
     if mark == SOUND and (np.ptp(maps, axis=(2, 3)) == 0).all():
         records = question.describe_maps(maps[-1])
-        told_by_run = [*classifier.doubts(images), *(r["undivided"] for r in records if "undivided" in r)]
+        told_by_run = [
+            *classifier.doubts(images),
+            *(r[name] for r in records for name in ("undivided", "zero") if name in r),
+        ]
         remark = f"constant, {maps.flat[0]:g}, for every image and class"
         return (SOUND, f"{remark}; a run says: {told_by_run[0]}") if told_by_run else (FAULT, remark)
     two_sides = classifier.score.one_unit and not explainer.signed  # the magnitudes of both sides are the same

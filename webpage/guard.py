@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ROUTES = re.compile(
     r"/(|config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(assets|static)/.*"
     r"|gradio_api/(theme\.css|startup-events|upload(_progress)?|cancel|reset/?|queue/(join/?|data)|heartbeat/\w+"
+    r"|stream/\w+(/close)?"
     r"|file=(?!https?:).*))",
     re.DOTALL,
 )
@@ -50,6 +51,11 @@ HEADERS = {
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SESSION = re.compile(r"\w{1,64}")
 MARK = {"_type": "gradio.FileData"}
+STREAM = re.compile(r"/gradio_api/stream/\w+")  # further frames of a question that is under way
+CLOSE = re.compile(r"/gradio_api/stream/\w+/close")
+FRAME = "frame"  # the kind of a field that a camera fills
+FRAME_MARK = "data:image/jpeg;base64,"
+FRAME_TEXT = re.compile(re.escape(FRAME_MARK) + "[A-Za-z0-9+/]+={0,2}")
 MAX_REQUEST = 2**18  # bytes of any request but an upload
 FORM = 2**16  # bytes of an upload that are not its file
 WRONG_PASSWORD = 1.0  # seconds that a wrong password costs
@@ -59,15 +65,16 @@ class Requests:
     """What a browser may ask of the page's functions: a request (JSON) is read before Gradio sees it.
 
     What reaches Gradio is written anew from what was understood, so that no other field of a request can mean anything:
-    a file is its path and the mark by which Gradio, too, checks it.
-    fields: function -> whether each of its inputs is a file. is_upload: whether a path is that of a file sent here.
+    a file is its path and the mark by which Gradio, too, checks it; a frame of a camera is the text of its JPEG.
+    fields: function -> of each of its inputs whether it is a file, or `FRAME`. is_upload: whether a path is that of a
+    file sent here.
     """
 
-    def __init__(self, fields: Mapping[int, Sequence[bool]], is_upload: Callable[[object], bool]):
+    def __init__(self, fields: Mapping[int, Sequence[bool | str]], is_upload: Callable[[object], bool]):
         self.fields, self.is_upload = fields, is_upload
 
-    def read(self, body: bytes) -> bytes:
-        """The request as Gradio is to see it.
+    def read(self, body: bytes, only_frames: bool = False) -> bytes:
+        """The request as Gradio is to see it. only_frames: whether it may be of a function of the camera alone.
 
         ValueError for one that the page does not make, PermissionError for one that names a file not uploaded here.
         """
@@ -75,6 +82,8 @@ class Requests:
         index, session, trigger = (asked.get(name) for name in ("fn_index", "session_hash", "trigger_id"))
         if type(index) is not int or index not in self.fields:
             raise ValueError("no function of the page")
+        if only_frames and FRAME not in self.fields[index]:
+            raise ValueError("no function of the camera")
         if not isinstance(session, str) or not SESSION.fullmatch(session):
             raise ValueError("no session")
         if trigger is not None and type(trigger) is not int:
@@ -82,11 +91,16 @@ class Requests:
         values, fields = asked.get("data"), self.fields[index]
         if not isinstance(values, list) or len(values) != len(fields):
             raise ValueError(f"{len(fields)} values are wanted")
-        data = [self._file(value) if is_file else _plain(value) for value, is_file in zip(values, fields)]
-        event = asked.get("event_data")
+        data = [self._value(kind, value) for value, kind in zip(values, fields)]
+        event = asked.get("event_data") if FRAME not in fields else None  # the frame once more
         event = {name: _plain(value) for name, value in event.items()} if isinstance(event, dict) else {}
         request = {"fn_index": index, "session_hash": session, "trigger_id": trigger, "data": data, "event_data": event}
         return json.dumps(request).encode()
+
+    def _value(self, kind: bool | str, value: object):
+        if kind == FRAME:
+            return _frame(value)
+        return self._file(value) if kind else _plain(value)
 
     def _file(self, value: object) -> dict | None:
         if value is None:
@@ -95,6 +109,17 @@ class Requests:
         if not self.is_upload(path):
             raise PermissionError("no file that was uploaded here")
         return {"path": path, "meta": MARK}
+
+
+def _frame(value: object) -> dict | None:
+    """A frame with nothing but the text of its JPEG; None where the camera is off. PermissionError for anything else,
+    which might name a file or an address."""
+    if value is None:
+        return None
+    text = value.get("url") if isinstance(value, dict) else None
+    if not isinstance(text, str) or not FRAME_TEXT.fullmatch(text):
+        raise PermissionError("no frame of a camera")
+    return {"url": text}
 
 
 def read_end(body: bytes) -> bytes:
@@ -142,10 +167,13 @@ class Guard:
             if refusal == 401 and b"authorization" in headers:
                 await asyncio.sleep(WRONG_PASSWORD)
             return await _refuse(send, refusal)
-        if path.rstrip("/") in (JOIN, *ENDS):
-            read = self.requests.read if path.rstrip("/") == JOIN else read_end
+        is_frame = bool(STREAM.fullmatch(path))
+        if is_frame or CLOSE.fullmatch(path) or path.rstrip("/") in (JOIN, *ENDS):
+            is_question = is_frame or path.rstrip("/") == JOIN
             try:
-                receive = _replay(read(await _read(receive)), receive)
+                body = await _read(receive)
+                body = self.requests.read(body, is_frame) if is_question else read_end(body)
+                receive = _replay(body, receive)
             except PermissionError:
                 return await _refuse(send, 403)
             except ValueError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FONTS = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")  # of the reader's machine
 FIRST_METHODS = ("GRADCAM",)
+CAMERA = {"width": 400, "height": 300}  # pixels asked of a browser: a frame fits into a request of `guard.MAX_REQUEST`
 SUBTITLE = "Drop a photograph: the network says what it sees, and the map shows what in it speaks for that."
 PICK = """element.addEventListener('{event}', event => {{
     const picked = event.target.closest('{tag}');
@@ -110,6 +111,18 @@ class Layout:
                 alt_text="the gaze density map of the photograph",
                 placeholder="Drop the gaze density map\nof this photograph for PCC and SIM",
             )
+        with gr.Accordion("Live, from the camera", open=False, elem_id="live-part"), gr.Row():
+            self.camera = gr.Image(
+                label="Camera",
+                sources=["webcam"],
+                streaming=True,
+                height=300,
+                buttons=[],
+                webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
+                elem_id="camera",
+                alt_text="what the camera sees",
+            )
+            self.live = gr.HTML(elem_id="live")
         with gr.Accordion("What was chosen", open=True):
             self.choices = gr.HTML(elem_id="choices")
 

@@ -16,7 +16,7 @@ import constants
 from data.dataset import Sample
 from webpage.choices import read_classes, read_index, read_methods, read_seed, read_style
 from webpage.follow import follow
-from webpage.guard import Requests
+from webpage.guard import FRAME, Requests
 from webpage.html import show_classes, show_status
 from webpage.layout import Layout
 from webpage.maps import show_maps
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from network.classifier import Classifier
     from webpage.case import Case, Question
 
+FRAME_EVERY = 0.05  # seconds after which a browser sends the next frame of its camera, if it has an answer by then
 KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
 NO_PHOTOGRAPH = "Drop, paste or take a photograph, or pick an example."
 LOADING = "The network is loading …"
@@ -51,7 +52,10 @@ class Page:
     def requests(self) -> Requests:
         """What may be asked of the page."""
         fields = {
-            index: [block in (self.at.photo, self.at.density_map) for block in function.inputs]
+            index: [
+                FRAME if block is self.at.camera else block in (self.at.photo, self.at.density_map)
+                for block in function.inputs
+            ]
             for index, function in self.blocks.fns.items()
         }
         return Requests(fields, self.visitors.uploads.holds)
@@ -83,6 +87,16 @@ class Page:
         how["trigger_mode"] = "always_last"
         for listen in (at.alpha.change, at.colormap.change, at.one_scale.change):
             listen(self.on_style, [at.alpha, at.colormap, at.one_scale], [seen, at.maps, at.files], **how)
+        at.camera.stream(
+            self.on_frame,
+            {at.camera, at.methods},
+            [seen, at.live],
+            stream_every=FRAME_EVERY,
+            time_limit=None,
+            api_visibility="private",
+            show_progress="hidden",
+            preprocess=False,
+        )
         at.save.click(self.on_save, None, [seen, at.files], **how)
 
     # --- coming and going ----------------------------------------------------------------------------------
@@ -225,6 +239,24 @@ class Page:
     def _answer(self, visitor: Visitor, case: "Case", question: "Question") -> Iterator[dict]:
         work = visitor.begin(partial(case.answer, question), question.counts)
         yield from follow(visitor, case, work, self.at)
+
+    def on_frame(self, data: dict, request: gr.Request) -> dict:
+        """A frame of the camera: its classes and its map, computed in turn with what others ask."""
+        at = self.at
+        if data[at.camera] is None:
+            return {at.live: ""}
+        if not self.model.done():
+            return {at.status: show_status(LOADING)}
+        classifier, visitor = self.classifier, self.visitors.of(request.session_hash)
+
+        from webpage.live import choose_method, read_frame, show_frame
+
+        try:
+            method = choose_method(data[at.methods] if isinstance(data[at.methods], list) else [], classifier)
+            asked = read_frame(data[at.camera].get("url")), classifier, method, visitor.style, visitor.rate
+            return {at.live: self.visitors.executor.submit(show_frame, *asked).result()}
+        except (ValueError, MemoryError) as error:
+            return {at.status: show_status(str(error), wrong=True)}
 
     # --- what is seen --------------------------------------------------------------------------------------
 

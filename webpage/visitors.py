@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.run_figures import Style
-from webpage.work import Watch, Work
+from webpage.work import Rate, Watch, Work
 
 if TYPE_CHECKING:
     from webpage.case import Case
@@ -88,6 +88,7 @@ class Visitor:
         self.gaze: Path | None = None  # that came before its photograph
         self.refused = False  # the status tells what is wrong with a choice of colours
         self.seen = time.monotonic()
+        self.rate = Rate()  # of the frames of their camera
         self.case: Case | None = None
         self.work: Work | None = None
         self.token = object()  # another one for every photograph

@@ -7,6 +7,7 @@ A computation is given a `Watch` in the place of a run's `Progress`. What report
 import io
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, wait
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ from output.progress import Progress
 
 if TYPE_CHECKING:
     from network.classifier import Classifier
+
+
+RATE_OVER = 10  # answers, over which their rate is measured
+PAUSE = 5.0  # seconds without an answer, after which it is measured anew
 
 
 class Stopped(Exception):
@@ -105,3 +110,19 @@ class WatchedPredictions:
         self.watch.within(min(self.watch.n_predicted, self.total), self.total)
         self.watch.n_predicted += len(images)
         return self.classifier.predict(images)
+
+
+class Rate:
+    """How many answers there are a second."""
+
+    def __init__(self):
+        self._times = deque(maxlen=RATE_OVER + 1)
+
+    def count(self, now: float | None = None) -> float | None:
+        """Answers a second with the one that is given now; None for the first. now: in seconds."""
+        now = time.monotonic() if now is None else now
+        if self._times and now - self._times[-1] > PAUSE:
+            self._times.clear()
+        self._times.append(now)
+        span = now - self._times[0]
+        return (len(self._times) - 1) / span if span > 0 else None

@@ -128,3 +128,31 @@ def test_on_real_photographs_the_default_leaves_a_few_per_cent():
     explainer = IntegratedGradients(classifier, None, images, classifier.predict(images).argmax(axis=1))
     remarks = explainer.describe_maps(explainer.compute_saliency_map())
     assert np.median([remark["completeness_error_share"] for remark in remarks]) < 0.1
+
+
+def test_under_a_tolerance_steps_double_for_those_images_alone_whose_map_misses_the_gap():
+    model = smooth_model()
+    images = np.stack([noise(1, side=4)[0] / 64, np.full((4, 4, 3), 0.002, np.float32)])
+    plain = IntegratedGradients(model, None, images, [0, 1], n_steps=1)
+    [rough, easy] = [one["completeness_error_share"] for one in plain.describe_maps(plain.compute_saliency_map())]
+    assert rough > 0.01 > easy
+    within = IntegratedGradients(model, None, images, [0, 1], n_steps=1, tolerance=0.01)
+    maps = within.compute_saliency_map()
+    [finer, same] = within.describe_maps(maps)
+    assert finer["steps"] in (2, 4, 8, 16, 32)
+    assert finer["completeness_error_share"] <= 0.01
+    assert same["steps"] == 1
+    np.testing.assert_array_equal(maps[1], plain.compute_saliency_map()[1])
+    direct = IntegratedGradients(model, None, images[0], 0, n_steps=finer["steps"]).compute_saliency_map()
+    np.testing.assert_allclose(maps[0], direct, rtol=1e-4, atol=1e-6)
+
+
+def test_a_tolerance_that_cannot_be_met_ends_with_32_times_the_steps():
+    explainer = IntegratedGradients(smooth_model(), None, noise(1, side=8)[0], 0, n_steps=1, tolerance=1e-12)
+    [remark] = explainer.describe_maps(explainer.compute_saliency_map()[None])
+    assert remark["steps"] == 32
+
+
+def test_a_tolerance_is_above_0():
+    with pytest.raises(ValueError, match="tolerance should be above 0, not 0"):
+        IntegratedGradients(smooth_model(), None, noise(1, side=8)[0], 0, tolerance=0)

@@ -172,7 +172,7 @@ def test_what_is_hidden_has_its_superpixels_mean_colour_or_the_colour_given(plan
     for hide_color in (None, (10, 20, 30)):
         seen.clear()
         KernelSHAP(planted_classifier, None, image, RED, hide_color=hide_color).compute_saliency_map()
-        hidden, whole = seen[0]
+        hidden, whole = seen[0][0], seen[1][0]
         np.testing.assert_array_equal(whole, image)
         for index in range(6):
             expected = image[segments == index].mean(axis=0) if hide_color is None else hide_color

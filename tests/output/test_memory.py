@@ -1,6 +1,10 @@
 """What does not fit into memory is told before it is made."""
 
+import subprocess
+import sys
+
 import pytest
+from planted import ROOT
 
 from output import memory
 
@@ -73,3 +77,33 @@ def test_batches_that_do_not_fit_into_a_network_are_told_by_their_flag(machine, 
     machine("MemAvailable: 1 kB\n")
     with pytest.raises(ValueError, match="the model '.*planted.keras' and its file take .*a smaller model"):
         load_classifier(ModelSettings(model_path=str(path)))
+
+
+@pytest.mark.parametrize(
+    ("library", "variables", "kept"), [("musl", {}, False), ("glibc", {"MALLOC_TOP_PAD_": "1"}, False)]
+)
+def test_pages_are_kept_by_glibc_alone_and_where_the_user_has_not_said_otherwise(library, variables, kept, monkeypatch):
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: (library, "2"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert memory.keep_pages() is kept
+
+
+@pytest.mark.skipif(memory.platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_kept_pages_are_there_for_the_next_piece_of_memory():
+    code = (
+        "import sys, numpy as np\n"
+        "from output import memory\n"
+        "if sys.argv[1] == 'keep': assert memory.keep_pages()\n"
+        "def resident(): return int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "piece = np.ones(2**24)\n"  # 128 MB
+        "full = resident()\n"
+        "del piece\n"
+        "print(full - resident())"
+    )
+    freed = {
+        word: int(subprocess.run([sys.executable, "-c", code, word], cwd=ROOT, capture_output=True, text=True).stdout)
+        for word in ("keep", "let go")
+    }
+    assert freed["let go"] > 100e6
+    assert freed["keep"] < 30e6

@@ -72,7 +72,8 @@ def outside():
 @pytest.fixture(scope="module")
 def browser(outside):
     with playwright_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", f"--proxy-server=http://127.0.0.1:{outside[0]}"]
+        camera = "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"
+        flags = ["--no-sandbox", f"--proxy-server=http://127.0.0.1:{outside[0]}", *camera]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
@@ -371,7 +372,8 @@ def test_a_forged_question_reads_nothing_deletes_nothing_and_leaves_the_log_clea
     assert asked >= 20
     leave = {"data": [], "fn_index": 1, "session_hash": "thief"}
     assert server.status_of("/gradio_api/queue/join", leave) == 200
-    for function in functions["dependencies"]:  # every value of a wrong kind
+    ending = [one for one in functions["dependencies"] if one["connection"] != "stream"]  # a camera's stays open
+    for function in ending:  # every value of a wrong kind
         for value in (3, "GRADCAM", [None], -1.5, None):
             data = [None if part in files else value for part in function["inputs"]]
             for index in (99, -1, None, "0"):
@@ -384,7 +386,7 @@ def test_a_forged_question_reads_nothing_deletes_nothing_and_leaves_the_log_clea
                 assert server.status_of("/gradio_api/queue/join", question) == 200
     with urllib.request.urlopen(server.address + "/gradio_api/queue/data?session_hash=odd", timeout=20) as answers:
         said = []
-        while len(said) < 20 * len(functions["dependencies"]):
+        while len(said) < 20 * len(ending):
             line = answers.readline().decode()
             if "process_completed" in line:
                 said.append(json.loads(line[5:]))
@@ -581,3 +583,24 @@ def test_what_stops_the_page_is_told_in_one_line(tmp_path, flag, message):
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
     (line,) = done.stderr.splitlines()
     assert line.startswith("app.py: error: ") and message in line
+
+
+# --- the camera --------------------------------------------------------------------------------------------
+def test_the_camera_is_explained_live_at_a_rate_that_is_said(visit, server):
+    page = visit()
+    page.get_by_role("button", name="Live, from the camera").click()
+    page.locator("#camera").get_by_text("Click to Access Webcam").click()
+    page.locator("#camera").get_by_label("capture photo").click()
+    live = page.locator("#live")
+    live.get_by_text("frames a second").wait_for()
+    assert re.search(r"GRADCAM of \w+\s+\d+\.\d frames a second, \d\.\d\d s a frame", live.inner_text())
+    names = live.locator("dt").all_inner_texts()
+    assert [name.split(". ")[0] for name in names] == ["1", "2", "3"], "the embedded network has three classes"
+    first = live.locator("img").get_attribute("src")
+    page.wait_for_function("first => document.querySelector('#live img').src != first", arg=first)
+    page.locator("#camera").get_by_label("capture photo").click()  # stops it
+    time.sleep(1)
+    last = live.locator("img").get_attribute("src")
+    time.sleep(1)
+    assert live.locator("img").get_attribute("src") == last
+    assert "Traceback" not in server.log.read_text()

@@ -9,11 +9,11 @@ import time
 import pytest
 
 import constants
-from webpage.guard import MAX_REQUEST, Guard, Requests
+from webpage.guard import FRAME, FRAME_MARK, MAX_REQUEST, Guard, Requests
 from webpage.visitors import Visitors
 
 SENT = "/served/hash/photograph.png"
-REQUESTS = Requests({2: [True, False, False], 3: []}, lambda name: name == SENT)
+REQUESTS = Requests({2: [True, False, False], 3: [], 4: [FRAME, False]}, lambda name: name == SENT)
 
 
 def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", password=None, **headers):
@@ -49,6 +49,9 @@ def answer_of(path, body=b"{}", host="127.0.0.1:7860", bound="127.0.0.1", passwo
         ("/gradio_api/heartbeat/abc", 200),
         ("/gradio_api/file=/tmp/x/map.npy", 200),
         ("/gradio_api/queue/data", 200),
+        ("/gradio_api/stream/0a1b/close", 200),
+        ("/gradio_api/stream/abc/1/2/playlist.m3u8", 404),
+        ("/gradio_api/stream/abc/1/2/playlist-file", 404),
         ("/gradio_api/file=http://127.0.0.1/", 404),
         ("/gradio_api/file=https%3A//example.org", 404),
         ("/gradio_api/proxy=https://example.org", 404),
@@ -306,3 +309,39 @@ def test_the_end_of_a_question_is_plain_values_or_refused(path, body):
     sent = {"session_hash": "a", "fn_index": 2, "event_id": "b"}
     status, _, passed = answer_of(path, json.dumps(sent).encode())
     assert status == 200 and [json.loads(body) for body in passed] == [sent]
+
+
+# --- frames of a camera --------------------------------------------------------------------------------------
+def ask_frame(value, path="/gradio_api/stream/0a1b"):
+    body = {"fn_index": 4, "session_hash": "abc", "data": [value, ["GRADCAM"]], "event_data": {"value": value}}
+    body["more"] = {"a": [1]}
+    return answer_of(path, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/stream/0a1b", "/gradio_api/queue/join"])
+def test_a_frame_comes_through_as_the_text_of_its_jpeg_alone(path):
+    status, _, [passed] = ask_frame({"url": FRAME_MARK + "AAAA", "path": "/etc/passwd", "meta": {}}, path)
+    assert status == 200 and json.loads(passed)["data"] == [{"url": FRAME_MARK + "AAAA"}, ["GRADCAM"]]
+    assert "more" not in json.loads(passed)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"url": "http://127.0.0.1/secret"},
+        {"url": "data:text/html;base64,AAAA"},
+        {"url": FRAME_MARK + 'AA"A'},
+        {"path": "/etc/passwd", "url": {"path": "/etc/passwd"}},
+        "/etc/passwd",
+        7,
+    ],
+)
+def test_what_is_no_frame_of_a_camera_is_refused(value):
+    status, _, passed = ask_frame(value)
+    assert status == 403 and not passed
+
+
+def test_frames_are_of_the_camera_alone():
+    body = json.dumps({"fn_index": 2, "session_hash": "abc", "data": [None, 1, 2]}).encode()
+    assert answer_of("/gradio_api/queue/join", body)[0] == 200
+    assert answer_of("/gradio_api/stream/0a1b", body)[0] == 400
