@@ -216,5 +216,6 @@ def test_a_network_of_few_relus_among_others_is_refused(method):
     convolutions = [layers.Conv2D(4, 3, padding="same", activation=activation) for activation in activations]
     model = keras.Sequential([keras.Input((4, 4, 3)), *convolutions])
     model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(2))
     with pytest.raises(ValueError, match="networks of ReLUs; the model has 1 but 4 x swish: .* nearly that of VANILLA"):
         method(model, None, noise(1, side=4), 0)

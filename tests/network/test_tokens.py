@@ -88,7 +88,7 @@ def test_grad_cam_of_scores_that_a_softmax_over_positions_follows_is_refused():
     scores = layers.Conv2D(1, 1, name="scores")(x)
     weights = layers.Reshape((SIDE, SIDE, 1))(layers.Softmax()(layers.Flatten()(scores)))
     model = transformers.built(images, keras.ops.sum(weights * x, axis=(1, 2)))
-    assert Classifier(model).layer_name == "multiply"
+    assert Classifier(model).layer_name.startswith("multiply")
     with pytest.raises(ValueError, match="'scores' add up to nothing, what is left is rounding"):
         explain(METHODS["GRADCAM"], Classifier(model, layer_name="scores"), noise(1), 0)
 
