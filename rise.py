@@ -241,10 +241,18 @@ class RISE(Explainer):
         """For each image, under a tolerance, how many masks were used and the standard error of its map."""
         return self._ends[-len(maps) :] if self.tolerance is not None else super().describe_maps(maps)
 
-    def _sum_up(self, image: np.ndarray, class_index: int) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
-        """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores."""
-        n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+    def _sum_up(
+        self, image: np.ndarray, class_index: int, most: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
+        """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores.
+
+        most: of the masks, None: all.
+        """
+        n_masks, weighted_sum, sum_of_scores, most = 0, np.zeros(image.shape[:2]), 0.0, most or self.n_masks
         for masks, scores in self.obtain_prediction_scores(image, class_index):
+            masks, scores = masks[: most - n_masks], scores[: most - n_masks]
+            if not len(masks):
+                return
             n_masks += len(masks)
             weighted_sum += self.weight_saliency_maps(masks, scores)
             sum_of_scores += float(scores.sum())
@@ -252,11 +260,14 @@ class RISE(Explainer):
 
     def compute_moments(self, n: int) -> Iterator[Moment]:
         """The running mean over the masks of the first image, beside the image under the last of them."""
-        twin, image = copy.copy(self), self.images[0]
-        twin.batch_size = min(self.batch_size, -(-self.n_masks // n))
-        places = range(1, 1 + -(-self.n_masks // twin.batch_size))
+        twin, image, class_index, most = copy.copy(self), self.images[0], self.class_indices[0], self.n_masks
+        if self.tolerance is not None:
+            self._explain_within(image, class_index)
+            most = self._ends.pop()["masks"]
+        twin.batch_size = min(self.batch_size, -(-most // n))
+        places = range(1, 1 + -(-most // twin.batch_size))
         shown = {places[round(share * (len(places) - 1))] for share in np.linspace(0, 1, n)}
-        for place, (n_masks, mask, *sums) in enumerate(twin._sum_up(image, self.class_indices[0]), start=1):
+        for place, (n_masks, mask, *sums) in enumerate(twin._sum_up(image, class_index, most), start=1):
             if place in shown:
                 running = self.calculate_saliency_map(*sums, n_masks)
-                yield Moment(f"{n_masks} of {self.n_masks} masks", image * mask[..., None], running)
+                yield Moment(f"{n_masks} of {most} masks", image * mask[..., None], running)

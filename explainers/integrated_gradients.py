@@ -89,9 +89,12 @@ class IntegratedGradients(VanillaGradient):
 
     def compute_moments(self, n: int) -> Iterator[Moment]:
         """The integral up to each point of the way from black, for the first image, beside the image at that point."""
-        image, steps = self.images[:1], range(1, self.n_steps + 1)
-        shown = {steps[round(share * (self.n_steps - 1))] for share in np.linspace(0, 1, n)}
-        for step, (position, mean) in enumerate(self._integrate(image, self.class_indices[:1]), start=1):
+        twin, image, class_index = copy.copy(self), self.images[:1], self.class_indices[:1]
+        if self.tolerance is not None:
+            self.compute_gradients(image, class_index)
+            twin.n_steps = self._steps_taken.pop()
+        shown = {1 + round(share * (twin.n_steps - 1)) for share in np.linspace(0, 1, n)}
+        for step, (position, mean) in enumerate(twin._integrate(image, class_index), start=1):
             if step in shown:
                 label = f"{position:.0%} of the way from black"
                 yield Moment(label, image[0] * position, self.reduce_channels(mean, image)[0])

@@ -28,24 +28,26 @@ class Progress:
 
     counts: method -> how many images it has to explain. The time left is each method's mean time per image so
     far times its images left; a method that has not begun yet is reckoned at the mean of the others.
-    On a terminal the line is rewritten in place; elsewhere a line is written per image.
+    On a terminal and in a notebook the line is rewritten in place; elsewhere a line is written per image.
     """
 
     def __init__(self, counts: dict[str, int], stream: TextIO | None = None):
         self.left, self.total = Counter(counts), sum(counts.values())
         self.seconds, self.timed = Counter(), Counter()
         self.stream = stream or sys.stderr
+        self._in_notebook = type(self.stream).__module__.startswith("ipykernel")
+        self._is_live = self._in_notebook or self.stream.isatty()
         self._since = time.monotonic()
 
     def begin(self, method: str, image: str) -> None:
         """An image is begun."""
         self._method, self._image, self._since = method, image, time.monotonic()
-        if self.stream.isatty():
+        if self._is_live:
             self.within(0, 1)
 
     def within(self, done: int, total: int) -> None:
         """So many of the forward passes that this image needs are done."""
-        if self.stream.isatty():
+        if self._is_live:
             self._write(done / total, time.monotonic() - self._since)
 
     def end(self, method: str, image: str, seconds: float | None = None) -> None:
@@ -55,12 +57,12 @@ class Progress:
         if seconds is not None:
             self.timed[method] += 1
             self.seconds[method] += seconds
-        self._write(0, 0, "\n" if not self.stream.isatty() or not self.left.total() else "")
+        self._write(0, 0, "\n" if not self._is_live or not self.left.total() else "")
 
     def say(self, text: str) -> None:
         """A line of its own, above the progress."""
         text = printable(text)
-        self.stream.write(f"\r\x1b[K{text}\n" if self.stream.isatty() else f"{text}\n")
+        self.stream.write(f"{self._rewrite(text)}\n" if self._is_live else f"{text}\n")
 
     def time_left(self, fraction: float = 0, elapsed: float = 0) -> float | None:
         """Seconds left, when `fraction` of the present image took `elapsed`; None before anything is known."""
@@ -79,5 +81,9 @@ class Progress:
         part = f" {fraction:.0%}" if fraction else ""
         line = f"[{self.total - self.left.total()}/{self.total}{clock}] {self._method} {printable(self._image)}{part}"
         room = shutil.get_terminal_size().columns - 1  # a line that is broken in two could not be rewritten
-        self.stream.write(f"\r\x1b[K{line[:room]}{end}" if self.stream.isatty() else f"{line}{end}")
+        self.stream.write(f"{self._rewrite(line[:room])}{end}" if self._is_live else f"{line}{end}")
         self.stream.flush()
+
+    def _rewrite(self, line: str) -> str:
+        """What puts the line in the place of the last one: a terminal clears that, a notebook writes over it."""
+        return f"\r{line:<{shutil.get_terminal_size().columns - 1}}" if self._in_notebook else f"\r\x1b[K{line}"

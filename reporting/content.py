@@ -26,6 +26,7 @@ GROUNDS = {  # what maps are measured against -> stem of the table's file, capti
     NETWORK: ("faithfulness", "Faithfulness to the network"),
 }
 COSTS = {"seconds": ("seconds per image", 3), "passes": ("forward passes per image", 1)}  # heading, decimals
+TOLD = 24  # lines of differences that are told in words; of more, the table tells
 ROWS_EXPLAINED = """Below the methods stand the baselines, through the same code. RANDOM is noise, CENTRE a Gaussian
 in the middle, EDGES the image's edges (Sobel), OTHERS the mean density map of the other images. PEOPLE is the ceiling:
 for fixations, each observer predicted by all others; for density maps, one half of the observers by the other half."""
@@ -72,7 +73,7 @@ def _tabulate_results(report: Report) -> Iterator[Text | Table]:
         "where its difference to every other method stands.",
     )
     lines = name_better([test for test in report.differences if {test["a"], test["b"]} <= {*report.methods}])
-    if lines:
+    if 0 < len(lines) <= TOLD:
         yield f"Between methods these differences stand: {'; '.join(lines)}."
     if len(report.methods) < len(report.rows):
         yield ROWS_EXPLAINED

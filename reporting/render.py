@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from html import escape
+from itertools import product
 
 from output.files import save_figure
 from output.progress import printable
@@ -40,7 +41,7 @@ TEX_HEAD = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage{lmodern,textcomp}
 \usepackage[margin=2cm]{geometry}
-\usepackage{array,booktabs,graphicx,longtable}
+\usepackage{array,booktabs,float,graphicx}
 \usepackage[section]{placeins}
 \pdfsuppresswarningpagegroup=1
 \renewcommand{\topfraction}{0.9}
@@ -88,7 +89,7 @@ TEX_SPECIAL = {
     NOTHING: "--",
 }
 TEX_WIDE = 30  # letters: a column with a longer cell is broken into lines
-TEX_ROWS = 45  # a longer table runs over pages, as does one that is no table of methods
+TEX_ROWS = 45  # of a table that fit a page
 TEX_BESIDE = 4  # columns of a table, beside its keys, that fit a page
 
 
@@ -175,10 +176,9 @@ def render_tex(title: str, sections: Sequence[Section], tables: str, pictures: s
         for block in section.blocks:
             if isinstance(block, Table):
                 for part in split_table(block):
-                    is_long = part.keys is None or len(part.rows) > TEX_ROWS
                     name = f"{tables}/{part.name}"
-                    files[f"{name}.tex"] = _tex_longtable(part) if is_long else _tex_tabular(part)
-                    parts.append(_tex_read_long(name) if is_long else _tex_read(part, name))
+                    files[f"{name}.tex"] = _tex_tabular(part)
+                    parts.append(_tex_read(part, name))
             elif isinstance(block, Picture):
                 parts.append(_tex_picture(block, pictures))
             else:
@@ -189,16 +189,17 @@ def render_tex(title: str, sections: Sequence[Section], tables: str, pictures: s
 
 
 def split_table(table: Table) -> list[Table]:
-    """The table in parts that fit a page: each with its keys and up to `TEX_BESIDE` further columns."""
-    keys, n_columns = table.keys, len(table.head)
-    if keys is None or n_columns <= keys + TEX_BESIDE:
-        return [table]
+    """The table in parts that fit a page: each with up to `TEX_ROWS` rows, its keys and up to `TEX_BESIDE` further
+    columns."""
+    n_columns = len(table.head)
+    keys = n_columns if table.keys is None else table.keys
+    starts = range(keys, n_columns, TEX_BESIDE) or [n_columns]
     parts = []
-    for number, start in enumerate(range(keys, n_columns, TEX_BESIDE), start=1):
+    for start, top in product(starts, range(0, len(table.rows), TEX_ROWS)):
         chosen = [*range(keys), *range(start, min(start + TEX_BESIDE, n_columns))]
-        head, *rows = ([row[column] for column in chosen] for row in (table.head, *table.rows))
-        name, more = (table.name, "") if number == 1 else (f"{table.name}_{number}", ", continued")
-        parts.append(Table(name, head, rows, table.caption + more, keys))
+        head, *rows = ([row[column] for column in chosen] for row in (table.head, *table.rows[top : top + TEX_ROWS]))
+        name, more = (f"{table.name}_{len(parts) + 1}", ", continued") if parts else (table.name, "")
+        parts.append(Table(name, head, rows, table.caption + more, table.keys))
     return parts
 
 
@@ -222,22 +223,10 @@ def _tex_tabular(table: Table) -> str:
     return "\n".join([*lines, "\\end{tabular}%\n"])
 
 
-def _tex_longtable(table: Table) -> str:
-    """The table with its caption and label, which runs over pages."""
-    kinds, head, rows = _tex_rows(table)
-    caption = f"\\caption{{{_tex_text(table.caption)}}}\\label{{{table.name}}}\\\\"
-    first = [caption, r"\toprule", head, r"\midrule", r"\endfirsthead"]
-    lines = [f"\\begin{{longtable}}{{{kinds}}}", *first, r"\toprule", head, r"\midrule", r"\endhead", *rows]
-    return "\n".join([*lines, r"\bottomrule", "\\end{longtable}\n"])
-
-
 def _tex_read(table: Table, name: str) -> str:
     caption = f"\\caption{{{_tex_text(table.caption)}}}\\label{{{table.name}}}"
-    return f"\\begin{{table}}[htbp]\\centering\n{caption}\n\\fit{{\\input{{{name}}}}}\n\\end{{table}}\n"
-
-
-def _tex_read_long(name: str) -> str:
-    return f"{{\\footnotesize\\input{{{name}}}}}\n"
+    place = "H" if table.keys is None else "htbp"
+    return f"\\begin{{table}}[{place}]\\centering\n{caption}\n\\fit{{\\input{{{name}}}}}\n\\end{{table}}\n"
 
 
 def _tex_picture(picture: Picture, folder: str) -> str:

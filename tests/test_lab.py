@@ -1,4 +1,4 @@
-"""The notebook of the lab: kept clean, asking questions, calling the modules, and running from top to bottom."""
+"""The notebooks: kept with small outputs of the code they hold, asking questions, calling the modules, and running."""
 
 import ast
 import csv
@@ -9,80 +9,123 @@ from base64 import b64decode
 import nbformat
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 from PIL import Image
 from planted import ROOT
 
-NOTEBOOK = ROOT / "lab.ipynb"
-STEPS = {  # modules that the lab must call
-    "dataset",
-    "model_files",
-    "gradcam",
-    "fem",
-    "rise",
-    "lime_explainer",
-    "representations",
-    "gaze",
-    "evaluate",
-    "baselines",
-    "main",
-    "summary",
-    "train",
+from tools import run_notebook
+
+NAMES = "lab.ipynb", "dissection.ipynb"
+STEPS = {  # modules that each must call
+    "lab.ipynb": {
+        "dataset",
+        "model_files",
+        "gradcam",
+        "fem",
+        "rise",
+        "lime_explainer",
+        "representations",
+        "gaze",
+        "evaluate",
+        "baselines",
+        "main",
+        "summary",
+        "train",
+        "sanity_shift",
+        "sanity_attack",
+        "random_labels",
+    },
+    "dissection.ipynb": {"hierarchy", "network_dissection", "attention_mil"},
 }
+QUICK = {  # lines that are replaced where a test only asks whether all cells run
+    "lab.ipynb": {
+        "n_images = 12": "n_images = 6",
+        "n_masks = 200": "n_masks = 50",
+        "n_samples = 100": "n_samples = 50",
+        '"--epochs_head=10"': '"--epochs_head=2"',
+        '"--epochs_fine_tuning=2"': '"--epochs_fine_tuning=1"',
+        "n_iterations=15": "n_iterations=3",
+        '"epochs": 18': '"epochs": 2',
+    },
+    "dissection.ipynb": {
+        "n_images = 12": "n_images = 3",
+        "n_dissected = 48": "n_dissected = 9",
+        "n_bags = 36": "n_bags = 9",
+        "n_epochs = 10": "n_epochs = 1",
+    },
+}
+LARGEST = 2_000_000  # bytes of a notebook with its outputs
+EACH = pytest.mark.parametrize("name", NAMES)
+
+
+def read(name):
+    return run_notebook.read(ROOT / name)
 
 
 @pytest.fixture(scope="module")
 def notebook():
-    return nbformat.read(NOTEBOOK, as_version=4)
+    """The lab as it is kept, with its outputs."""
+    return read("lab.ipynb")
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The notebook with its outputs, run in a kernel of its own, and the folder it was run in."""
-    folder, home = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("jupyter")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    with pytest.MonkeyPatch.context() as patch:
-        # A student works in the project's folder; the test runs elsewhere, so that it leaves nothing there.
-        patch.setenv("PYTHONPATH", str(ROOT))
-        for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
-            patch.setenv(name, str(home))
-        patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # this Python, not a kernel that the user has installed
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
-    return notebook, folder
+    """The lab run with small numbers in a kernel of its own, and the folder it was run in."""
+    folder = tmp_path_factory.mktemp("lab")
+    return run_notebook.execute(read("lab.ipynb"), folder, QUICK["lab.ipynb"]), folder
 
 
 def cells_of(notebook, kind):
     return [cell for cell in notebook.cells if cell.cell_type == kind]
 
 
+def outputs_of(notebook):
+    return [output for cell in cells_of(notebook, "code") for output in cell.outputs]
+
+
 def texts(notebook):
     """All that the code cells print."""
-    outputs = [output for cell in cells_of(notebook, "code") for output in cell.outputs]
-    return "".join(output.text for output in outputs if output.output_type == "stream")
+    return "".join(output.text for output in outputs_of(notebook) if output.output_type == "stream")
 
 
 def pictures(notebook):
     """All that the code cells show, grey (H, W)."""
-    outputs = [output for cell in cells_of(notebook, "code") for output in cell.outputs]
-    shown = [output.data for output in outputs if "data" in output]
-    coded = [b64decode(data["image/png"]) for data in shown if "image/png" in data]
-    return [np.asarray(Image.open(io.BytesIO(png)).convert("L")) for png in coded]
+    shown = [output.data for output in outputs_of(notebook) if "data" in output]
+    coded = [b64decode(data[kind]) for data in shown for kind in ("image/png", "image/jpeg") if kind in data]
+    return [np.asarray(Image.open(io.BytesIO(picture)).convert("L")) for picture in coded]
 
 
-# --- as it is kept -------------------------------------------------------------------------------------------
-def test_the_notebook_is_valid_and_kept_without_outputs(notebook):
+# --- as they are kept ----------------------------------------------------------------------------------------
+@EACH
+def test_a_notebook_is_kept_with_small_outputs_of_the_code_it_holds(name):
+    notebook = read(name)
     nbformat.validate(notebook)
-    for cell in cells_of(notebook, "code"):
-        assert cell.outputs == []
-        assert cell.execution_count is None
-        assert cell.metadata == {}
+    assert run_notebook.is_fresh(notebook), f"python -m tools.run_notebook {name} makes the outputs again"
+    assert (ROOT / name).stat().st_size < LARGEST
+    counts = [cell.execution_count for cell in cells_of(notebook, "code")]
+    assert counts == list(range(1, len(counts) + 1)), "run from top to bottom"
+    assert not [output for output in outputs_of(notebook) if output.output_type == "error"]
+    assert "/tmp/" not in texts(notebook) and str(ROOT) not in texts(notebook)
+    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
 
 
-def test_every_question_is_numbered_and_followed_by_room_for_its_answer(notebook):
+@EACH
+def test_the_badge_leads_to_the_address_that_the_notebook_names(name):
+    notebook = read(name)
+    assert f"]({run_notebook.colab_address(notebook, name)})" in notebook.cells[0].source
+    [cell] = [cell for cell in cells_of(notebook, "code") if "repository = " in cell.source]
+    cell.source = cell.source.replace('repository = ""', 'repository = "https://github.com/owner/lab.git"')
+    run_notebook.write_badge(notebook, name)
+    wanted = f"](https://colab.research.google.com/github/owner/lab/blob/main/{name})"
+    assert notebook.cells[0].source.count(wanted) == 1
+
+
+@EACH
+def test_every_question_is_numbered_and_followed_by_room_for_its_answer(name):
+    notebook = read(name)
     asked = [place for place, cell in enumerate(notebook.cells) if cell.source.startswith("**Question")]
     numbers = [int(re.match(r"\*\*Question (\d+)\.\*\*", notebook.cells[place].source)[1]) for place in asked]
     assert numbers == list(range(1, len(asked) + 1))
-    assert len(asked) > 10
+    assert len(asked) > 5
     for place in asked:
         assert notebook.cells[place + 1].source == "*Your answer:*"
 
@@ -94,29 +137,33 @@ def imported(tree):
     return {name.split(".")[-1] for name in names | {getattr(node, "module", "") for node in imports}}
 
 
-def test_it_calls_the_modules_and_copies_none(notebook):
-    source = "\n".join(cell.source for cell in cells_of(notebook, "code"))
+@EACH
+def test_it_calls_the_modules_and_copies_none(name):
+    source = "\n".join(cell.source for cell in cells_of(read(name), "code"))
     tree = ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE))  # IPython's own commands
-    assert imported(tree) >= STEPS
+    assert imported(tree) >= STEPS[name]
     assert not [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
 
 
-# --- as it runs ----------------------------------------------------------------------------------------------
+def test_grad_cam_step_by_step_is_the_map_of_the_class(notebook):
+    difference = re.search(r"largest difference: (\S+)", texts(notebook))
+    assert float(difference[1]) < 1e-6
+
+
+@EACH
+def test_the_pictures_are_there_and_not_empty(name):
+    shown = pictures(read(name))
+    assert len(shown) >= {"lab.ipynb": 18, "dissection.ipynb": 6}[name]
+    assert all(picture.std() > 10 for picture in shown)
+
+
+# --- as they run ---------------------------------------------------------------------------------------------
 def test_it_runs_from_top_to_bottom(executed):
     notebook, _ = executed
     counts = [cell.execution_count for cell in cells_of(notebook, "code")]
     assert counts == list(range(1, len(counts) + 1))
-
-
-def test_grad_cam_step_by_step_is_the_map_of_the_class(executed):
-    difference = re.search(r"largest difference: (\S+)", texts(executed[0]))
-    assert float(difference[1]) < 1e-6
-
-
-def test_the_pictures_are_there_and_not_empty(executed):
-    shown = pictures(executed[0])
-    assert len(shown) >= 14
-    assert all(picture.std() > 10 for picture in shown)
+    seconds = run_notebook.list_seconds(notebook)
+    assert len(seconds) == len(counts) and seconds == sorted(seconds, reverse=True)
 
 
 def test_the_table_has_every_method_judged_on_every_image(executed):
@@ -136,3 +183,15 @@ def test_the_optional_part_trains_a_network(executed):
     _, folder = executed
     assert (folder / "models/lab.keras").is_file()
     assert (folder / "models/lab_training/accuracy_loss.png").is_file()
+
+
+def test_the_progress_of_a_long_cell_is_seen_and_kept_as_one_line(executed, notebook):
+    assert "\r[1/" in texts(executed[0])
+    kept = [line for line in texts(notebook).splitlines() if re.match(r"\[\d+/108", line)]
+    assert len(kept) == 1 and kept[0].startswith("[108/108")
+
+
+def test_the_second_notebook_runs_too(tmp_path):
+    notebook = run_notebook.execute(read("dissection.ipynb"), tmp_path, QUICK["dissection.ipynb"])
+    assert "GRADCAM" in texts(notebook) and (tmp_path / "results/units/histogram.png").is_file()
+    assert (tmp_path / "models/attention_training/part_energy.csv").is_file()

@@ -103,6 +103,20 @@ def test_on_a_terminal_one_line_is_rewritten_and_ended_once(clock):
     ]
 
 
+def test_in_a_notebook_the_line_is_written_over_without_a_code_for_terminals():
+    class Stream(io.StringIO):
+        """What stderr is in a cell."""
+
+    Stream.__module__ = "ipykernel.iostream"
+    stream = Stream()
+    line = Progress({"RISE": 2}, stream)
+    line.end("RISE", "long.png", 3)
+    line.end("RISE", "b.png", 3)
+    first, second = stream.getvalue().split("\r")[1:]
+    assert first.rstrip() == "[1/2, 0:03 left] RISE long.png" and second.rstrip() == "[2/2, 0:00 left] RISE b.png"
+    assert "\x1b" not in first + second and len(second.rstrip("\n")) == len(first), "nothing of the longer one is left"
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_line_never_reaches_the_edge_of_the_terminal(monkeypatch, columns):
     monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda *size, **fallback: os.terminal_size((columns, 24)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from planted import COLOURS, GREEN, RED, picture, planted_model
+from twins import residual_model
 
 import main
 from explainers.integrated_gradients import IntegratedGradients
@@ -26,7 +27,7 @@ def run(*flags):
 
 
 def test_the_running_mean_over_masks_ends_at_the_map():
-    explainer = RISE(Classifier(planted_model()), None, picture(RED, GREEN), RED, n_masks=60)
+    explainer = RISE(Classifier(planted_model()), None, picture(RED, GREEN), RED, n_masks=60, batch_size=32)
     moments = list(explainer.compute_moments(6))
     assert [moment.label for moment in moments] == [f"{n} of 60 masks" for n in (10, 20, 30, 40, 50, 60)]
     np.testing.assert_allclose(moments[-1].saliency_map, explainer.compute_saliency_map(), rtol=1e-4, atol=1e-6)
@@ -35,6 +36,24 @@ def test_the_running_mean_over_masks_ends_at_the_map():
     by_hand = np.tensordot(scores, masks[:10], axes=1) / (10 * 0.5)
     np.testing.assert_allclose(moments[0].saliency_map, by_hand, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(moments[0].image, picture(RED, GREEN) * masks[9, ..., None], atol=1e-3)
+
+
+def test_under_a_tolerance_the_last_moment_is_the_map_of_as_many_masks_and_steps():
+    classifier, image = Classifier(planted_model()), picture(RED, GREEN)
+    explainer = RISE(classifier, None, image, RED, n_masks=2000, tolerance=0.02)
+    saliency_map = explainer.compute_saliency_map()
+    [used] = explainer.describe_maps(saliency_map[None])
+    moments = list(explainer.compute_moments(7))
+    assert used["masks"] < 2000 and moments[-1].label == f"{used['masks']} of {used['masks']} masks"
+    np.testing.assert_allclose(moments[-1].saliency_map, saliency_map, rtol=1e-4, atol=1e-6)
+    assert explainer.describe_maps(saliency_map[None]) == [used]
+    classifier = Classifier(residual_model())
+    image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    explainer = IntegratedGradients(classifier, None, image, 1, n_steps=2, tolerance=1e-3)
+    saliency_map = explainer.compute_saliency_map()
+    assert explainer.describe_maps(saliency_map[None])[0]["steps"] > 2
+    *_, last = explainer.compute_moments(5)
+    np.testing.assert_allclose(last.saliency_map, saliency_map, rtol=1e-4, atol=1e-5)
 
 
 def test_the_integral_grows_along_the_path_to_the_map():

@@ -195,6 +195,8 @@ def test_a_table_too_wide_for_a_page_is_one_in_the_page_and_several_in_the_docum
     assert [part.name for part in parts] == ["wide", "wide_2"] and parts[1].caption == "All, continued"
     assert [list(part.head) for part in parts] == [["method", *"abcd"], ["method", *"ef"]]
     assert list(parts[1].rows[0]) == ["FEM", "5", "6"]
+    many = Table("many", ("a", "b"), [(str(row), "") for row in range(100)], "All")
+    assert [(part.name, len(part.rows)) for part in split_table(many)] == [("many", 45), ("many_2", 45), ("many_3", 10)]
     section = Section("s", [[Mention("wide"), " ", Cite(("holm1979",))], table])
     html = render_html("t", [section])
     assert html.count("<table>") == 1 and '<a href="#wide">Table 1</a> [<a href="#reference-1">1</a>]' in html
@@ -202,7 +204,11 @@ def test_a_table_too_wide_for_a_page_is_one_in_the_page_and_several_in_the_docum
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_sets_the_document_without_a_warning(run_folder, pages):
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_latex_sets_the_document_without_a_warning(run_folder, pages, images, tmp_path, n_runs):
+    if n_runs == 2:
+        other = write_run(tmp_path / "a_folder_with_a_name_that_is_rather_long", images).folder
+        run_folder, _ = tmp_path, make(run_folder, other, output=tmp_path)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
     for call in (command, ["bibtex", "report"], command, command):
         assert subprocess.run(call, cwd=run_folder, capture_output=True).returncode == 0
