@@ -94,7 +94,7 @@ def check_choice(name: str, precision: str) -> None:
     """Raises ValueError for an engine that is unknown, not installed, or cannot compute in that precision."""
     if name not in constants.ENGINES:
         raise ValueError(f"engine: one of {', '.join(constants.ENGINES)} was wanted; got {name!r}")
-    if missing := _missing(name):
+    if missing := find_missing(name):
         raise ValueError(
             f"engine: {name} needs {' and '.join(missing)}: python -m pip install -r requirements-fast.txt"
         )
@@ -102,7 +102,8 @@ def check_choice(name: str, precision: str) -> None:
         raise ValueError(f"engine: onnxruntime computes in float32 here, not in {precision}: choose openvino")
 
 
-def _missing(name: str) -> list[str]:
+def find_missing(name: str) -> list[str]:
+    """The libraries that an engine needs and that are not installed."""
     return [library for library in LIBRARIES.get(name, ()) if importlib.util.find_spec(library) is None]
 
 
@@ -113,7 +114,7 @@ def open_engine(name: str, question: Question) -> Engine:
 
 def _choose(question: Question) -> Engine:
     """The quickest of TensorFlow and what is installed, by a short timing that is kept."""
-    names = [name for name in LIBRARIES if not _missing(name)]
+    names = [name for name in LIBRARIES if not find_missing(name)]
     if question.precision != "float32":
         names = [name for name in names if name == "openvino"]
     if not names:
@@ -192,6 +193,7 @@ def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Que
         model = core.read_model(path)
     hints = {
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # several processes, as workers are, would be pinned to the same cores
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[question.precision],
     }
     if n_threads := tf.config.threading.get_intra_op_parallelism_threads():

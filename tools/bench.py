@@ -1,6 +1,6 @@
 """What each method costs, as a multiple of the network's own forward pass.
 
-    python -m tools.bench [--model_name ResNet] [--rounds 7]
+    python -m tools.bench [--model_name ResNet] [--rounds 7] [--only "RISE, openvino" "CAM family together"]
 
 The yardstick F is a plain compiled forward pass of the same Keras model per image: `tf.function(model)`, a
 batch of 32, float32, random weights. Every round times F and each method one after the other in this process,
@@ -33,6 +33,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model_name", choices=constants.ZOO, default="ResNet")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", metavar="TITLE", choices=[timing.title for timing in TIMINGS])
     return parser.parse_args()
 
 
@@ -81,7 +82,7 @@ class Bench:
 
         self.model = zoo.build(model_name, weights=None)
         self.classifier = Classifier(self.model, model_name)
-        self.half = Classifier(self.model, model_name, precision="bfloat16")
+        self.others = {}  # (engine, precision) -> the classifier that runs so
         size = self.classifier.input_height, self.classifier.input_width
         generator = np.random.default_rng(constants.SEED)
         self.images = generator.uniform(0, 255, (BATCH, *size, 3)).astype(np.float32)
@@ -95,10 +96,33 @@ class Bench:
         """F: seconds per image of the plain forward pass."""
         return seconds(lambda: self.plain(self.tensor).numpy()) / BATCH
 
+    def choose_classifier(self, timing: "Timing"):
+        """The classifier of the engine and the precision that are timed."""
+        from network.classifier import Classifier
+
+        wanted = timing.engine, "bfloat16" if timing.half else "float32"
+        if wanted == (constants.ENGINES[0], "float32"):
+            return self.classifier
+        if wanted not in self.others:
+            name = self.classifier.model_name
+            self.others[wanted] = Classifier(self.model, name, engine=wanted[0], precision=wanted[1])
+        return self.others[wanted]
+
+    def time_family(self) -> float:
+        """Seconds per image of Grad-CAM and what shares its pass, as one run has them."""
+
+        def explain(name: str, images) -> None:
+            METHODS[name].load()(self.classifier, None, images, 0).compute_saliency_map()
+
+        step = constants.IMAGES_AT_ONCE
+        groups = [self.images[start : start + step] for start in range(0, BATCH, step)]
+        with self.classifier.shared.open():
+            return seconds(lambda: [explain(name, group) for group in groups for name in FAMILY]) / BATCH
+
     def time_method(self, timing: "Timing") -> float:
         """Seconds per unit of one explanation, besides what is not the method's own."""
         explainer_class = METHODS[timing.method].load()
-        classifier = self.half if timing.half else self.classifier
+        classifier = self.choose_classifier(timing)
         images, n_images = (self.images, BATCH) if timing.batch else (self.scene, 1)
         explainer = explainer_class(classifier, None, images, 0, **timing.options)
         clock = []
@@ -149,6 +173,8 @@ class Bench:
         """Seconds per unit of whatever is timed."""
         if timing.method in constants.VISUALIZATION_METHODS:
             return self.time_visualization(timing)
+        if timing.method == TOGETHER:
+            return self.time_family()
         if timing.method == DISSECTION:
             return self.time_dissection(timing)
         if timing.method in METHODS:
@@ -158,11 +184,12 @@ class Bench:
 
 @dataclass(frozen=True)
 class Timing:
-    """What is timed: of the registry, of `constants.VISUALIZATION_METHODS`, a metric of evaluate.py, or DISSECTION.
+    """What is timed: of the registry, of `constants.VISUALIZATION_METHODS`, a metric of evaluate.py, DISSECTION or
+    TOGETHER.
 
     unit: what a forward pass is spent on; units: how many of them an image has. target: in F per unit.
-    batch: whether it is given the batch, or one scene. half: in bfloat16. besides: (module or class, function) whose
-    time is left out.
+    batch: whether it is given the batch, or one scene. half: in bfloat16. engine: of the forward passes. besides:
+    (module or class, function) whose time is left out.
     """
 
     title: str
@@ -172,11 +199,14 @@ class Timing:
     units: int = 1
     batch: bool = True
     half: bool = False
+    engine: str = constants.ENGINES[0]
     options: dict = field(default_factory=dict)
     besides: tuple[tuple[str, str], ...] = ()
 
 
 DISSECTION = "DISSECTION"
+TOGETHER = "CAM family together"
+FAMILY = "GRADCAM", "GRADCAM_PLUS_PLUS", "HIRESCAM", "LAYERCAM", "FEM"
 SEGMENTATION = ("explainers.superpixels", "segment")
 N_WINDOWS = 8 * 8
 TIMINGS = (
@@ -184,6 +214,13 @@ TIMINGS = (
     Timing("FEM", "FEM", "image", 1.0),
     Timing("RISE", "RISE", "mask", 0.95, N_SAMPLES, batch=False, options={"n_masks": N_SAMPLES}),
     Timing("RISE, bfloat16", "RISE", "mask", 0.7, N_SAMPLES, batch=False, half=True, options={"n_masks": N_SAMPLES}),
+    *(
+        Timing(f"RISE, {engine}", "RISE", "mask", 0.75, N_SAMPLES, False, False, engine, {"n_masks": N_SAMPLES})
+        for engine in ("openvino", "onnxruntime")
+    ),
+    Timing(
+        "RISE, openvino, bfloat16", "RISE", "mask", 0.75, N_SAMPLES, False, True, "openvino", {"n_masks": N_SAMPLES}
+    ),
     Timing(
         "LIME, besides segmentation and regression",
         "LIME",
@@ -200,6 +237,7 @@ TIMINGS = (
     Timing("Grad-CAM++", "GRADCAM_PLUS_PLUS", "image", 1.1),
     Timing("HiResCAM", "HIRESCAM", "image", 1.1),
     Timing("LayerCAM", "LAYERCAM", "image", 1.1),
+    Timing(TOGETHER, TOGETHER, "image", 1.5),
     Timing("Score-CAM", "SCORECAM", "channel", 1.0, N_SAMPLES, batch=False, options={"max_n": N_SAMPLES}),
     Timing("Ablation-CAM, all channels", "ABLATIONCAM", "image", 3.0),
     Timing("vanilla gradient", "VANILLA_GRADIENT", "image", 2.2),
@@ -247,21 +285,25 @@ def main() -> None:
     utils.silence_tensorflow()
     import numpy as np
 
+    from network.engines import find_missing
+
     bench = Bench(args.model_name)
-    memory = measure_memory(bench)
-    ratios = [[] for _ in TIMINGS]
+    timings = [timing for timing in TIMINGS if not args.only or timing.title in args.only]
+    timings = [timing for timing in timings if not find_missing(timing.engine)]  # what is installed
+    memory = {} if args.only else measure_memory(bench)
+    ratios = [[] for _ in timings]
     forward = []
-    for timing in TIMINGS:
+    for timing in timings:
         bench.time(timing)  # traced and warmed up
     for _ in range(args.rounds):
-        for timing, values in zip(TIMINGS, ratios):
+        for timing, values in zip(timings, ratios):
             before = bench.time_forward()
             took = bench.time(timing)
             after = bench.time_forward()
             values.append(took / ((before + after) / 2))
             forward += [before, after]
     print(f"{args.model_name}: F = {1000 * np.median(forward):.1f} ms per image, {args.rounds} rounds")
-    for timing, values in zip(TIMINGS, ratios):
+    for timing, values in zip(timings, ratios):
         low, median, high = np.percentile(values, (25, 50, 75))
         verdict = "met" if median <= timing.target else "missed"
         spread = f"{median:.2f} F ({low:.2f} to {high:.2f}) per {timing.unit}"

@@ -13,7 +13,7 @@ import constants
 from network import engines, timings
 from network.classifier import Classifier
 
-INSTALLED = [name for name in engines.LIBRARIES if not engines._missing(name)]
+INSTALLED = [name for name in engines.LIBRARIES if not engines.find_missing(name)]
 each = pytest.mark.parametrize("name", INSTALLED or [pytest.param("", marks=pytest.mark.skip("no engine installed"))])
 
 
@@ -128,14 +128,14 @@ def test_auto_takes_an_engine_that_is_at_least_1_2_times_as_fast_and_keeps_what_
 
 
 def test_auto_without_any_engine_is_tensorflow(monkeypatch):
-    monkeypatch.setattr(engines, "_missing", lambda name: list(engines.LIBRARIES.get(name, ())))
+    monkeypatch.setattr(engines, "find_missing", lambda name: list(engines.LIBRARIES.get(name, ())))
     classifier = Classifier(planted_model(), engine="auto")
     assert classifier.engine.name == "tensorflow"
     assert "no other engine is installed" in classifier.engine.describe()
 
 
 def test_an_engine_that_is_not_installed_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(engines, "_missing", lambda name: ["openvino"])
+    monkeypatch.setattr(engines, "find_missing", lambda name: ["openvino"])
     with pytest.raises(ValueError, match=r"^engine: openvino needs openvino: .*requirements-fast\.txt"):
         Classifier(planted_model(), engine="openvino")
 

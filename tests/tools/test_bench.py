@@ -178,5 +178,12 @@ def test_f_is_per_image_of_the_batch(one, clock):
 
 def test_what_is_timed_is_there():
     for timing in bench.TIMINGS:
-        known = timing.method in (*METHODS, *constants.VISUALIZATION_METHODS, bench.DISSECTION)
+        known = timing.method in (*METHODS, *constants.VISUALIZATION_METHODS, bench.DISSECTION, bench.TOGETHER)
         assert known or callable(getattr(evaluate, timing.method))
+
+
+def test_every_method_of_the_family_shares_gradcams_pass():
+    from gradcam import GradCAM
+
+    shared = [name for name in METHODS if issubclass(METHODS[name].load(), GradCAM) and METHODS[name].load().uses_layer]
+    assert {*bench.FAMILY} == {*shared, "FEM"}
