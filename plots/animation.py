@@ -68,7 +68,9 @@ def gif_saver(frames: Iterable[np.ndarray], frames_per_second: float, hold: floa
     """
     from PIL import Image
 
-    pictures = [Image.fromarray(_narrow(frame)) for frame in frames]
+    # The octree keeps the rare colours of the bar, which Pillow's own choice merges.
+    octree = Image.Quantize.FASTOCTREE
+    pictures = [Image.fromarray(_narrow(frame)).quantize(256, method=octree) for frame in frames]
     usual = max(20, round(100 / frames_per_second) * 10)  # ms: browsers slow down what is quicker
     durations = [usual] * (len(pictures) - 1) + [usual + round(1000 * hold)]
 
