@@ -54,16 +54,6 @@ def test_what_does_not_fit_is_told_with_what_to_do(machine):
         memory.check_room(13.5e9, "90000 images", "take fewer")
 
 
-def test_training_images_that_do_not_fit_are_told_before_one_is_read(machine, tmp_path):
-    from data.dataset import Sample
-    from data.labelled_images import read_labelled
-
-    machine("MemAvailable: 100 kB\n")
-    samples = [Sample(f"{n}.png", str(n), tmp_path / f"{n}.png", "red") for n in range(3)]
-    with pytest.raises(ValueError, match="3 images of 224 x 224 pixels take .* fewer images"):
-        read_labelled(samples, ["red"], 224, 224)
-
-
 def test_batches_that_do_not_fit_into_a_network_are_told_by_their_flag(machine, planted, tmp_path):
     from network import model_files
     from pipeline.run import load_classifier
