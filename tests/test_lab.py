@@ -38,9 +38,9 @@ STEPS = {  # modules that each must call
 }
 QUICK = {  # lines that are replaced where a test only asks whether all cells run
     "lab.ipynb": {
-        "n_images = 12": "n_images = 6",
-        "n_masks = 200": "n_masks = 50",
-        "n_samples = 100": "n_samples = 50",
+        "n_images = 12": "n_images = 3",
+        "n_masks = 200": "n_masks = 20",
+        "n_samples = 100": "n_samples = 30",
         '"--epochs_head=10"': '"--epochs_head=2"',
         '"--epochs_fine_tuning=2"': '"--epochs_fine_tuning=1"',
         "n_iterations=15": "n_iterations=3",
