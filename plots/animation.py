@@ -9,6 +9,7 @@ H.264: `ffmpeg -i film.mp4 -c:v libx264 film_h264.mp4`.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from output.files import write_whole
 from plots.drawing import bring_to, fit_text, label_ends
 from plots.letters import open_font
 from representations import ColourScale
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 HEIGHT = 320  # pixels: of the pictures in a frame
 MARGIN = 8
@@ -68,9 +72,7 @@ def gif_saver(frames: Iterable[np.ndarray], frames_per_second: float, hold: floa
     """
     from PIL import Image
 
-    # The octree keeps the rare colours of the bar, which Pillow's own choice merges.
-    octree = Image.Quantize.FASTOCTREE
-    pictures = [Image.fromarray(_narrow(frame)).quantize(256, method=octree) for frame in frames]
+    pictures = [_choose_colours(Image.fromarray(_narrow(frame))) for frame in frames]
     usual = max(20, round(100 / frames_per_second) * 10)  # ms: browsers slow down what is quicker
     durations = [usual] * (len(pictures) - 1) + [usual + round(1000 * hold)]
 
@@ -79,6 +81,11 @@ def gif_saver(frames: Iterable[np.ndarray], frames_per_second: float, hold: floa
         first.save(path, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
 
     return save
+
+
+def _choose_colours(picture: "Image.Image") -> "Image.Image":
+    """The picture in its own 256 colours, dithered: without, the bar falls into a few steps."""
+    return picture.quantize(palette=picture.quantize(256))
 
 
 def write_film(path: Path, frames: Iterator[np.ndarray], n_frames: int, frames_per_second: float) -> list[Path]:
