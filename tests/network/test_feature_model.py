@@ -27,7 +27,8 @@ def test_it_is_a_keras_model_from_pixels_to_features_and_logits_and_changes_noth
     assert isinstance(asked, keras.Model) and asked.count_params() == model.count_params()
     for features, logits in (asked(noise(2)), asked.predict(noise(2), verbose=0)):
         np.testing.assert_allclose(features, classifier.features(noise(2)), rtol=1e-5, atol=1e-5)
-        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        exponentials = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(probabilities, model(noise(2)), rtol=1e-4, atol=1e-6)
     assert asked.compute_output_shape((2, 32, 32, 3)) == ((2, 8, 8, 12), (2, 3))
     assert_same_state(before, state_of(model))
