@@ -1,6 +1,7 @@
 """The fixtures of all tests, and what keeps them quiet; the models and images behind them stand in planted.py."""
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +17,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("data") and not DATA.is_dir():
             item.add_marker(pytest.mark.skip(reason="the real data is not here"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Weights that a test draws are the same in whatever order, and beside whatever others, it runs."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -29,7 +29,7 @@ BELOW = {*MAY_IMPORT, "representations", "evaluate"}
 MAY_IMPORT |= dict.fromkeys(("pipeline", "units"), BELOW)
 MAY_IMPORT |= {room: BELOW | {"pipeline"} for room in ("comparison", "reporting", "webpage", "training")}
 ROOMS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-MODULES = sorted([*ROOT.glob("*.py"), *(path for room in ROOMS for path in (ROOT / room).glob("*.py"))])
+MODULES = sorted([*ROOT.glob("*.py"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))])
 EXCEPTIONS = {
     ("utils", "plots.drawing"),  # grid_layout, one of the lab's helpers, is drawn by the house's means
     ("evaluate", "explainers.base"),  # a Keras model with its name is asked as an explainer asks it
@@ -141,6 +141,8 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "scenes/solids": "scenes/test_demo_data.py",
     "scenes/sprites": "scenes/test_demo_data.py",
     "scenes/textures": "scenes/test_demo_data.py",
+    **{f"tools/faults/{path.stem}": "tools/test_faults.py" for path in ROOT.glob("tools/faults/[!_]*.py")},
+    "tools/faults/__main__": "tools/test_faults.py",
     "tools/page_server": "webpage/test_past_faults.py",
     "training/command": "test_train.py",
     "units/clip_run": "test_network_dissection.py",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tools.faults import kills, mangle
-from tools.faults.models import Models
-from tools.faults.tables import Gaze, Tables
+from tools.faults.faulty_models import Models
+from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, SECRET, Kind, Trial, try_inputs
 
 

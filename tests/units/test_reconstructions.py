@@ -26,7 +26,6 @@ def test_of_one_convolution_it_is_the_kernel_where_the_peak_is(planted_classifie
 @pytest.fixture(scope="module")
 def two_layers():
     """Two convolutions with a ReLU behind each, looked at behind the second; and their weights."""
-    keras.utils.set_random_seed(0)  # a dead unit has no peak: its gradient would be shared among equals
     images = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(5, 3, activation="relu", name="first")(images)
     x = keras.layers.Conv2D(4, 3, strides=2, activation="relu", name="second")(x)

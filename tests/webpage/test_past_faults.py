@@ -12,7 +12,7 @@ import urllib.parse
 import numpy as np
 import pytest
 
-from tools.faults.page import Page, make_request
+from tools.faults.hostile_requests import Page, make_request
 from tools.faults.trials import EXPLAINED, REFUSED, SECRET
 from tools.page_server import Server
 

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from output.progress import printable
 from output.tables import align
-from tools.faults import kills, page, trials
-from tools.faults.images import Images
-from tools.faults.models import Models
-from tools.faults.states import States
-from tools.faults.tables import Gaze, Tables
+from tools.faults import hostile_requests, kills, trials
+from tools.faults.faulty_images import Images
+from tools.faults.faulty_models import Models
+from tools.faults.faulty_states import States
+from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, Outcome
 
 KINDS = {
@@ -60,7 +60,7 @@ def try_kind(name: str, args: argparse.Namespace) -> Iterator[Outcome]:
     """What came of the inputs of a kind, or of requests."""
     if name == "page":
         with tempfile.TemporaryDirectory(prefix="faults_") as folder:
-            yield from page.try_requests(args.inputs or REQUESTS, args.seed, Path(folder))
+            yield from hostile_requests.try_requests(args.inputs or REQUESTS, args.seed, Path(folder))
         return
     kind, usual = KINDS[name]
     numbers = range(args.inputs or usual) if args.number is None else [args.number]
@@ -97,7 +97,7 @@ def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
                 found.append(killed)
         if "app" in chosen:
             (Path(folder) / "app").mkdir()
-            found.append(page.try_page_kills(args.kills, args.seed, Path(folder) / "app"))
+            found.append(hostile_requests.try_page_kills(args.kills, args.seed, Path(folder) / "app"))
             say_killed(found[-1])
     print(f"kills: {sum(killed.kills for killed in found)} in {time.monotonic() - begun:.0f} s", flush=True)
     return found

@@ -4,10 +4,11 @@ Half of the kills come at an event, the n-th file that is opened for writing or 
 folder: between the writing of a file and its taking the place of the old one, for example. The others come at a time
 after the first of these events. A command that is killed is given again in the same folder, and may be killed again;
 after as many kills as are wanted it is let go on to its end. Files are compared as tools/same_results.py does: maps by
-their bits, pictures by their pixels, tables without `seconds`; networks by their weights, all others by their bytes. A
-file of one side alone, as one written in part, is a difference.
+their bits, pictures by their pixels, tables without `seconds`; networks by their weights, drawn.json by the
+figures that it knows, all others by their bytes. A file of one side alone, as one written in part, is a difference.
 """
 
+import json
 import os
 import re
 import shutil
@@ -206,6 +207,8 @@ def differ(old: Path, new: Path) -> str:
         return same_results.differ(old, new)
     if old.suffix == ".keras":
         return differ_in_weights(old, new)
+    if old.name == "drawn.json":  # of each figure a hash of all that it was drawn from, seconds and times of files too
+        return "" if json.loads(old.read_bytes()).keys() == json.loads(new.read_bytes()).keys() else "figures"
     return "" if old.read_bytes() == new.read_bytes() else "bytes"
 
 

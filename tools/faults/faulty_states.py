@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 
-from tools.faults.images import ask_command, draw, share_classifier
+from tools.faults.faulty_images import ask_command, draw, share_classifier
 from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
 from tools.faults.trials import Kind, Place, Trial
 

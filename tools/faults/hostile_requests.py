@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from output.progress import printable
-from tools.faults.images import make_image
+from tools.faults.faulty_images import make_image
 from tools.faults.kills import Killed
 from tools.faults.mangle import PIECES, odd_name, spoil_bytes, spoil_json
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, SECRET, Outcome

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tools.faults.images import explain
+from tools.faults.faulty_images import explain
 from tools.faults.mangle import spoil_bytes, spoil_json
 from tools.faults.trials import Kind, Place, Trial
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tools.faults.images import ask_command
+from tools.faults.faulty_images import ask_command
 from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
 from tools.faults.trials import Kind, Place, Trial
 
