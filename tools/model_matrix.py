@@ -40,10 +40,13 @@ TOLERANCE = 1e-4  # of probabilities; and of maps, relative to the largest value
 EQUAL, SOUND, REFUSED, NOT_FOR_IT, FAULT = "=", "+", "r", ".", "X"
 MARKS = {EQUAL: "equal", SOUND: "sound", REFUSED: "refused", NOT_FOR_IT: "not applicable", FAULT: "fault"}
 OPTIONS = {"n_masks": 8, "mask_size": 4, "num_samples": 16, "n_samples": 2, "n_steps": 2, "max_n": 4, "hide_color": 100}
-RULES = {  # method -> its map, of features A and gradients g (n, h, w, K), or of pixels and theirs (n, H, W, 3)
-    "GRADCAM": lambda A, g: np.maximum((g.mean((1, 2), keepdims=True) * A).sum(-1), 0),
-    "HIRESCAM": lambda A, g: np.maximum((g * A).sum(-1), 0),
-    "LAYERCAM": lambda A, g: np.maximum((np.maximum(g, 0) * A).sum(-1), 0),
+SUMS = {  # method -> what a ReLU makes its map of, of features A and gradients g (n, h, w, K)
+    "GRADCAM": lambda A, g: (g.mean((1, 2), keepdims=True) * A).sum(-1),
+    "HIRESCAM": lambda A, g: (g * A).sum(-1),
+    "LAYERCAM": lambda A, g: (np.maximum(g, 0) * A).sum(-1),
+}
+RULES = {  # method -> its map, of A and g, or of pixels and their gradients (n, H, W, 3)
+    **{name: lambda A, g, total=total: np.maximum(total(A, g), 0) for name, total in SUMS.items()},
     "VANILLA_GRADIENT": lambda x, g: np.abs(g).max(-1),
     "GRADIENT_INPUT": lambda x, g: (g * x).sum(-1),
 }
@@ -609,6 +612,20 @@ def distance(case, name, raw, right):
     return np.abs(raw - right).max() / max(np.abs(right).max(), 1e-12)
 
 
+def is_below_zero(question, name):
+    """Whether a map of zeros is right: what its ReLU was given is above 0 nowhere, and not 0 everywhere.
+
+    The weights of methods other than those of SUMS are mostly positive: their features are 0 or less somewhere.
+    """
+    if name not in SUMS:
+        return bool((question.classifier.features(question.images).min(axis=-1) <= 0).all())
+    features, gradients = question.compute_gradients(
+        question.classifier.forward, question.images, question.class_indices
+    )
+    total = SUMS[name](features, gradients)
+    return total.max() <= 1e-6 * -total.min()
+
+
 def is_refusal(error):
     """Whether this project says so itself: a ValueError out of a library is a traceback."""
     last = traceback.extract_tb(error.__traceback__)[-1].filename
@@ -648,12 +665,14 @@ def ask(case, built, classifier, method, images):
     if maps.shape[1:] != images.shape[:3] or maps.dtype != np.float32 or not np.isfinite(maps).all():
         return FAULT, f"maps {maps.shape}, {maps.dtype}, not all finite or not of {images.shape[:3]}"
     if mark == SOUND and (np.ptp(maps, axis=(2, 3)) == 0).all():
+        remark = f"constant, {maps.flat[0]:g}, for every image and class"
         records = question.describe_maps(maps[-1])
+        if any("zero" in record for record in records) and not is_below_zero(question, method.name):
+            return FAULT, f"{remark}, though what the ReLU was given is above 0 somewhere"
         told_by_run = [
             *classifier.doubts(images),
-            *(r[name] for r in records for name in ("undivided", "zero") if name in r),
+            *(record[name] for record in records for name in ("undivided", "zero") if name in record),
         ]
-        remark = f"constant, {maps.flat[0]:g}, for every image and class"
         return (SOUND, f"{remark}; a run says: {told_by_run[0]}") if told_by_run else (FAULT, remark)
     two_sides = classifier.score.one_unit and not explainer.signed  # the magnitudes of both sides are the same
     if len(maps) > 1 and not two_sides and mark == SOUND and explainer.uses_class == np.array_equal(maps[0], maps[1]):
