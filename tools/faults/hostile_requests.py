@@ -63,9 +63,13 @@ HEADERS = {
 
 
 class Page:
-    """A page in a process of its own, asked as no browser does; beside its files lies one that nobody may read."""
+    """A page in a process of its own, asked as no browser does; beside its files lies one that nobody may read.
+
+    What lies outside is listed once the network is loaded: Keras unpacks the weights to a folder there and removes it.
+    """
 
     def __init__(self, server: Server):
+        server.wait_loaded()
         self.server, self.folder = server, server.folder
         self.secret = self.folder / "secret.txt"
         self.secret.write_text(SECRET)
@@ -161,6 +165,7 @@ class Page:
             self.server.log.read_text(errors="replace")[self.seen :],
             len(self.server.log.read_text(errors="replace")),
         )
+        changed = self._list_outside() ^ self.outside
         faults = [
             (self.server.process.poll() is not None, "the server has died"),
             (status is not None and status >= 500, f"status {status}: {answer[-200:]!r}"),
@@ -172,7 +177,7 @@ class Page:
             (b"evil.example" in answer, "an address from a header is in the answer"),
             ("Traceback" in log or "OUTSIDE" in log, f"the log: {log[-600:]}"),
             (any(letter in log for letter in "\x1b\0"), f"a raw control character in the log: {log[-200:]!r}"),
-            (bool(self._list_outside() ^ self.outside), "files outside changed"),
+            (bool(changed), f"files outside changed: {sorted(map(str, changed))}"),
         ]
         wrong = [text for is_so, text in faults if is_so]
         if wrong:
