@@ -21,8 +21,10 @@ import numpy as np
 import constants
 import utils
 from data.dataset import Sample
+from explainers.base import Explainer
 from explainers.registry import GAZE_ROWS, Method
 from metrics.common import is_constant
+from network import engines
 from network.classifier import Classifier
 from output import map_store
 from output.map_store import SmallMap
@@ -30,6 +32,8 @@ from output.progress import Progress
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.score import PreparedImage, Scorer
+
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
 
 
 class Runner:
@@ -52,7 +56,7 @@ class Runner:
         self.classifier, self.results, self.scorer = classifier, results, scorer
         self.class_rule, self.seed = class_rule, seed
         self.open_progress, self.progress = open_progress, open_progress({})
-        self._warm = set()  # names of methods
+        self._warm = set()  # methods that were warmed up, by name, and explainers whose first pass was
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """Every sample by every method (-> its options), but for those that `results` holds already."""
@@ -74,7 +78,8 @@ class Runner:
         """A few samples, read and sent forward at once, by every method."""
         left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+            asked = [sample for sample in together if any(sample in missing for missing in left.values())]
+            prepared = self.prepare_images(asked, methods)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
@@ -86,9 +91,26 @@ class Runner:
         record = self.results.find(method.name, sample)
         return record is not None and not record.lacks(self.scorer.wanted(sample))
 
-    def prepare_images(self, samples: Sequence[Sample]) -> dict[str, PreparedImage | str]:
-        """File stem -> the image of a sample ready to be explained, or why it is not."""
-        return prepare_images(self.classifier, samples, self.class_rule)
+    def prepare_images(self, samples: Sequence[Sample], methods: Iterable[Method]) -> dict[str, PreparedImage | str]:
+        """File stem -> the image of a sample ready to be explained by the methods, or why it is not."""
+        first = find_first(self.classifier, methods)
+        return prepare_images(self.classifier, samples, self.class_rule, first and self.predict_first(first))
+
+    def predict_first(self, first: type[Explainer]) -> Predict:
+        """What gives the probabilities of images and classes by the pass that an explainer of that type begins with."""
+        view = self.classifier.by_layer[0]
+
+        def predict(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+            images = np.clip(pixels, view.shift, 255 + view.shift)  # as explainers take them
+            if first not in self._warm:
+                self._warm.add(first)
+                with self.classifier.shared.open(False):
+                    first.begin(view, images[:1], classes[:1])
+            starts = range(0, len(images), view.batch_size)
+            batches = [slice(start, start + view.batch_size) for start in starts]
+            return np.concatenate([first.begin(view, images[batch], classes[batch]) for batch in batches])
+
+        return predict
 
     def run_method(
         self, method: Method, options: dict, samples: Sequence[Sample], prepared: dict[str, PreparedImage | str]
@@ -208,21 +230,43 @@ class _WarmError(Exception):
     """What ends a warm-up."""
 
 
+def find_first(classifier: Classifier, methods: Iterable[Method]) -> type[Explainer] | None:
+    """Of the methods the one whose first pass gives the f(x) of a run: of gradients rather than of features alone.
+
+    None: f(x) is asked for by itself, because no method begins with the whole images or another engine answers.
+    """
+    if classifier.engine.name != engines.TENSORFLOW or classifier.precision != "float32":
+        return None
+    explainers = [method.load() for method in methods]
+    kinds = ("gradients", "features")
+    return next((one for kind in kinds for one in explainers if one.begins_with == kind), None)
+
+
 def prepare_images(
-    classifier: Classifier, samples: Sequence[Sample], class_rule: str
+    classifier: Classifier, samples: Sequence[Sample], class_rule: str, predict: Predict | None = None
 ) -> dict[str, PreparedImage | str]:
-    """File stem -> the image of a sample with its class and what the network says of it, or why there is none."""
-    prepared, images = {}, {}
+    """File stem -> the image of a sample with its class and what the network says of it, or why there is none.
+
+    predict: images (n, H, W, 3) and classes (n,), -1 for the most probable -> probabilities (n, C); None: the
+    classifier's own.
+    """
+    prepared, images, classes = {}, {}, {}
     for sample in samples:
         try:
+            classes[sample.stem] = read_class(class_rule, sample, classifier)
             images[sample.stem] = sample.read()
         except ValueError as error:
             prepared[sample.stem] = str(error)
     if not images:
         return prepared
     size = classifier.input_height, classifier.input_width
-    pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
-    found = dict(zip(images, zip(pixels, classifier.predict(np.stack(pixels)))))
+    pixels = np.stack([utils.resize_image(image.astype(np.float32), *size) for image in images.values()])
+    if predict is None:
+        probabilities = classifier.predict(pixels)
+    else:
+        asked = [-1 if classes[stem] is None else classes[stem] for stem in images]
+        probabilities = predict(pixels, np.array(asked, np.int32))
+    found = dict(zip(images, zip(pixels, probabilities)))
     for sample in samples:
         if sample.stem in images:
             try:
@@ -260,14 +304,20 @@ def prepare_image(
         class_name=names[class_index],
         top_classes=[(names[index], round(float(probabilities[index]), 6)) for index in top],
     )
-    return PreparedImage(sample, image, pixels, class_index, record)
+    return PreparedImage(sample, image, pixels, class_index, record, float(probabilities[class_index]))
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:
     """The class to explain: 'auto' (the label where the model has it, else the prediction), 'label',
     'predicted', or a class by index or name. ValueError where the rule cannot be kept."""
+    class_index = read_class(class_rule, sample, classifier)
+    return predicted if class_index is None else class_index
+
+
+def read_class(class_rule: str, sample: Sample, classifier: Classifier) -> int | None:
+    """The class that `choose_class` takes whatever the prediction; None: that it takes the prediction."""
     if class_rule == "predicted" or (class_rule == "auto" and sample.class_index is None):
-        return predicted
+        return None
     if class_rule in ("auto", "label"):
         if sample.class_index is None:
             label = f"the model has no class {sample.label!r}" if sample.label else "the data has no label"
