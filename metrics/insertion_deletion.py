@@ -153,7 +153,7 @@ def _run_protocol(
     batch_size: int,
     ends: tuple[float | None, float | None],
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """(auc, scores, fractions) of the walk from the start image to the end image; ends: what is known of their scores."""
+    """(auc, scores, fractions) of the walk from the start image to the end image; ends: their scores, if known."""
     n_pixels = start.shape[1] if n_pixels is None else n_pixels
     if n_pixels < 1 or n_pixels != int(n_pixels):
         raise ValueError(f"n_pixels must be whole, 1 or more; got {n_pixels}")

@@ -33,6 +33,7 @@ from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.score import PreparedImage, Scorer
 
+AfterMap = Callable[[Method, Callable[[Method, Sample], bool]], None]  # the method; what tells which maps are there
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
 
 
@@ -40,7 +41,8 @@ class Runner:
     """Explains images by one classifier and scores their maps; what it finds goes to `results`.
 
     class_rule: as `choose_class` takes it. open_progress: of the number of maps per method, what is told how far the
-    run is. A map that is there is not computed again, only scored if it lacks a metric.
+    run is. after_map: what is to be done once a map is kept. A map that is there is not computed again, only scored if
+    it lacks a metric.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class Runner:
         class_rule: str = "auto",
         seed: int = constants.SEED,
         open_progress: Callable[[dict[str, int]], Progress] = Progress,
+        after_map: AfterMap | None = None,
     ):
         self.classifier, self.results, self.scorer = classifier, results, scorer
         self.class_rule, self.seed = class_rule, seed
         self.open_progress, self.progress = open_progress, open_progress({})
+        self.after_map = after_map
         self._warm = set()  # methods that were warmed up, by name, and explainers whose first pass was
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
@@ -217,6 +221,8 @@ class Runner:
         curves = self.scorer.score(image, saliency_map, record, explain)
         self.results.add(record, saliency_map, curves, pictures, small)
         self.progress.end(method.name, record.image, spent + time.perf_counter() - begin)
+        if self.after_map is not None:
+            self.after_map(method, self.is_done)
 
     def keep_failure(self, method: Method, sample: Sample, reason: str) -> None:
         """Keeps and says why an image has no map."""
