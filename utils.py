@@ -196,7 +196,7 @@ def grid_layout(
     """Pictures under their titles on a grid, as a matplotlib figure.
 
     images: uint8 images (H, W, 3) or maps (H, W), drawn in grey with a bar of their values, of any sizes: each is
-    centred in a square cell.
+    centred in its cell, and a row is as high as its highest.
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
     path: a file that it is also saved as, .png, .pdf or another of matplotlib's. show: whether it is opened in the
     machine's viewer of pictures; a notebook shows the figure that is returned.
@@ -212,13 +212,17 @@ def grid_layout(
     n_columns = n if n <= 4 else min((side, side + 1), key=lambda columns: -n % columns)  # fewest empty cells
     title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
     head = 2.5 * drawing.LINE if supertitle else 0
-    step = title_height + cell + gap
+    heights = [
+        max(drawing.picture_height(image.shape[:2]) for image in images[first : first + n_columns])
+        for first in range(0, n, n_columns)
+    ]
     width = cell + (drawing.BAR_ROOM + gap / 2 if any(image.ndim == 2 for image in images) else gap)
-    figure = drawing.new_figure(n_columns * width + gap, head + math.ceil(n / n_columns) * step, supertitle, dpi)
+    height = head + sum(heights) + len(heights) * (title_height + gap)
+    figure = drawing.new_figure(n_columns * width + gap, height, supertitle, dpi)
     for index, (image, title) in enumerate(zip(images, titles)):
         row, column = divmod(index, n_columns)
-        top = head + row * step + title_height
-        axes = drawing.add_axes(figure, gap + column * width, top, cell, cell)
+        top = head + sum(heights[:row]) + row * (title_height + gap) + title_height
+        axes = drawing.add_axes(figure, gap + column * width, top, cell, heights[row])
         drawing.show_image(axes, image)
         if image.ndim == 2 and image.min() < image.max():
             drawing.draw_bar(axes, np.linspace((0, 0, 0), (1, 1, 1), 256), float(image.min()), float(image.max()))
