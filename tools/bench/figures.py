@@ -80,12 +80,12 @@ def measure(rounds: int) -> Table:
         above = in_a_process_of_its_own(measure_memory, *folders, N_IMAGES)
         small, large = (open_run(place, N_IMAGES) for place in folders)
         draw(*small)  # fonts are found, libraries loaded
-        rows = [
-            Row("page of six photographs", processor_quartiles(lambda: draw(*small), rounds), "s", 0.5),
-            Row("page of six of 12 megapixels", processor_quartiles(lambda: draw(*large), rounds), "s", 1),
-            Row("memory of that page", (above,), "MB", MEGABYTES),
-            Row(
-                "a page that is there already", processor_quartiles(lambda: draw(*small, again=True), rounds), "s", 0.02
-            ),
-        ]
+        calls = (lambda: draw(*small), lambda: draw(*large), lambda: draw(*small, again=True))
+        first, second, again = (processor_quartiles(call, rounds) for call in calls)
+    rows = [
+        Row("page of six photographs", first, "s", 0.5),
+        Row("page of six of 12 megapixels", second, "s", 1),
+        Row("memory of that page", (above,), "MB", MEGABYTES),
+        Row("a page that is there already", again, "s", 0.02),
+    ]
     return Table(f"Processor time, {rounds} rounds.", rows)

@@ -3,7 +3,7 @@
     python -m pip install --no-deps -r requirements-peers.txt
 
 Each is asked as its documentation asks, on the images and the Keras model that our methods get, made before it is
-timed; what a peer cannot say of a batch it is asked image by image. Pixels are given as they are, which changes no time.
+timed; what a peer cannot say of a batch it is asked image by image. Pixels are given as they are: time is the same.
 """
 
 import importlib.util
