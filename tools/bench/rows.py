@@ -18,14 +18,15 @@ from output.files import write_whole
 class Row:
     """One figure. measured: (lower quartile, median, upper quartile), or one number.
 
-    target: what it should be at most; None: there is none. peers: name -> what it takes there, or why it has none.
+    clock: the same by the clock, where that is told. target: what it should be at most; None: there is none. peers:
+    name -> what it takes there, or why it has none.
     """
 
     title: str
     measured: tuple[float, ...]
     unit: str = ""
     target: float | None = None
-    note: str = ""
+    clock: str = ""
     peers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -45,14 +46,14 @@ class Row:
         """The figure in words."""
         if self.middle != self.middle:
             return "not told by this system"
-        low, *_, high = self.measured
+        low, high = self.measured[0], self.measured[-1]
         spread = f" ({shorten(low)} to {shorten(high)})" if len(self.measured) > 1 else ""
         return " ".join(filter(None, (f"{shorten(self.middle)}{spread}", self.unit)))
 
     def __str__(self) -> str:
         aim = "" if self.target is None else f"target {shorten(self.target)}: {self.verdict}"
         peers = "; ".join(f"{name} {value}" for name, value in self.peers.items())
-        return f"{self.title:<52} {self.value:<34} {aim:<20} {self.note:<24} {peers}".rstrip()
+        return f"{self.title:<52} {self.value:<34} {aim:<20} {self.clock:<24} {peers}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Table:
         columns = {
             "": [row.title for row in self.rows],
             "measured": [row.value for row in self.rows],
-            "by the clock": [row.note for row in self.rows],
+            "by the clock": [row.clock for row in self.rows],
             "target": ["" if row.target is None else shorten(row.target) for row in self.rows],
             " ": [row.verdict for row in self.rows],
             "peers": ["; ".join(f"{name} {value}" for name, value in row.peers.items()) for row in self.rows],

@@ -111,9 +111,11 @@ def _row(title: str, cost: Cost, target: float | None) -> Row:
 
 def draw_scaling(costs: dict[int, Cost], path: Path) -> Path:
     """The picture of what runs over more and more images cost: time, memory, files."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.8), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
     numbers = list(costs)
     what = {
         "processor time, s": [cost.processor for cost in costs.values()],
