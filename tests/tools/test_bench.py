@@ -228,18 +228,34 @@ def test_a_number_is_shortened_to_what_is_read(number, text):
     assert shorten(number) == text
 
 
-def test_a_table_has_the_columns_that_a_row_fills_and_says_what_is_met():
+def test_a_table_has_the_columns_that_a_row_fills_and_says_what_is_met(tmp_path):
     table = Table(
         "On this machine.", [Row("a", (1.0, 2.0, 4.0), "s", 3.0), Row("b", (5.0,), "MB", 4.0, peers={"x": "6 MB"})]
     )
-    assert table.as_markdown().splitlines() == [
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench: one -->\n<!-- /bench -->\n")
+    assert write_tables(page, {"one": table}).read_text().splitlines() == [
+        "<!-- bench: one -->",
         "On this machine.",
         "",
-        "|  | measured | target |  | peers |",
-        "| --- | --- | --- | --- | --- |",
-        "| a | 2.00 (1.00 to 4.00) s | 3.00 | met |  |",
-        "| b | 5.00 MB | 4.00 | missed | x 6 MB |",
+        "|  | measured | target | peers |",
+        "| --- | --- | --- | --- |",
+        "| a | 2.00 (1.00 to 4.00) s | 3.00: met |  |",
+        "| b | 5.00 MB | 4.00: missed | x 6 MB |",
+        "<!-- /bench -->",
     ]
+
+
+def test_a_row_measured_alone_takes_the_place_of_its_own_and_leaves_the_others(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench: one -->\n<!-- /bench -->\n")
+    first = [Row("a", (1.0,), "s", 3.0), Row("b, c", (5.0, 6.0, 7.0), "MB", clock="7 MB", peers={"x": "6 MB"})]
+    write_tables(page, {"one": Table("On Monday.", first)})
+    before = page.read_text().splitlines()
+    write_tables(page, {"one": Table("On Tuesday.", [Row("a", (9.0,), "s", 3.0), Row("d", (1.0,))])}, keeps_rows=True)
+    after = page.read_text().splitlines()
+    assert after[1] == "On Tuesday." and after[5] == "| a | 9.00 s |  | 3.00: missed |  |"
+    assert after[6] == before[6] and after[7].startswith("| d | 1.00 |")
 
 
 def test_a_page_keeps_all_but_what_stands_between_the_markers_of_a_table(tmp_path):
@@ -274,7 +290,7 @@ def test_one_command_measures_every_subject_and_writes_the_page(monkeypatch, cap
         monkeypatch.setattr(module, "measure", lambda *args, name=name: measured(name))
     monkeypatch.setattr(runs, "measure", lambda *args: measured("runs", {}))
     monkeypatch.setattr(runs, "draw_scaling", lambda costs, path: written.update(plot=path))
-    monkeypatch.setattr(command, "write_tables", lambda page, tables: written.update(tables))
+    monkeypatch.setattr(command, "write_tables", lambda page, tables, keeps_rows: written.update(tables))
     monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
     assert command.main() == 0
     assert asked == [f"MobileNetV2 2 {len(methods.TIMINGS)}", "judging", "figures", "runs", "records"]
@@ -283,7 +299,7 @@ def test_one_command_measures_every_subject_and_writes_the_page(monkeypatch, cap
     written.clear()
     monkeypatch.setattr(sys, "argv", ["bench", "--only", "RISE", "--rounds=3"])
     command.main()
-    assert asked[-1] == "ResNet 3 1" and not written, "a few rows alone are no table of the page"
+    assert asked[-1] == "ResNet 3 1" and [*written] == ["methods"]
 
 
 # --- the subjects, on little ---------------------------------------------------------------------------------

@@ -78,8 +78,8 @@ def main() -> int:
         print(f"\n{tables[subject].head}")
         for row in table.rows:
             print(row, flush=True)
-    if not (args.keep_page or args.only):
-        print(f"\n{write_tables(PAGE, tables)}")
+    if not args.keep_page:
+        print(f"\n{write_tables(PAGE, tables, keeps_rows=bool(args.only))}")
     return 0
 
 

@@ -7,11 +7,13 @@ A table of a page stands between two markers, and what is between them is writte
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from output.files import write_whole
+
+COLUMNS = "", "measured", "by the clock", "target", "peers"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,15 @@ class Row:
         spread = f" ({shorten(low)} to {shorten(high)})" if len(self.measured) > 1 else ""
         return " ".join(filter(None, (f"{shorten(self.middle)}{spread}", self.unit)))
 
-    def __str__(self) -> str:
-        aim = "" if self.target is None else f"target {shorten(self.target)}: {self.verdict}"
+    def cells(self) -> dict[str, str]:
+        """Its cells in a table, by `COLUMNS`."""
+        aim = "" if self.target is None else f"{shorten(self.target)}: {self.verdict}".rstrip(": ")
         peers = "; ".join(f"{name} {value}" for name, value in self.peers.items())
-        return f"{self.title:<52} {self.value:<34} {aim:<20} {self.clock:<24} {peers}".rstrip()
+        return dict(zip(COLUMNS, (self.title, self.value, self.clock, aim, peers)))
+
+    def __str__(self) -> str:
+        title, measured, clock, aim, peers = self.cells().values()
+        return f"{title:<52} {measured:<34} {clock:<10} {aim and f'target {aim}':<20} {peers}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -63,20 +70,6 @@ class Table:
     head: str
     rows: Sequence[Row]
 
-    def as_markdown(self) -> str:
-        """The table of a page; columns that no row fills are left out."""
-        columns = {
-            "": [row.title for row in self.rows],
-            "measured": [row.value for row in self.rows],
-            "by the clock": [row.clock for row in self.rows],
-            "target": ["" if row.target is None else shorten(row.target) for row in self.rows],
-            " ": [row.verdict for row in self.rows],
-            "peers": ["; ".join(f"{name} {value}" for name, value in row.peers.items()) for row in self.rows],
-        }
-        kept = {name: cells for name, cells in columns.items() if not name or any(cells)}
-        lines = [[name.strip() for name in kept], ["---"] * len(kept), *zip(*kept.values())]
-        return "\n".join([self.head, "", *(f"| {' | '.join(line)} |" for line in lines)])
-
 
 def shorten(number: float) -> str:
     """The number as it is read: three digits, or all before the point."""
@@ -85,12 +78,36 @@ def shorten(number: float) -> str:
     return f"{number:.2f}" if abs(number) >= 0.1 else f"{number:.2g}"
 
 
-def write_tables(page: Path, tables: dict[str, Table]) -> Path:
-    """The page, each table put between its markers; ValueError if one has none."""
+def write_tables(page: Path, tables: dict[str, Table], keeps_rows: bool = False) -> Path:
+    """The page, each table put between its markers; keeps_rows: what stands there of other titles stays.
+
+    ValueError if a table has no markers.
+    """
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
-        pattern = re.compile(rf"(<!-- bench: {re.escape(name)} -->\n).*?(<!-- /bench -->)", re.DOTALL)
-        if not pattern.search(text):
+        pattern = re.compile(rf"(<!-- bench: {re.escape(name)} -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
+        found = pattern.search(text)
+        if not found:
             raise ValueError(f"'{page}' has no '<!-- bench: {name} -->' with '<!-- /bench -->' after it")
-        text = pattern.sub(lambda found, table=table: f"{found[1]}{table.as_markdown()}\n{found[2]}", text)
+        cells = {row.title: row.cells() for row in table.rows}
+        if keeps_rows:
+            cells = {**_read_cells(found[2]), **cells}
+        text = f"{text[: found.end(1)]}{table.head}\n\n{_write_cells(cells.values())}\n{text[found.start(3) :]}"
     return write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _write_cells(rows: Iterable[dict[str, str]]) -> str:
+    """The rows of a table of a page; columns that none fills are left out."""
+    rows = list(rows)
+    names = [name for name in COLUMNS if not name or any(row.get(name) for row in rows)]
+    lines = [names, ["---"] * len(names), *([row.get(name, "") for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _read_cells(text: str) -> dict[str, dict[str, str]]:
+    """Title -> the cells of its row, of a table that `_write_cells` wrote."""
+    lines = [line[2:-2].split(" | ") for line in text.splitlines() if line[:1] == "|"]
+    if len(lines) < 2:
+        return {}
+    names, _, *rows = lines
+    return {row[0]: dict(zip(names, row)) for row in rows}
