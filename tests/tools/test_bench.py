@@ -9,7 +9,7 @@ import constants
 import evaluate
 from explainers.registry import METHODS, Method
 from tools.bench import __main__ as command
-from tools.bench import clocks, figures, judging, methods, peers, records, runs
+from tools.bench import clocks, drawn_pages, judging, many_records, methods, peers, whole_runs
 from tools.bench.clocks import Taken
 from tools.bench.rows import Row, Table, shorten, write_tables
 
@@ -286,10 +286,10 @@ def test_one_command_measures_every_subject_and_writes_the_page(monkeypatch, cap
 
     monkeypatch.setattr(methods, "Bench", lambda name: name)
     monkeypatch.setattr(methods, "measure", lambda bench, rounds, titles: measured(f"{bench} {rounds} {len(titles)}"))
-    for module, name in ((judging, "judging"), (figures, "figures"), (records, "records")):
+    for module, name in ((judging, "judging"), (drawn_pages, "figures"), (many_records, "records")):
         monkeypatch.setattr(module, "measure", lambda *args, name=name: measured(name))
-    monkeypatch.setattr(runs, "measure", lambda *args: measured("runs", {}))
-    monkeypatch.setattr(runs, "draw_scaling", lambda costs, path: written.update(plot=path))
+    monkeypatch.setattr(whole_runs, "measure", lambda *args: measured("runs", {}))
+    monkeypatch.setattr(whole_runs, "draw_scaling", lambda costs, path: written.update(plot=path))
     monkeypatch.setattr(command, "write_tables", lambda page, tables, keeps_rows: written.update(tables))
     monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
     assert command.main() == 0
@@ -305,27 +305,27 @@ def test_one_command_measures_every_subject_and_writes_the_page(monkeypatch, cap
 # --- the subjects, on little ---------------------------------------------------------------------------------
 def test_records_are_written_and_summarised(tmp_path):
     pytest.importorskip("pyarrow")
-    assert records.write_records(tmp_path, 60, 2) > 0
-    taken, memory = records.summarise_records(tmp_path)
+    assert many_records.write_records(tmp_path, 60, 2) > 0
+    taken, memory = many_records.summarise_records(tmp_path)
     assert taken.clock > 0 and memory > 0
 
 
 def test_images_of_a_scaling_run_are_all_different_and_like_those_of_a_folder(tmp_path):
     from data.dataset import load_dataset
 
-    runs.make_images(tmp_path / "drawn", 25, None)
+    whole_runs.make_images(tmp_path / "drawn", 25, None)
     first = load_dataset(tmp_path / "drawn")
     assert len(first) == 25 and len({sample.checksum for sample in first}) == 25
-    assert {sample.read().shape for sample in first} == {(runs.SIDE, runs.SIDE, 3)}
-    runs.make_images(tmp_path / "noisy", 25, tmp_path / "drawn")
+    assert {sample.read().shape for sample in first} == {(whole_runs.SIDE, whole_runs.SIDE, 3)}
+    whole_runs.make_images(tmp_path / "noisy", 25, tmp_path / "drawn")
     again = load_dataset(tmp_path / "noisy")[0]
     original = load_dataset(tmp_path / "drawn")[0].read().astype(int)
-    assert 0 < np.abs(again.read() - original).mean() < runs.NOISE
+    assert 0 < np.abs(again.read() - original).mean() < whole_runs.NOISE
 
 
 def test_the_picture_of_scaling_is_drawn(tmp_path):
-    costs = {150: runs.Cost(5.0, 6.0, 800.0, 160, 10**6), 1500: runs.Cost(9.0, 10.0, 810.0, 1510, 10**7)}
-    assert runs.draw_scaling(costs, tmp_path / "scaling.png").stat().st_size > 1000
+    costs = {150: whole_runs.Cost(5.0, 6.0, 800.0, 160, 10**6), 1500: whole_runs.Cost(9.0, 10.0, 810.0, 1510, 10**7)}
+    assert whole_runs.draw_scaling(costs, tmp_path / "scaling.png").stat().st_size > 1000
 
 
 def test_gaze_metrics_of_a_map_are_all_asked_for():

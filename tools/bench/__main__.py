@@ -13,11 +13,11 @@ import sys
 
 import constants
 import utils
-from tools.bench import figures, judging, methods, records, runs
+from tools.bench import drawn_pages, judging, many_records, methods, whole_runs
 from tools.bench.clocks import describe_machine
 from tools.bench.rows import Table, write_tables
 
-PAGE, PLOT = runs.ROOT / "docs" / "speed.md", runs.ROOT / "docs" / "images" / "scaling.png"
+PAGE, PLOT = whole_runs.ROOT / "docs" / "speed.md", whole_runs.ROOT / "docs" / "images" / "scaling.png"
 SUBJECTS = ("methods", "judging", "figures", "runs", "records")
 ROUNDS, N_RECORDS = {False: 7, True: 2}, {False: 1_000_000, True: 100_000}  # by whether it is to be quick
 MODELS = {False: "ResNet", True: "MobileNetV2"}
@@ -57,12 +57,12 @@ def measure(subject: str, args: argparse.Namespace) -> Table:
     if subject == "judging":
         return judging.measure(args.rounds)
     if subject == "figures":
-        return figures.measure(args.rounds)
+        return drawn_pages.measure(args.rounds)
     if subject == "records":
-        return records.measure(args.n_records)
-    table, costs = runs.measure(runs.SIZES, args.images, args.model_path)
+        return many_records.measure(args.n_records)
+    table, costs = whole_runs.measure(whole_runs.SIZES, args.images, args.model_path)
     if not args.keep_page:
-        runs.draw_scaling(costs, PLOT)
+        whole_runs.draw_scaling(costs, PLOT)
     return table
 
 
