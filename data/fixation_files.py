@@ -49,6 +49,8 @@ def read_fixations(path: str | Path, unit: str | None = None) -> dict[str, Fixat
     if not path.exists():
         raise ValueError(f"fixations: there is no file or folder '{path}'")
     fixations = _read_folder(path, unit) if path.is_dir() else _read_files([path], path.parent, unit)
+    if not fixations:
+        raise ValueError(f"fixations: '{path}' names no image")
     return _check_unit(path, fixations, unit)
 
 

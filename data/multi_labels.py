@@ -138,12 +138,12 @@ def match_labels(table: LabelTable, *parts: Sequence[Sample]) -> str:
     return f"{len(table.rows)} rows, {len(table.rows.keys() - set(names))} without an image"
 
 
-def check_learnable(train: LabelledImages) -> None:
-    """Raises ValueError for a class that all training images have, or none: nothing tells it."""
+def check_learnable(train: LabelledImages, path: str) -> None:
+    """Raises ValueError for a class that all training images have, or none: nothing tells it. path: of the labels."""
     for name, labels in zip(train.class_names, train.labels.T):
         if labels.min() == labels.max():
             value = f"{labels[0]:g}"
-            raise ValueError(f"multi_label: class '{name}' is {value} in all {len(train)} training images")
+            raise ValueError(f"multi_label: class '{name}' is {value} in all {len(train)} training images of '{path}'")
 
 
 # --- how well they are predicted: labels and probabilities are (N, C) ----------------------------------------

@@ -80,7 +80,8 @@ def count(name: str, outcomes: Iterable[Outcome], verbose: bool) -> Counter:
 
 def say_killed(killed: kills.Killed) -> None:
     """A line for the kills of a command, and one for whatever went wrong."""
-    print(f"{killed.command}: {killed.kills} kills, {killed.ends} ends compared, {killed.files} files", flush=True)
+    words = f"{killed.kills} kills, {killed.full_disks} full disks, {killed.ends} ends compared, {killed.files} files"
+    print(f"{killed.command}: {words}", flush=True)
     for fault in killed.faults:
         print(printable(f"{killed.command}: {fault}"), flush=True)
 
@@ -113,8 +114,8 @@ def main() -> int:
     killed = kill_all(args) if "kills" in parts else []
     counts = {name: count(name, try_kind(name, args), args.verbose) for name in parts if name != "kills"}
     if killed:
-        rows = [(k.command, str(k.kills), str(k.kills - len(k.faults)), str(k.ends), str(k.files)) for k in killed]
-        print("\n" + align([("command", "kills", "survived", "ends compared", "files"), *rows]))
+        rows = [(k.command, *map(str, (k.kills, k.full_disks, len(k.faults), k.ends, k.files))) for k in killed]
+        print("\n" + align([("command", "kills", "full disks", "faults", "ends compared", "files"), *rows]))
     if counts:
         rows = [
             (name, str(found.total()), *(str(found[r]) for r in (REFUSED, EXPLAINED, ESCAPED)))

@@ -135,23 +135,26 @@ class Images(Kind):
         path = place.inside / odd_name(rng, ending)
         path.write_bytes(content)
         as_gaze = rng.random() < 0.25
-        return Trial(f"{'gaze map ' if as_gaze else ''}{path.name!r}: {what}", lambda: self._explain(path, as_gaze))
+        return Trial(
+            f"{'gaze map ' if as_gaze else ''}{path.name!r}: {what}", lambda: self._explain(path, as_gaze), [path.name]
+        )
 
     def _make_folder(self, rng, place):
         folder = place.inside / "images"
         folder.mkdir()
         (folder / "sound.png").write_bytes(draw(rng, "PNG")[1])
-        words = []
+        words, names = [], [folder.name]
         for number in range(6):
             what, ending, content = make_image(rng)
-            (folder / f"{number}{odd_name(rng, ending)}").write_bytes(content)
+            names.append(f"{number}{odd_name(rng, ending)}")
+            (folder / names[-1]).write_bytes(content)
             words.append(what)
         argv = [
             f"--test_images_folder_path={folder}",
             "--model_name=ResNetDemo",
             f"--output_folder_path={place.inside / 'results'}",
         ]
-        return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv))
+        return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv), names)
 
     def _explain(self, path: Path, as_gaze: bool) -> int:
         from data.images import note_reading, read_size

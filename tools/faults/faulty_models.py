@@ -109,7 +109,7 @@ class Models(Kind):
         path.write_bytes(content)
         ways = [self._bytes, self._config, self._config, self._weights, self._settings, self._archive, self._other]
         words = ways[rng.integers(len(ways))](rng, path, place)
-        return Trial(f"{path.name}: {words}", lambda: self._load(path, place))
+        return Trial(f"{path.name}: {words}", lambda: self._load(path, place), [path.name])
 
     def _load(self, path: Path, place: Place) -> int:
         from network.model_files import load_classifier

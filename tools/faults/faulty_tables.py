@@ -105,7 +105,7 @@ class Gaze(Kind):
         ]
         if rng.random() < 0.3:
             argv.append(f"--fixations_unit={rng.choice(['pixels', 'fraction'])}")
-        return Trial(f"{name}: {words}", lambda: ask_command("gaze", argv))
+        return Trial(f"{name}: {words}", lambda: ask_command("gaze", argv), [path.name, name, *IMAGES])
 
 
 class Tables(Kind):
@@ -120,7 +120,7 @@ class Tables(Kind):
         words, content = spoil(rng, name, sound)
         path = place.inside / name
         path.write_bytes(content)
-        return Trial(f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"))
+        return Trial(f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"), [name])
 
     def _use_boxes(self, path: Path, images: Path) -> int:
         from data import boxes
@@ -141,7 +141,7 @@ class Tables(Kind):
         table, samples = multi_labels.read_labels(path), load_dataset(images)
         say(multi_labels.match_labels(table, samples))
         read = labelled_images.read_labelled(samples, table.class_names, *SHAPE, table.rows)
-        multi_labels.check_learnable(read)
+        multi_labels.check_learnable(read, table.path)
         return 0
 
     def _use_taxonomy(self, path: Path, images: Path) -> int:
