@@ -1,6 +1,6 @@
 """From samples to records: read, predict, choose the class, explain, score, keep.
 
-    Runner.run -> prepare_images -> explain_group -> score_and_keep -> Results.add
+    Runner.run -> read_ahead -> prepare_images -> explain_group -> score_and_keep -> Results.add
 
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 import constants
-import utils
+from data.ahead import Picture, read_ahead, read_picture
 from data.dataset import Sample
 from explainers.registry import GAZE_ROWS, Method
 from metrics.common import is_constant
@@ -58,10 +58,24 @@ class Runner:
         """Every sample by every method (-> its options), but for those that `results` holds already."""
         self.progress = self.open_progress(self.count_left(samples, methods))
         try:
-            for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
-                self.run_together(samples[start : start + constants.IMAGES_AT_ONCE], methods)
+            self.run_groups(samples, methods)
         finally:
             self.results.flush()
+
+    def run_groups(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
+        """As `run`, without telling how much is left: a few samples at a time, the next being read meanwhile."""
+        size = self.classifier.input_height, self.classifier.input_width
+        starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
+        groups = (self.find_left(samples[start : start + constants.IMAGES_AT_ONCE], methods) for start in starts)
+        for left, pictures in read_ahead(groups, *size):
+            self.run_together(left, methods, pictures)
+
+    def find_left(
+        self, together: Sequence[Sample], methods: dict[Method, dict]
+    ) -> tuple[dict[Method, list[Sample]], list[Sample]]:
+        """Of a few samples, those that each method has still something to do with, and those that any has."""
+        left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+        return left, [sample for sample in together if any(sample in missing for missing in left.values())]
 
     def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
         """How many images each method has to explain; of a large run as far as the number of its records tells."""
@@ -70,11 +84,13 @@ class Runner:
             return {method.name: max(0, len(samples) - known.get(method.name, 0)) for method in methods}
         return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
 
-    def run_together(self, together: Sequence[Sample], methods: dict[Method, dict]) -> None:
-        """A few samples, read and sent forward at once, by every method."""
-        left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+    def run_together(
+        self, left: dict[Method, list[Sample]], methods: dict[Method, dict], pictures: dict[str, Picture | str]
+    ) -> None:
+        """A few samples, sent forward at once, by each method that has not done with them; pictures: by their stems."""
+        samples = {sample.stem: sample for missing in left.values() for sample in missing}
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+            prepared = self.prepare_images([samples[stem] for stem in pictures], pictures)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
@@ -86,9 +102,11 @@ class Runner:
         record = self.results.find(method.name, sample)
         return record is not None and not record.lacks(self.scorer.wanted(sample))
 
-    def prepare_images(self, samples: Sequence[Sample]) -> dict[str, PreparedImage | str]:
+    def prepare_images(
+        self, samples: Sequence[Sample], pictures: dict[str, Picture | str]
+    ) -> dict[str, PreparedImage | str]:
         """File stem -> the image of a sample ready to be explained, or why it is not."""
-        return prepare_images(self.classifier, samples, self.class_rule)
+        return prepare_images(self.classifier, samples, self.class_rule, pictures)
 
     def run_method(
         self, method: Method, options: dict, samples: Sequence[Sample], prepared: dict[str, PreparedImage | str]
@@ -209,25 +227,25 @@ class _WarmError(Exception):
 
 
 def prepare_images(
-    classifier: Classifier, samples: Sequence[Sample], class_rule: str
+    classifier: Classifier, samples: Sequence[Sample], class_rule: str, pictures: dict[str, Picture | str] | None = None
 ) -> dict[str, PreparedImage | str]:
-    """File stem -> the image of a sample with its class and what the network says of it, or why there is none."""
-    prepared, images = {}, {}
-    for sample in samples:
-        try:
-            images[sample.stem] = sample.read()
-        except ValueError as error:
-            prepared[sample.stem] = str(error)
+    """File stem -> the image of a sample with its class and what the network says of it, or why there is none.
+
+    pictures: of each, if they have been read (`data.ahead.read_picture`).
+    """
+    if pictures is None:
+        size = classifier.input_height, classifier.input_width
+        pictures = {sample.stem: read_picture(sample, *size) for sample in samples}
+    prepared = {stem: picture for stem, picture in pictures.items() if isinstance(picture, str)}
+    images = {stem: picture for stem, picture in pictures.items() if stem not in prepared}
     if not images:
         return prepared
-    size = classifier.input_height, classifier.input_width
-    pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
-    found = dict(zip(images, zip(pixels, classifier.predict(np.stack(pixels)))))
+    found = dict(zip(images, classifier.predict(np.stack([picture.pixels for picture in images.values()]))))
     for sample in samples:
         if sample.stem in images:
             try:
                 prepared[sample.stem] = prepare_image(
-                    classifier, sample, images[sample.stem], *found[sample.stem], class_rule
+                    classifier, sample, images[sample.stem], found[sample.stem], class_rule
                 )
             except ValueError as error:
                 prepared[sample.stem] = str(error)
@@ -235,14 +253,9 @@ def prepare_images(
 
 
 def prepare_image(
-    classifier: Classifier,
-    sample: Sample,
-    image: np.ndarray,
-    pixels: np.ndarray,
-    probabilities: np.ndarray,
-    class_rule: str,
+    classifier: Classifier, sample: Sample, picture: Picture, probabilities: np.ndarray, class_rule: str
 ) -> PreparedImage:
-    """An image (h, w, 3), its pixels (H, W, 3) at the input size and its probabilities (C,), with the class chosen."""
+    """A picture at the input size and its probabilities (C,), with the class chosen."""
     names = classifier.class_names
     if not np.isfinite(probabilities).all():
         raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
@@ -260,7 +273,7 @@ def prepare_image(
         class_name=names[class_index],
         top_classes=[(names[index], round(float(probabilities[index]), 6)) for index in top],
     )
-    return PreparedImage(sample, image, pixels, class_index, record)
+    return PreparedImage(sample, picture.size, picture.pixels, class_index, record)
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:

@@ -28,19 +28,14 @@ Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input
 
 @dataclass
 class PreparedImage:
-    """One image on its way through a run: as it is, at the model's input size, and what is asked about it."""
+    """One image on its way through a run: at the model's input size, and what is asked about it."""
 
     sample: Sample
-    image: np.ndarray  # uint8 (h, w, 3)
+    size: tuple[int, int]  # (height, width) of the image as it is
     pixels: np.ndarray  # float32 (H, W, 3) at the input size
     class_index: int
     record: Record  # what the records of all methods have in common
     density_map: np.ndarray | None = None  # once a metric has asked for it
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the image as it is."""
-        return self.image.shape[:2]
 
 
 class Scorer:

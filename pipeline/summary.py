@@ -53,18 +53,20 @@ def summarise(records: Iterable[Record] | RunColumns, division: str | None = Non
         row = {"method": method, **({"group": group} if division else {}), "images": len(places)}
         row["failed"] = int(columns.failed[places].sum())
         if sizes[method] > significance.BOOTSTRAP_UP_TO:
-            intervals = [significance.normal_interval(columns.values(column)[places]) for column in SUMMARY_COLUMNS]
+            intervals = [significance.normal_interval(columns.values(column)[places]) for column in METRICS]
         else:
-            values = np.stack([columns.values(column)[places] for column in SUMMARY_COLUMNS], axis=1)
+            values = np.stack([columns.values(column)[places] for column in METRICS], axis=1)
             intervals = significance.bootstrap_intervals(values)
-        for column, (low, high) in zip(SUMMARY_COLUMNS, intervals):
+        ends = dict(zip(METRICS, intervals))
+        for column in SUMMARY_COLUMNS:
             values = columns.values(column)[places]
             means = list_means({column: values[~np.isnan(values)]})
             n = means.pop(f"{column}_n")
             if column in COSTS:
                 means.pop(f"{column}_std")
             else:
-                means |= {f"{column}_low": float(low), f"{column}_high": float(high)}
+                low, high = map(float, ends[column])
+                means |= {f"{column}_low": low, f"{column}_high": high}
             row |= {**means, f"{column}_n": n}
         rows.append({key: None if value != value else value for key, value in row.items()})
     return rows
