@@ -22,6 +22,7 @@ from output.tables import align
 from tools.faults import hostile_requests, kills, trials
 from tools.faults.faulty_images import Images
 from tools.faults.faulty_models import Models
+from tools.faults.faulty_sources import Sources
 from tools.faults.faulty_states import States
 from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, Outcome
@@ -31,6 +32,7 @@ KINDS = {
     "models": (Models, 400),
     "gaze": (Gaze, 400),
     "tables": (Tables, 600),
+    "sources": (Sources, 300),
     "states": (States, 60),
 }
 REQUESTS = 600
