@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--commands", metavar="NAMES", help="that are killed, by commas (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs and moments (default: %(default)s)")
     parser.add_argument("--at_once", type=int, default=2, metavar="N", help="commands (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=3, metavar="N", help="of each command (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=2, metavar="N", help="of each command (default: %(default)s)")
     parser.add_argument("--inputs", type=int, metavar="N", help=f"of each kind (default: {usual})")
     parser.add_argument("--number", type=int, metavar="N", help="this one of the inputs alone (default: all)")
     parser.add_argument(
