@@ -113,8 +113,8 @@ def main() -> int:
     if unknown := set(parts) - set(PARTS):
         raise SystemExit(f"--only: {', '.join(sorted(unknown))}: of {', '.join(PARTS)}")
     begun = time.monotonic()
-    killed = kill_all(args) if "kills" in parts else []
     counts = {name: count(name, try_kind(name, args), args.verbose) for name in parts if name != "kills"}
+    killed = kill_all(args) if "kills" in parts else []
     if killed:
         rows = [(k.command, *map(str, (k.kills, k.full_disks, len(k.faults), k.ends, k.files))) for k in killed]
         print("\n" + align([("command", "kills", "full disks", "faults", "ends compared", "files"), *rows]))
