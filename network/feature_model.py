@@ -27,7 +27,7 @@ class FeatureModel(keras.Model):
         self.built = True
 
     def call(self, images, watch=None):
-        """Features and logits, of whole numbers too; watch: see `Classifier.forward`. ValueError for one image alone."""
+        """Features and logits; watch: see `Classifier.forward`. ValueError for one image alone."""
         if len(images.shape) != 4:
             raise ValueError(f"images should be (n, H, W, 3), one image as img_array[None], not {tuple(images.shape)}")
         return self.classifier.forward(keras.ops.cast(images, "float32"), watch)
