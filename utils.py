@@ -1,5 +1,6 @@
 """Small helpers for every module: scaling, resizing, names of classes, the grid of pictures."""
 
+import contextlib
 import difflib
 import importlib
 import logging
@@ -8,7 +9,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,8 +85,14 @@ def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray,
     return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
 
 
-def silence_tensorflow() -> None:
-    """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it."""
+KERAS_EXTRAS = ("sklearn", "pandas", "matplotlib.pyplot")  # which takes a second
+
+
+def silence_tensorflow(*, with_extras: bool = True) -> None:
+    """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it.
+
+    with_extras: False leaves out what Keras loads of other libraries whether or not it is used; others may import them.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules:
         return
@@ -95,11 +102,24 @@ def silence_tensorflow() -> None:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        importlib.import_module("tensorflow")
+        with contextlib.nullcontext() if with_extras else hide_modules(KERAS_EXTRAS):
+            importlib.import_module("tensorflow")
     finally:
         os.dup2(screen, 2)
         os.close(screen)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def hide_modules(names: Sequence[str]) -> Iterator[None]:
+    """Within it these cannot be imported, as if they were not installed, but for those that are imported already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 # --- names of classes ------------------------------------------------------------------------------------
