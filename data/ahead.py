@@ -34,7 +34,11 @@ class Picture(NamedTuple):
 
 
 def read_picture(
-    sample: Sample, height: int, width: int, dtype: type = np.float32, alone: threading.Lock | None = None
+    sample: Sample,
+    height: int,
+    width: int,
+    dtype: type = np.float32,
+    alone: contextlib.AbstractContextManager | None = None,
 ) -> Picture | str:
     """The image of a sample at (height, width), RGB 0-255; or why it cannot be read.
 
