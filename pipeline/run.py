@@ -6,7 +6,6 @@ open_run(...)              -> these with the folder of results; says what was ch
 examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
 
-import contextlib
 import math
 import os
 import sys
@@ -17,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import constants
-import utils
 from data import dataset
+from data.ahead import read_ahead
 from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
 from data.sample_table import SampleTable, open_samples
@@ -218,11 +217,9 @@ def describe_model(classifier: Classifier, source: str) -> dict:
 
 def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:
     """Warns of what the first images say against how the model is read; those that cannot be read say nothing."""
-    images = []
-    for sample in samples[: constants.IMAGES_AT_ONCE]:
-        with contextlib.suppress(ValueError):
-            image = sample.read().astype(np.float32)
-            images.append(utils.resize_image(image, classifier.input_height, classifier.input_width))
+    first, size = samples[: constants.IMAGES_AT_ONCE], (classifier.input_height, classifier.input_width)
+    found = [picture for _, pictures in read_ahead([(None, first)], *size) for picture in pictures.values()]
+    images = [picture.pixels for picture in found if not isinstance(picture, str)]
     for doubt in classifier.doubts(np.stack(images)) if images else ():
         print(f"warning: {printable(doubt)}", file=sys.stderr)
 

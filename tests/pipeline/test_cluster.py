@@ -2,10 +2,8 @@
 
 import io
 
-import numpy as np
 import pytest
-from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, picture, planted_model, square
+from planted import COLOURS, planted_model, write_squares
 
 from data import dataset
 from explainers.registry import METHODS
@@ -25,14 +23,7 @@ CHOSEN = {METHODS["GRADCAM"]: {}, METHODS["RISE"]: {"n_masks": 20, "mask_size": 
 def samples(tmp_path_factory):
     """Thirty images, one of them damaged, each with a density map."""
     folder = tmp_path_factory.mktemp("data")
-    for number in range(30):
-        colour = (RED, GREEN, BLUE)[number % 3]
-        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
-        for kind, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
-            path = folder / kind / COLOURS[colour] / f"{number:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    (folder / "images" / "green" / "07.png").write_bytes(b"no image")
+    write_squares(folder, 30)
     return dataset.load_dataset(folder / "images", folder / "gaze", class_names=COLOURS)
 
 
