@@ -144,7 +144,11 @@ def _read_order(class_index: int, lab: tuple, options: dict) -> tuple[int, dict]
         raise ValueError(
             f"class_index, or n_pixels and class_index, were wanted behind the map; got {(class_index, *lab)}"
         )
-    return (lab[0], {**options, "n_pixels": class_index}) if lab else (class_index, options)
+    if lab:
+        class_index, options = lab[0], {**options, "n_pixels": class_index}
+    if options.get("n_pixels") is not None:
+        options["n_pixels"] = utils.check_whole("n_pixels", options["n_pixels"])
+    return utils.check_whole("class_index", class_index), options
 
 
 def predict_scores(

@@ -187,7 +187,9 @@ def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Que
     import openvino
 
     core = openvino.Core()
-    with tempfile.TemporaryDirectory() as folder:  # from a file it is read by OpenVINO alone, without its Python tools
+    with tempfile.TemporaryDirectory(
+        ignore_cleanup_errors=True
+    ) as folder:  # from a file it is read by OpenVINO alone, without its Python tools
         path = Path(folder) / "graph.pb"
         path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
         model = core.read_model(path)
