@@ -22,7 +22,8 @@ WORTH = 1.05  # times as fast as the usual number: less is not worth other last 
 
 def estimate_bytes(classifier: Classifier, n: int) -> float:
     """The memory that n images take inside the network at least: themselves and what its largest layer gives."""
-    shapes = [step.output.shape[1:] for step in classifier.steps if tf.is_tensor(step.output) and step.output.shape.rank]
+    outputs = [step.output for step in classifier.steps if tf.is_tensor(step.output) and step.output.shape.rank]
+    shapes = [output.shape[1:] for output in outputs]
     largest = max((math.prod(shape) for shape in shapes if shape.is_fully_defined()), default=0)
     return 4 * n * (largest + math.prod(classifier.image_spec.shape[1:]))
 
