@@ -110,6 +110,28 @@ def test_a_path_that_is_none_is_told_with_its_flag():
         read("--test_images_folder_path=nowhere")
 
 
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (["--sigma_px=20", "--test_images_folder_path=photographs"], "--sigma_px has no effect without fixations"),
+        (["--fixations_unit=pixels"], "--fixations_unit has no effect without fixations"),
+        (["--fidelity_protocol=lab", "--faithfulness=drop"], "--fidelity_protocol has no effect without the curves"),
+        (["--colormap=jet", "--figures=none"], "--colormap has no effect where --figures=none"),
+        (["--display_type=grid", "--figures=none"], "--display_type has no effect where --figures=none"),
+        (["--trust_model"], "--trust_model has no effect without a file of --model_path"),
+        (["--custom_objects=layers.py"], "--custom_objects has no effect without a file of --model_path"),
+        (["--check_model", "--report"], "--report has no effect with --check_model"),
+    ],
+)
+def test_a_flag_that_was_typed_and_has_no_effect_is_refused(given, words, photographs):
+    with pytest.raises(ValueError, match=words):
+        main.read_settings(main.build_parser().parse_args(given))
+
+
+def test_what_was_typed_is_no_flag_of_the_run():
+    assert "given" not in read("--seed=3").flags and read("--seed=3").flags["seed"] == 3
+
+
 # --- figures -------------------------------------------------------------------------------------------------
 def read_figures(*argv):
     return read_figure_settings(main.build_parser().parse_args(argv))
