@@ -74,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     classes.add_argument("--classes", metavar="NAMES", help="these classes instead, by commas (default: one class)")
     flags.add_boxes_flag(
         further,
-        "whose class probability is measured as OCCLUSION fills each, and in which, with --top_k or --classes, each map's "
-        "share of energy is",
+        "whose class probability is measured as OCCLUSION fills each, and, with --top_k or --classes, the share of a "
+        "map's energy in it",
         "--mute_boxes",
     )
     further.add_argument(
