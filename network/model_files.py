@@ -110,7 +110,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
         )
     try:
         read, load = (_read_archive, _load_archive) if kind == file_kinds.KERAS else (_read_hdf5, _load_hdf5)
-        config = modernise(read(path))
+        config = modernise(_without_training(read(path)))
         if not trust_model:
             check_config(config, known)
         with keras.saving.custom_object_scope(known):
@@ -152,6 +152,15 @@ def _read_config(text: str | bytes) -> dict:
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or not config.get("config"):
         raise ValueError("it says nothing of the model's layers")
     return config
+
+
+def _without_training(config):
+    """The config without what compiles its models, at any depth: nothing is trained here."""
+    if isinstance(config, list):
+        return [_without_training(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_training(item) for key, item in config.items() if key != "compile_config"}
 
 
 def _load_archive(path: Path, config: dict, trust_model: bool):
