@@ -26,6 +26,7 @@ class FEM(Explainer):
 
     uses_class = False
     uses_layer = True
+    begins_with = "features"
 
     def __init__(self, model, model_name, img_array, class_index=None, *, k: float = constants.FEM_K, **options):
         super().__init__(model, model_name, img_array, class_index, **options)

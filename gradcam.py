@@ -19,6 +19,7 @@ import tensorflow as tf
 import constants
 import utils
 from explainers.base import Explainer
+from network.classifier import Classifier
 from network.feature_model import FeatureModel
 
 LAYER, LAYERS = "(h, w, K)", "(n, h, w, K)"  # a map of features, gradients or weighted features, or several
@@ -35,6 +36,7 @@ class GradCAM(Explainer):
     needs_gradients = True
     uses_layer = True
     rectified = True
+    begins_with = "gradients"
 
     def __init__(
         self, model, model_name, img_array, class_index=None, *, variant: str = constants.GRADCAM_VARIANT, **options
@@ -68,21 +70,29 @@ class GradCAM(Explainer):
                 f"model should be what get_model() gives, from images to features and logits; got {model!r}"
             )
 
-        def features_and_gradients(images, class_index):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                features, logits = model(images, watch=tape.watch)  # records the tail of the network alone
-                score = tf.gather(logits, class_index, axis=1, batch_dims=1)
-            gradients = tape.gradient(score, features)
-            return tf.cast(features, tf.float32), tf.cast(gradients, tf.float32)
-
-        graph = self.classifier.compiled(("gradcam", model), features_and_gradients)
+        def find(answer):  # for those that look at nothing else
+            return [("features", [images], answer[0])] if model == self.classifier.forward else []
 
         def compute():
-            return tuple(tensor.numpy() for tensor in graph(images, class_index))
+            return _differentiate(self.classifier, model, images, class_index)[:2]
 
-        features = [("features", [images], lambda answer: answer[0])]  # for those that look at nothing else
-        further = features if model == self.classifier.forward else ()
-        return self.classifier.share(("gradcam", model), [images, class_index], compute, further)
+        return self.classifier.share(("gradcam", model), [images, class_index], compute, find)
+
+    @classmethod
+    def begin(cls, classifier: Classifier, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) of images (n, H, W, 3), by the pass that gives their features and gradients."""
+
+        def find(answer):
+            features, gradients, classes, _ = answer
+            return [
+                (("gradcam", classifier.forward), [images, classes], (features, gradients)),
+                ("features", [images], features),
+            ]
+
+        def compute():
+            return _differentiate(classifier, classifier.forward, images, class_index)
+
+        return classifier.share("gradcam and probabilities", [images, class_index], compute, find)[3]
 
     def pool_gradients(self, gradients: np.ndarray) -> np.ndarray:
         """Channel weights w (n, K), or (K,) of one: the gradients (n, h, w, K) or (h, w, K) averaged over positions."""
@@ -146,6 +156,25 @@ class GradCAM(Explainer):
         """Maps (n, h, w) at the size of the feature map."""
         features, gradients = self.compute_gradients(self.classifier.forward, images, class_index)
         return self.combine_maps(features, self.check_gradients(gradients))
+
+
+def _differentiate(classifier: Classifier, model, images: np.ndarray, class_index: np.ndarray) -> tuple:
+    """Features A (n, h, w, K), the gradients dS/dA of the class logits S, the classes (n,), probabilities (n, C).
+
+    model: what gives features and logits. class_index: (n,), -1 for the most probable class.
+    """
+
+    def run(images, class_index):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            features, logits = model(images, watch=tape.watch)  # records the tail of the network alone
+            probabilities = classifier.probabilities(logits)
+            likeliest = tf.argmax(probabilities, axis=1, output_type=tf.int32)
+            classes = tf.where(class_index < 0, likeliest, class_index)
+            score = tf.gather(logits, classes, axis=1, batch_dims=1)
+        gradients = tape.gradient(score, features)
+        return tf.cast(features, tf.float32), tf.cast(gradients, tf.float32), classes, probabilities
+
+    return tuple(tensor.numpy() for tensor in classifier.compiled(("gradcam", model), run)(images, class_index))
 
 
 GRADCAM = GradCAM  # as the lab's flag has it

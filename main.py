@@ -115,7 +115,7 @@ def run(settings: MainSettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
 
     from data.boxes import match_boxes, read_boxes
     from data.films import film_of
@@ -143,18 +143,18 @@ def run(settings: MainSettings) -> int:
     if boxes is not None:
         runs.print_table({"boxes": note})
 
-    failed = runs.examine(opened, settings.run)
+    style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
+    wanted = settings.run.figures
+    methods, model = list(opened.methods), opened.description
+    drawing = opened.results, images.samples, methods, settings.display_type, style, model, wanted
+    failed = runs.examine(opened, settings.run, run_figures.FirstPages(*drawing))
 
     tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
     print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
     if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
-    style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
-    wanted = settings.run.figures
-    paths = run_figures.write_run_figures(
-        opened.results, images.samples, list(opened.methods), settings.display_type, style, opened.description, wanted
-    )
+    paths = run_figures.write_run_figures(*drawing)
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
     if film_of(images.samples) and wanted.n_images != 0:

@@ -1,5 +1,6 @@
 """Small helpers for every module: scaling, resizing, names of classes, the grid of pictures."""
 
+import contextlib
 import difflib
 import importlib
 import logging
@@ -8,7 +9,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,8 +75,14 @@ def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray,
     return np.where(rows.any(axis=1)[:, None] & columns.any(axis=1), laid, outside).astype(np.float32)
 
 
-def silence_tensorflow() -> None:
-    """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it."""
+KERAS_EXTRAS = ("sklearn", "pandas", "matplotlib.pyplot")  # which takes a second
+
+
+def silence_tensorflow(*, with_extras: bool = True) -> None:
+    """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it.
+
+    with_extras: False leaves out what Keras loads of other libraries whether or not it is used; others may import them.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules:
         return
@@ -85,11 +92,24 @@ def silence_tensorflow() -> None:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        importlib.import_module("tensorflow")
+        with contextlib.nullcontext() if with_extras else hide_modules(KERAS_EXTRAS):
+            importlib.import_module("tensorflow")
     finally:
         os.dup2(screen, 2)
         os.close(screen)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def hide_modules(names: Sequence[str]) -> Iterator[None]:
+    """Within it these cannot be imported, as if they were not installed, but for those that are imported already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 # --- names of classes ------------------------------------------------------------------------------------
@@ -176,7 +196,7 @@ def grid_layout(
     """Pictures under their titles on a grid, as a matplotlib figure.
 
     images: uint8 images (H, W, 3) or maps (H, W), drawn in grey with a bar of their values, of any sizes: each is
-    centred in a square cell.
+    centred in its cell, and a row is as high as its highest.
     titles: one for each, of one or several lines; a line too long for its cell loses its middle.
     path: a file that it is also saved as, .png, .pdf or another of matplotlib's. show: whether it is opened in the
     machine's viewer of pictures; a notebook shows the figure that is returned.
@@ -192,13 +212,17 @@ def grid_layout(
     n_columns = n if n <= 4 else min((side, side + 1), key=lambda columns: -n % columns)  # fewest empty cells
     title_height = drawing.LINE * (max(title.count("\n") for title in titles) + 1) + 0.1
     head = 2.5 * drawing.LINE if supertitle else 0
-    step = title_height + cell + gap
+    heights = [
+        max(drawing.picture_height(image.shape[:2]) for image in images[first : first + n_columns])
+        for first in range(0, n, n_columns)
+    ]
     width = cell + (drawing.BAR_ROOM + gap / 2 if any(image.ndim == 2 for image in images) else gap)
-    figure = drawing.new_figure(n_columns * width + gap, head + math.ceil(n / n_columns) * step, supertitle, dpi)
+    height = head + sum(heights) + len(heights) * (title_height + gap)
+    figure = drawing.new_figure(n_columns * width + gap, height, supertitle, dpi)
     for index, (image, title) in enumerate(zip(images, titles)):
         row, column = divmod(index, n_columns)
-        top = head + row * step + title_height
-        axes = drawing.add_axes(figure, gap + column * width, top, cell, cell)
+        top = head + sum(heights[:row]) + row * (title_height + gap) + title_height
+        axes = drawing.add_axes(figure, gap + column * width, top, cell, heights[row])
         drawing.show_image(axes, image)
         if image.ndim == 2 and image.min() < image.max():
             drawing.draw_bar(axes, np.linspace((0, 0, 0), (1, 1, 1), 256), float(image.min()), float(image.max()))

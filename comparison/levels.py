@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import constants
 from data import taxonomy_files
+from data.ahead import read_ahead
 from data.dataset import Sample
 from data.names import choose_file_stems
 from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
@@ -207,9 +208,11 @@ def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, in
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:
     """The most probable class of each sample; None for one that cannot be read, which its run reports."""
     predicted = []
-    for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
-        together = samples[start : start + constants.IMAGES_AT_ONCE]
-        prepared = explain.prepare_images(classifier, together, "predicted")
+    starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
+    groups = (samples[start : start + constants.IMAGES_AT_ONCE] for start in starts)
+    size = classifier.input_height, classifier.input_width
+    for together, pictures in read_ahead(((group, group) for group in groups), *size):
+        prepared = explain.prepare_images(classifier, together, "predicted", pictures)
         found = [prepared[sample.stem] for sample in together]
         predicted += [None if isinstance(image, str) else image.class_index for image in found]
     return predicted

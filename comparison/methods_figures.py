@@ -23,8 +23,8 @@ from output.tables import MEANS, mean_and_deviation
 from pipeline import run_figures
 from pipeline.settings import FigureSettings
 from plots import drawing, panels
-from plots.drawing import Cell
-from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side, picture_height
+from plots.drawing import Cell, picture_height
+from plots.pages import GAP, LINE, cell_overlay, cell_photograph, draw_cells, figure_side_by_side
 from plots.panels import ExplainedImage
 
 if TYPE_CHECKING:

@@ -342,23 +342,24 @@ def figure_strip(
 ):
     """A row per method, a column per condition: the map over the image, each on its own scale with its colour bar;
     above it the pictures that `show` gives."""
-    step, wide = CELL_SIDE + GAP, CELL_SIDE + drawing.BAR_ROOM + GAP / 2
-    head = 4.5 * LINE
+    image = drawing.shrink(sample.read(), dpi)
+    size = image.shape[:2]
+    high, wide = drawing.picture_height(size), CELL_SIDE + drawing.BAR_ROOM + GAP / 2
+    step, head = high + GAP, 4.5 * LINE
     pictures = [[show(method, condition, sample) for condition in conditions] for method in methods]
     n_rows = [1 + max(map(len, row)) for row in pictures]
     height = head + sum(n * step + 1.5 * LINE for n in n_rows)
     figure = drawing.new_figure(GAP + len(conditions) * wide, height, sample.name, dpi)
-    image, top = drawing.shrink(sample.read(), dpi), head
-    size = image.shape[:2]
+    top = head
     for row, method in enumerate(methods):
         top += 1.5 * LINE
         drawing.write(figure, GAP, top - 0.5 * LINE, method.name, 3 * CELL_SIDE, weight="bold")
         for place, condition in enumerate(conditions):
             left = GAP + place * wide
             for line, picture in enumerate(pictures[row][place]):
-                axes = drawing.add_axes(figure, left, top + line * step, CELL_SIDE, CELL_SIDE)
+                axes = drawing.add_axes(figure, left, top + line * step, CELL_SIDE, high)
                 drawing.show_image(axes, picture, size)
-            axes = drawing.add_axes(figure, left, top + (n_rows[row] - 1) * step, CELL_SIDE, CELL_SIDE)
+            axes = drawing.add_axes(figure, left, top + (n_rows[row] - 1) * step, CELL_SIDE, high)
             if row == 0:
                 short = condition.label.rsplit("/", 1)[-1]
                 heading = f"to {short}" if condition.columns.get("stage") else short

@@ -58,8 +58,10 @@ def compute_density_map(
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if not inside.any():
         raise ValueError(f"no fixation inside the image of {width} x {height} pixels ({x.size} given)")
-    density_map = sum_gaussians(np.stack([x, y], axis=1)[inside], height, width, sigma) / len(points)
-    return density_map / density_map.max()
+    density_map = sum_gaussians(np.stack([x, y], axis=1)[inside], height, width, sigma)
+    density_map /= len(points)  # in place: memory is what it costs
+    density_map /= density_map.max()
+    return density_map
 
 
 def sum_gaussians(points: np.ndarray, height: int, width: int, sigma: float, dtype: type = np.float32) -> np.ndarray:

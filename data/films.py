@@ -9,6 +9,7 @@ every container. The last few stay decoded. Phones' films are turned upright, as
 """
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,16 +34,21 @@ class Film:
     def __init__(self, where: str, frames_per_second: float = USUAL_RATE, kept: Mapping[int, bytes] | None = None):
         self.where, self.frames_per_second, self._kept = where, frames_per_second, kept
         self._reader, self._next, self._recent = None, 0, {}
+        self._decoding = threading.Lock()  # one frame after the other
 
-    def __getstate__(self) -> dict:
-        return {**vars(self), "_reader": None, "_next": 0, "_recent": {}}  # another process opens it for itself
+    def __reduce__(self) -> tuple:
+        return Film, (self.where, self.frames_per_second, self._kept)  # another process opens it for itself
 
     def read_bytes(self, number: int) -> bytes:
         """A frame as a file of an image; OSError if it cannot be decoded."""
-        import cv2
-
         if self._kept is not None:
             return self._kept[number]
+        with self._decoding:
+            return self._decode(number)
+
+    def _decode(self, number: int) -> bytes:
+        import cv2
+
         if number in self._recent:
             return self._recent[number]
         if self._reader is None or number < self._next:

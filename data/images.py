@@ -12,7 +12,7 @@ import contextlib
 import functools
 import importlib.util
 import io
-import warnings
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +31,9 @@ MAX_DENSITY_MAP_SPREAD = 16  # of 255, between the channels of one pixel; JPEG n
 EXIF_ORIENTATION = 0x0112
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "HEIF")  # Pillow's names
 BYTES_PER_PIXEL = 16  # while an image is decoded, turned and brought to RGB
+NEVER_LACKING = 2**24  # bytes: asking whether there are so many takes longer than reading a small image
 HEIC_SUFFIXES = (".heic", ".heif")
+_OPENING = threading.Lock()  # of one image at a time
 DEEP_TOPS = (255, 1023, 4095)  # the largest values of 8, 10 and 12 bits
 
 
@@ -72,16 +74,15 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():  # our limit is below Pillow's: its warning would only say it twice
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with _allow_pixels(max_pixels):
-                file = io.BytesIO(path.read_bytes()) if isinstance(path, Stored) else Path(path)
-                image = Image.open(file, formats=_list_formats())
+        file = io.BytesIO(path.read_bytes()) if isinstance(path, Stored) else Path(path)
+        with _without_pillows_limit():
+            image = Image.open(file, formats=_list_formats())
         with image:
             width, height = image.size
             if width * height > max_pixels:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")
-            if lack := memory.describe_lack(BYTES_PER_PIXEL * width * height, f"its {width} x {height} pixels"):
+            needed = BYTES_PER_PIXEL * width * height
+            if needed > NEVER_LACKING and (lack := memory.describe_lack(needed, f"its {width} x {height} pixels")):
                 raise MemoryError(lack)
             yield image
     except Image.DecompressionBombError as error:
@@ -98,17 +99,17 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
 
 
 @contextlib.contextmanager
-def _allow_pixels(max_pixels: int) -> Iterator[None]:
-    """Has Pillow open larger images than its own limit while in it, where the user allows them."""
+def _without_pillows_limit() -> Iterator[None]:
+    """Has Pillow open the head of an image of any size, which is then held against our own limit; a thread at a time,
+    as Pillow has one limit for all."""
     from PIL import Image
 
-    before = Image.MAX_IMAGE_PIXELS
-    if max_pixels > constants.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    with _OPENING:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int | None = None) -> "Image.Image":

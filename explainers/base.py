@@ -76,6 +76,7 @@ class Explainer:
     perturbs = False  # True: scores many changed copies of each image
     animates = False  # True: `compute_moments` shows how a map comes about
     perturbs_features = False  # True: scores many changed copies of each image's features
+    begins_with = ""  # 'features' or 'gradients', of the layer, of the whole images: `begin` gives f(x) with them
     scope = "local"  # 'local': answers for one image; 'global': for a class or a unit, whatever the image
 
     def __init__(
@@ -110,6 +111,15 @@ class Explainer:
         """Raises ValueError if this method cannot explain that classifier, saying why."""
         if cls.uses_layer:
             classifier.require_layer()
+
+    @classmethod
+    def begin(cls, classifier: Classifier, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) by the forward pass that the method begins with, of a batch as `explain_batch` takes it.
+
+        For a method that `begins_with` one; its explanation of the same batch then takes what else the pass gave.
+        class_index: (n,), -1 for the most probable class of an image.
+        """
+        return classifier.predict_with_features(images)
 
     @classmethod
     def taxonomy(cls) -> tuple[str, str, str]:

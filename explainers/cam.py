@@ -21,6 +21,7 @@ class CAM(Explainer):
 
     signed = True
     uses_layer = True
+    begins_with = "features"
 
     @classmethod
     def check_classifier(cls, classifier: Classifier) -> None:

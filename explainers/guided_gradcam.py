@@ -22,6 +22,8 @@ class GuidedGradCAM(Explainer):
     needs_gradients = True
     uses_layer = True
     rectified = True
+    begins_with = "gradients"
+    begin = GradCAM.begin
 
     @classmethod
     def check_classifier(cls, classifier: Classifier) -> None:

@@ -27,7 +27,10 @@ def centre_gaussian(height: int, width: int, sigma: float = CENTRE_SIGMA) -> np.
     if sigma <= 0:
         raise ValueError(f"sigma must be positive; got {sigma}")
     down, across = (((np.arange(side) + 0.5) / side - 0.5) / sigma for side in (height, width))
-    return np.exp(-0.5 * (down[:, None] ** 2 + across**2)).astype(np.float32)
+    gaussian = np.empty((height, width), np.float32)
+    for row, along in zip(gaussian, down):  # row by row: in float64 a photograph would take twice its map
+        row[:] = np.exp(-0.5 * (along**2 + across**2))
+    return gaussian
 
 
 def edge_map(img_array: np.ndarray) -> np.ndarray:

@@ -4,11 +4,15 @@ A map has to be brought to [0, 1] before it can be compared or made a probabilit
 that no metric depends on its scale or offset and a signed map is taken as it is ranked. A constant map has none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 
 import constants
+
+WHOLE = 2_000_000  # pixels of a map that is worked on as a whole
+PIECE = 2**13  # pixels of a larger one that are worked on at a time: too few for BLAS to begin threads
 
 Predict = Callable[[np.ndarray], np.ndarray]  # float32 RGB 0-255 (n, H, W, 3) -> probabilities (n, C)
 
@@ -23,17 +27,54 @@ def scale_map(saliency_map: np.ndarray, name: str = "saliency_map") -> np.ndarra
 
     Raises ValueError for another shape or a value that is not finite, `Undefined` if the map is constant.
     """
-    saliency_map = np.asarray(saliency_map)
-    if saliency_map.ndim != 2:
-        raise ValueError(f"{name} must be a map (H, W); got {saliency_map.shape}")
-    low, high = float(saliency_map.min()), float(saliency_map.max())
-    if not np.isfinite(high - low):
-        raise ValueError(f"{name} must hold finite numbers; got values from {low} to {high}")
-    if is_constant(saliency_map):
-        raise Undefined(f"{name} is constant")
-    scaled = np.subtract(saliency_map, low, dtype=np.float64)
-    scaled /= high - low
-    return scaled
+    return ScaledMap(saliency_map, name).scale(np.s_[:])
+
+
+class ScaledMap:
+    """A map (H, W) min-max scaled to [0, 1], float64, of which a large one is never there as a whole.
+
+    Up to `WHOLE` pixels it is scaled once, and is one piece; a larger one is scaled anew for each question, in pieces
+    that stay in the processor's cache. Raises what `scale_map` does.
+    """
+
+    def __init__(self, saliency_map: np.ndarray, name: str = "saliency_map"):
+        self.raw = np.asarray(saliency_map)
+        if self.raw.ndim != 2:
+            raise ValueError(f"{name} must be a map (H, W); got {self.raw.shape}")
+        self._low, self._high = float(self.raw.min()), float(self.raw.max())
+        if not np.isfinite(self._high - self._low):
+            raise ValueError(f"{name} must hold finite numbers; got values from {self._low} to {self._high}")
+        if is_constant(self.raw):
+            raise Undefined(f"{name} is constant")
+        self.shape, self.size = self.raw.shape, self.raw.size
+
+    def scale(self, place) -> np.ndarray:
+        """The values at some index of the map, as slices of its rows."""
+        scaled = np.subtract(self.raw[place], self._low, dtype=np.float64)
+        scaled /= self._high - self._low
+        return scaled
+
+    def at(self, indices: np.ndarray) -> np.ndarray:
+        """The values (n,) at flat indices (n,)."""
+        return self.scale(np.unravel_index(indices, self.shape))
+
+    def rows(self, overlap: int = 0) -> Iterator[np.ndarray]:
+        """Pieces of whole rows (h, W), each beginning with the last `overlap` rows of the one before."""
+        if self.size <= WHOLE:
+            yield self._whole
+            return
+        step = max(1, PIECE // self.shape[1], 4 * overlap)
+        for start in range(0, self.shape[0] - overlap, step):
+            yield self.scale(np.s_[start : start + step + overlap])
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of all values."""
+        return sum(piece.sum() for piece in self.rows())
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        return self.scale(np.s_[:])
 
 
 def is_constant(saliency_map: np.ndarray) -> bool:

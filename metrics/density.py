@@ -12,11 +12,13 @@ benchmark's own, for maps without negative values, is `scaling="sum"`. A density
 points of fixation are refused, they go to `fixation`. No metric is defined if a map is constant: `Undefined`.
 """
 
+import math
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
 
-from metrics.common import Undefined, scale_map
+from metrics.common import ScaledMap, Undefined
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 SSIM_WINDOW = 7  # pixels
@@ -33,34 +35,41 @@ class DensityMetrics:
         self._maps = ground_truth, saliency_map
 
     @cached_property
-    def _scaled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both maps min-max scaled to [0, 1], float64."""
+    def _scaled(self) -> tuple[ScaledMap, ScaledMap]:
+        """Both maps min-max scaled to [0, 1]."""
         shapes = tuple(np.shape(one) for one in self._maps)
         if shapes[0] != shapes[1] or len(shapes[0]) != 2:
             points = "; points (M, 2) go to the metrics of fixations" if shapes[0][1:] == (2,) else ""
             raise ValueError(f"two maps (H, W) of one size were wanted; got {shapes[0]} and {shapes[1]}{points}")
-        return scale_map(self._maps[0], "ground_truth"), scale_map(self._maps[1], "saliency_map")
+        return ScaledMap(self._maps[0], "ground_truth"), ScaledMap(self._maps[1], "saliency_map")
 
-    @property
-    def _probabilities(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both, each divided by its sum."""
-        density, saliency = self._scaled
-        return density / density.sum(), saliency / saliency.sum()
+    def _pieces(self, overlap: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Both, in pieces of whole rows."""
+        return zip(*(scaled.rows(overlap) for scaled in self._scaled))
 
-    @property
-    def _difference(self) -> np.ndarray:
-        density, saliency = self._scaled
-        return density - saliency
+    def _probabilities(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Both, each divided by its sum, in pieces."""
+        sums = [scaled.total for scaled in self._scaled]
+        return (tuple(piece / total for piece, total in zip(pair, sums)) for pair in self._pieces())
+
+    def _mean(self, of_difference: Callable) -> float:
+        """The mean over pixels of a function of their difference."""
+        total = sum(of_difference(density - saliency).sum() for density, saliency in self._pieces())
+        return float(total / self._scaled[0].size)
 
     def pcc(self) -> float:
         """Pearson's correlation: in [-1, 1], higher is better."""
-        density, saliency = (scaled - scaled.mean() for scaled in self._scaled)
-        correlation = np.vdot(density, saliency) / (np.linalg.norm(density) * np.linalg.norm(saliency))
+        means = [scaled.total / scaled.size for scaled in self._scaled]
+        products = np.zeros(3)
+        for pair in self._pieces():
+            density, saliency = ((piece - mean).ravel() for piece, mean in zip(pair, means))
+            products += density @ saliency, density @ density, saliency @ saliency
+        correlation = products[0] / (np.sqrt(products[1]) * np.sqrt(products[2]))
         return float(np.clip(correlation, -1, 1))
 
     def sim(self) -> float:
         """The similarity (histogram intersection): in [0, 1], higher is better."""
-        return float(np.minimum(*self._probabilities).sum())
+        return float(sum(np.minimum(*pair).sum() for pair in self._probabilities()))
 
     def kl(self, *, scaling: str = "min-max") -> float:
         """The Kullback-Leibler divergence of the density map from the saliency map, in nats: lower is better.
@@ -70,23 +79,21 @@ class DensityMetrics:
         """
         if scaling not in KL_SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(KL_SCALINGS)}; got '{scaling}'")
-        q, p = self._probabilities
-        if scaling == "sum":
-            density, saliency = (np.asarray(array, np.float64) for array in self._maps)
-            if min(density.min(), saliency.min()) < 0:
-                raise ValueError("a map with negative values is no probability: KL takes it by 'min-max' only")
-            q, p = density / density.sum(), saliency / saliency.sum()
-        ratios = np.divide(q, p + EPSILON)
-        ratios += EPSILON
-        return float(np.vdot(q, np.log(ratios, out=ratios)))
+        if scaling == "min-max":
+            return float(sum(_diverge(*pair) for pair in self._probabilities()))
+        self._scaled  # noqa: B018 what is wrong with the maps is told first
+        density, saliency = (np.asarray(array, np.float64) for array in self._maps)
+        if min(density.min(), saliency.min()) < 0:
+            raise ValueError("a map with negative values is no probability: KL takes it by 'min-max' only")
+        return float(_diverge(density / density.sum(), saliency / saliency.sum()))
 
     def mae(self) -> float:
         """The mean absolute error: in [0, 1], lower is better."""
-        return float(np.abs(self._difference).mean())
+        return self._mean(np.abs)
 
     def mse(self) -> float:
         """The mean squared error: in [0, 1], lower is better."""
-        return float(np.square(self._difference).mean())
+        return self._mean(np.square)
 
     def ssim(self) -> float:
         """The structural similarity: in [-1, 1], higher is better; `Undefined` too for maps smaller than the window.
@@ -94,23 +101,35 @@ class DensityMetrics:
         As `skimage.metrics.structural_similarity`: a flat window of 7 x 7 pixels that stays inside the maps, sample
         covariances, K1 = 0.01, K2 = 0.03.
         """
-        import cv2
+        shape = self._scaled[0].shape
+        if min(shape) < SSIM_WINDOW:
+            raise Undefined(f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {shape}")
+        total = sum(_compare_windows(*pair).sum(dtype=np.float64) for pair in self._pieces(SSIM_WINDOW - 1))
+        return float(total / math.prod(side - SSIM_WINDOW + 1 for side in shape))
 
-        density, saliency = self._scaled
-        if min(density.shape) < SSIM_WINDOW:
-            raise Undefined(f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {density.shape}")
-        # Single precision halves the time and moves the mean by less than 1e-7.
-        density, saliency = density.astype(np.float32), saliency.astype(np.float32)
-        half, n = SSIM_WINDOW // 2, SSIM_WINDOW**2
-        x, y, xy, squares = (
-            cv2.blur(moment, (SSIM_WINDOW, SSIM_WINDOW))[half:-half, half:-half]
-            for moment in (density, saliency, density * saliency, density**2 + saliency**2)
-        )
-        product, sum_of_squares = x * y, x**2 + y**2
-        covariance, variances = n / (n - 1) * (xy - product), n / (n - 1) * (squares - sum_of_squares)
-        c1, c2 = 0.01**2, 0.03**2
-        similarity = (2 * product + c1) * (2 * covariance + c2) / ((sum_of_squares + c1) * (variances + c2))
-        return float(similarity.mean(dtype=np.float64))
+
+def _diverge(q: np.ndarray, p: np.ndarray) -> float:
+    """The divergence of probabilities q from p, or what some pixels (h, W) add to it."""
+    ratios = np.divide(q, p + EPSILON)
+    ratios += EPSILON
+    return np.vdot(q, np.log(ratios, out=ratios))
+
+
+def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """The structural similarity (h - 6, W - 6) of two scaled maps (h, W) in each window inside them."""
+    import cv2
+
+    # Single precision halves the time and moves the mean by less than 1e-7.
+    density, saliency = density.astype(np.float32), saliency.astype(np.float32)
+    half, n = SSIM_WINDOW // 2, SSIM_WINDOW**2
+    x, y, xy, squares = (
+        cv2.blur(moment, (SSIM_WINDOW, SSIM_WINDOW))[half:-half, half:-half]
+        for moment in (density, saliency, density * saliency, density**2 + saliency**2)
+    )
+    product, sum_of_squares = x * y, x**2 + y**2
+    covariance, variances = n / (n - 1) * (xy - product), n / (n - 1) * (squares - sum_of_squares)
+    c1, c2 = 0.01**2, 0.03**2
+    return (2 * product + c1) * (2 * covariance + c2) / ((sum_of_squares + c1) * (variances + c2))
 
 
 def calculate_pcc(ground_truth: np.ndarray, saliency_map: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 With f the probability of the class and s the map min-max scaled to [0, 1]:
 
-    drop = max(0, f(x) - f(x s)) / f(x)     increase = 1 if f(x s) > f(x), else 0        (2 forward passes)
+    drop = max(0, f(x) - f(x s)) / f(x)     increase = 1 if f(x s) > f(x), else 0        (1 or 2 forward passes)
 
     Chattopadhay et al. 2018, Grad-CAM++, section 4.1: the image times its map keeps what explains the class. The
     paper's average drop and increase in confidence are 100 times the means over images.
@@ -41,16 +41,19 @@ CORRELATIONS = ("pearson", "spearman")
 
 
 def calculate_drop(
-    predict: Predict, img_array: np.ndarray, saliency_map: np.ndarray, class_index: int
+    predict: Predict, img_array: np.ndarray, saliency_map: np.ndarray, class_index: int, *, whole: float | None = None
 ) -> tuple[float, float]:
     """(drop, increase) of the image (H, W, 3) times its map (H, W): drop in [0, 1], lower is better; increase 0 or 1.
 
+    whole: the probability of the whole image, where it is known and need not be asked again.
     Raises ValueError for arguments that do not fit, `Undefined` if the map is constant, a score is not finite, or the
     probability of the class is 0, of which nothing can drop.
     """
     img_array, saliency_map = check_image_and_map(img_array, saliency_map)
     masked = img_array * scale_map(saliency_map).astype(np.float32)[..., None]
-    whole, explained = measure_scores(predict, [np.stack([img_array, masked])], class_index)
+    pictures = [img_array, masked] if whole is None else [masked]
+    *asked, explained = measure_scores(predict, [np.stack(pictures)], class_index)
+    whole = asked[0] if asked else whole
     if whole <= 0:
         raise Undefined("the probability of the class is 0: nothing of it can drop")
     return float(max(0, whole - explained) / whole), float(explained > whole)

@@ -32,7 +32,7 @@ from functools import cached_property
 import numpy as np
 
 import constants
-from metrics.common import Undefined, scale_map
+from metrics.common import PIECE, WHOLE, ScaledMap, Undefined
 
 AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
 AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
@@ -52,9 +52,9 @@ class FixationMetrics:
         self._fixations, self._map = fixations, saliency_map
 
     @cached_property
-    def _saliency(self) -> np.ndarray:
-        """The map min-max scaled and flat (HW,)."""
-        return scale_map(self._map).ravel()
+    def _saliency(self) -> ScaledMap:
+        """The map min-max scaled."""
+        return ScaledMap(self._map)
 
     @cached_property
     def _fixated(self) -> np.ndarray:
@@ -65,7 +65,9 @@ class FixationMetrics:
     def nss(self) -> float:
         """The normalised scanpath saliency: 0 by chance, higher is better, no bounds."""
         saliency = self._saliency
-        return float((saliency[self._fixated].mean() - saliency.mean()) / saliency.std(ddof=1))
+        fixated, mean = saliency.at(self._fixated).mean(), saliency.total / saliency.size
+        squares = sum(np.square(piece - mean).sum() for piece in saliency.rows())
+        return float((fixated - mean) / np.sqrt(squares / (saliency.size - 1)))
 
     def auc_judd(self, *, variant: str = "mit") -> float:
         """AUC-Judd: in [0, 1], 0.5 by chance, higher is better; `Undefined` too if all pixels are fixated.
@@ -79,8 +81,8 @@ class FixationMetrics:
         if n_others == 0:
             raise Undefined("every pixel is fixated")
         raw = np.ravel(self._map)  # as it is ranked, in its own precision: half the time to sort
-        values, ordered = np.sort(raw[fixated]), np.sort(raw)
-        above, tied = _count_others(values, ordered)
+        values = np.sort(raw[fixated])
+        above, tied = _count_others(values, raw)
         area = 1 - np.mean(above + tied / 2) / n_others
         if variant == "mit":
             n_lowest = np.searchsorted(values, values[0], side="right")
@@ -96,9 +98,9 @@ class FixationMetrics:
         """
         saliency, fixated = self._saliency, self._fixated
         _check_draws(n_splits, step)
-        levels = _count_levels(saliency, step)
+        levels = sum(_count_levels(piece.ravel(), step) for piece in saliency.rows())
         others = np.random.default_rng(seed).multinomial(len(fixated), levels / saliency.size, size=n_splits)
-        return _mean_area(_count_levels(saliency[fixated], step), others)
+        return _mean_area(_count_levels(saliency.at(fixated), step), others)
 
     def sauc(
         self,
@@ -116,10 +118,10 @@ class FixationMetrics:
         saliency, fixated = self._saliency, self._fixated
         elsewhere = find_fixated(other_fixations, np.shape(self._map), "other_fixations")
         _check_draws(n_splits, step)
-        levels = _count_levels(saliency[elsewhere], step)
+        levels = _count_levels(saliency.at(elsewhere), step)
         n_drawn = min(len(fixated), len(elsewhere))
         others = np.random.default_rng(seed).multivariate_hypergeometric(levels, n_drawn, size=n_splits)
-        return _mean_area(_count_levels(saliency[fixated], step), others)
+        return _mean_area(_count_levels(saliency.at(fixated), step), others)
 
     def information_gain(self, baseline_map: np.ndarray) -> float:
         """The information gain over a baseline (H, W), in bits per fixation: higher is better, 0 is equal.
@@ -131,8 +133,8 @@ class FixationMetrics:
         saliency, fixated = self._saliency, self._fixated
         if np.shape(baseline_map) != np.shape(self._map):
             raise ValueError(f"baseline_map must fit {np.shape(self._map)}; got {np.shape(baseline_map)}")
-        baseline = scale_map(baseline_map, "baseline_map").ravel()
-        gains = [np.log2(EPSILON + values[fixated] / values.sum()) for values in (saliency, baseline)]
+        baseline = ScaledMap(baseline_map, "baseline_map")
+        gains = [np.log2(EPSILON + scaled.at(fixated) / scaled.total) for scaled in (saliency, baseline)]
         return float(np.mean(gains[0] - gains[1]))
 
 
@@ -161,15 +163,22 @@ def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, 
     return FixationMetrics(fixations, saliency_map).information_gain(baseline_map)
 
 
-def _count_others(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _count_others(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each fixated value, how many pixels that are not fixated are larger, and how many are equal.
 
-    values: (n,) of the fixated pixels; ordered: (HW,) of all pixels; both increasing.
+    values: (n,) of the fixated pixels, increasing; raw: (HW,) of all pixels.
     """
-    larger = [array.size - np.searchsorted(array, values, side="right") for array in (ordered, values)]
-    as_large = [array.size - np.searchsorted(array, values, side="left") for array in (ordered, values)]
-    above = larger[0] - larger[1]
-    return above, as_large[0] - as_large[1] - above
+    step = raw.size if raw.size <= WHOLE else PIECE
+    larger, as_large = (-count for count in _count_from(values, values))
+    for start in range(0, raw.size, step):
+        counts = _count_from(values, np.sort(raw[start : start + step]))
+        larger, as_large = larger + counts[0], as_large + counts[1]
+    return larger, as_large - larger
+
+
+def _count_from(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each value (n,), how many of the ordered (m,) are larger, and how many at least as large."""
+    return tuple(ordered.size - np.searchsorted(ordered, values, side=side) for side in ("right", "left"))
 
 
 def _check_draws(n_splits: int, step: float) -> None:

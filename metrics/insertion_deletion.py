@@ -13,8 +13,8 @@ Two conventions, told apart by `mean_colour`:
     None      deleted pixels are black, and OpenCV's Gaussian reflects the image at its border: protocols `black` and
               `lab`.
 
-Cost: ceil(HW / n_pixels) + 1 forward passes per image; memory does not grow beyond one batch. Equal values go by their
-position here, in the authors' program from the last to the first.
+Cost: ceil(HW / n_pixels) + 1 forward passes per image, 1 less where f(x) is known; memory does not grow beyond one
+batch. Equal values go by their position here, in the authors' program from the last to the first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,12 +35,14 @@ def deletion(
     *,
     n_pixels: int | None = RISE["n_pixels"],
     mean_colour: Sequence[float] | None = None,
+    whole: float | None = None,
     batch_size: int = constants.BATCH_SIZE,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The deletion metric of a map, lower is better: (auc, scores, fractions).
 
     img_array: RGB 0-255 (H, W, 3). saliency_map: (H, W), signed or not. n_pixels: changed per step; None: W.
-    mean_colour: RGB 0-255 of deleted pixels; None: black. auc is in [0, 1]; scores (n + 1,) and fractions (n + 1,),
+    mean_colour: RGB 0-255 of deleted pixels; None: black. whole: the probability of the whole image, where it is known
+    and need not be asked again. auc is in [0, 1]; scores (n + 1,) and fractions (n + 1,),
     float64, go from the whole image to one without any pixel of it.
     Raises ValueError for arguments that do not fit, `Undefined` if the model's scores are not finite.
     """
@@ -48,7 +50,7 @@ def deletion(
     order = rank_pixels(saliency_map)
     nothing = np.empty_like(img_array)
     nothing[:] = 0 if mean_colour is None else mean_colour
-    return _run_protocol(predict, img_array, nothing, order, class_index, n_pixels, batch_size)
+    return _run_protocol(predict, img_array, nothing, order, class_index, n_pixels, batch_size, (whole, None))
 
 
 def insertion(
@@ -61,6 +63,7 @@ def insertion(
     kernel_size: int = RISE["kernel_size"],
     sigma: float = RISE["sigma"],
     mean_colour: Sequence[float] | None = None,
+    whole: float | None = None,
     batch_size: int = constants.BATCH_SIZE,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The insertion metric of a map, higher is better: (auc, scores, fractions).
@@ -71,7 +74,7 @@ def insertion(
     img_array, saliency_map = check_image_and_map(img_array, saliency_map)
     order = rank_pixels(saliency_map)
     blurred = blur_image(img_array, kernel_size, sigma, mean_colour)
-    return _run_protocol(predict, blurred, img_array, order, class_index, n_pixels, batch_size)
+    return _run_protocol(predict, blurred, img_array, order, class_index, n_pixels, batch_size, (None, whole))
 
 
 def calculate_auc(fractions: np.ndarray, scores: np.ndarray) -> float:
@@ -148,13 +151,17 @@ def _run_protocol(
     class_index: int,
     n_pixels: int | None,
     batch_size: int,
+    ends: tuple[float | None, float | None],
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """(auc, scores, fractions) of the walk from the start image to the end image."""
+    """(auc, scores, fractions) of the walk from the start image to the end image; ends: their scores, if known."""
     n_pixels = start.shape[1] if n_pixels is None else n_pixels
     if n_pixels < 1 or n_pixels != int(n_pixels):
         raise ValueError(f"n_pixels must be whole, 1 or more; got {n_pixels}")
     n_changed = np.append(np.arange(0, order.size, n_pixels), order.size)
-    scores = measure_scores(predict, generate_batches(start, end, order, n_changed, batch_size), class_index)
+    first, last = ([] if known is None else [known] for known in ends)
+    left = n_changed[len(first) : n_changed.size - len(last)]
+    scores = measure_scores(predict, generate_batches(start, end, order, left, batch_size), class_index)
+    scores = np.concatenate([first, scores, last])
     fractions = n_changed / order.size
     return calculate_auc(fractions, scores), scores, fractions
 

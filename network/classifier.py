@@ -15,7 +15,7 @@ import contextlib
 import copy
 import functools
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import keras
 import ml_dtypes
@@ -395,11 +395,20 @@ class Classifier:
             self._engines[self._engine_choice] = is_stale, engine
         return engine
 
-    def share(self, question: Hashable, arrays: Sequence[np.ndarray], compute: Callable, further: Sequence[tuple] = ()):
+    def share(
+        self,
+        question: Hashable,
+        arrays: Sequence[np.ndarray],
+        compute: Callable,
+        further: Callable[[object], Iterable[tuple]] = lambda answer: (),
+    ):
         """`compute()`, an answer about these arrays that depends on nothing else but `question` and this classifier;
         within `shared.open` it is worked out once. further: as `SharedAnswers.ask` takes it."""
-        further = [((self, other), about, take) for other, about, take in further]
-        return self.shared.ask((self, question), arrays, compute, self.counts, further)
+
+        def find(answer):
+            return [((self, other), about, found) for other, about, found in further(answer)]
+
+        return self.shared.ask((self, question), arrays, compute, self.counts, find)
 
     def predict_once(self, images: np.ndarray) -> np.ndarray:
         """As `predict`, of images that several methods ask for: the whole one, a black one."""
@@ -436,6 +445,22 @@ class Classifier:
         self.require_layer()
         features = self.compiled("features", lambda images: tf.cast(self.forward(images)[0], tf.float32))
         return self.share("features", [images], lambda: features(images).numpy())
+
+    def predict_with_features(self, images: np.ndarray) -> np.ndarray:
+        """As `predict`, of one batch; what `features` will be asked of it comes from the same forward pass."""
+        self.require_layer()
+
+        def run(images):
+            features, logits = self.forward(images)
+            return tf.cast(features, tf.float32), self.probabilities(logits)
+
+        graph = self.compiled("features and probabilities", run)
+
+        def find(answer):
+            return [("features", [images], answer[0])]
+
+        asked = "features and probabilities", [images], lambda: [part.numpy() for part in graph(images)]
+        return self.share(*asked, find)[1]
 
     def features_by_layer(self, images: np.ndarray) -> list[np.ndarray]:
         """Features (n, h, w, K), float32, of the layer of each of `by_layer`, for one batch, from one forward pass."""

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -45,12 +45,12 @@ class SharedAnswers:
         arrays: Sequence[np.ndarray],
         compute: Callable,
         counts: Counter,
-        further: Sequence[tuple[Hashable, Sequence[np.ndarray], Callable]] = (),
+        further: Callable[[object], Iterable[tuple]] = lambda answer: (),
     ):
         """`compute()`, arrays in any nesting, or what it gave for the same question on equal arrays.
 
-        counts: whose 'passes' are the forward passes so far. further: other questions that the answer holds the answer
-        to, each with its arrays and what takes the one out of the other.
+        counts: whose 'passes' are the forward passes so far. further: what finds in the answer those of other
+        questions, each as (question, its arrays, its answer).
         """
         if not self._is_open:
             return compute()
@@ -63,8 +63,8 @@ class SharedAnswers:
         answer = compute()
         cost = {"seconds": time.perf_counter() - begin, "passes": counts["passes"] - before}
         self._keep(key, answer, cost)
-        for other, about, take in further:
-            self._keep(_key(other, about), take(answer), cost)
+        for other, about, found in further(answer):
+            self._keep(_key(other, about), found, cost)
         return answer
 
     def _keep(self, key: tuple, answer, cost: dict[str, float]) -> None:

@@ -35,8 +35,10 @@ class Backbone:
     input_size: tuple[int, int]  # H, W in pixels
 
 
-def load_backbone(model_name: str | None, weights: str) -> Backbone:
+def load_backbone(model_name: str | None, weights: str, side: int | None = None) -> Backbone:
     """The network of that name without its head.
+
+    side: of its images in pixels, None: the network's own; of a file it is the file's.
 
     weights: 'imagenet', as `keras.applications` downloads and keeps them; 'none', drawn from Keras's seed; or the
     path of a weights file of that network (.weights.h5, .h5), with or without its head, or of a whole saved model
@@ -45,7 +47,9 @@ def load_backbone(model_name: str | None, weights: str) -> Backbone:
     """
     model_name = model_name and find_model_name(model_name)
     if weights in ("imagenet", "none"):
-        return _build(model_name, None if weights == "none" else weights)
+        return _build(model_name, None if weights == "none" else weights, side=side)
+    if side:
+        raise ValueError(f"input_size: the size of images is that of the file '{weights}'; leave it out")
     path = Path(weights)
     if not path.exists():
         raise ValueError(f"weights: 'imagenet', 'none' or a file was wanted; there is no file '{path}'")
@@ -54,19 +58,21 @@ def load_backbone(model_name: str | None, weights: str) -> Backbone:
     return _load_weights(model_name, path)
 
 
-def _build(model_name: str | None, weights: str | None, include_top: bool = False) -> Backbone:
+def _build(model_name: str | None, weights: str | None, include_top: bool = False, side: int | None = None) -> Backbone:
     if model_name == constants.MODEL_NAME_DEMO:
         if weights is not None:
             raise ValueError(f"there are no ImageNet weights of {model_name}; give --weights=none or a file")
-        return Backbone(
-            build_demo_network(), model_name, constants.DEMO_PREPROCESSING, (constants.DEMO_INPUT_SIZE,) * 2
-        )
-    _, preprocessing, side, last_layer, _ = constants.ZOO[model_name]
+        side = side or constants.DEMO_INPUT_SIZE
+        return Backbone(build_demo_network(side), model_name, constants.DEMO_PREPROCESSING, (side, side))
+    _, preprocessing, usual_side, last_layer, _ = constants.ZOO[model_name]
+    side = side or usual_side
     try:
         model = zoo.build(model_name, weights=weights, include_top=include_top, input_shape=(side, side, 3))
     except zoo.NoWeights:
         raise
     except Exception as error:  # no network, a proxy, a full disk: the download says what it says
+        if weights is None:  # nothing was to be downloaded
+            raise ValueError(f"cannot build {model_name} for images of {side} x {side} pixels: {error}") from error
         raise ValueError(
             f"cannot get the ImageNet weights of {model_name}: {error}. They are downloaded once; without a network "
             "give --weights=none or a file"

@@ -1,6 +1,6 @@
 """A run by many processes: each explains a group of images as `Runner` does, one writer keeps the records.
 
-    driver: groups of samples -> workers -> records -> Results          worker: Runner.run_together
+    driver: groups of samples -> workers -> records -> Results          worker: Runner.run_groups
 
 Maps, curves and pictures are written where they are made, into the folder of the run, which all machines share. What is
 there already is not made again: a driver that dies goes on by the same command.
@@ -119,7 +119,7 @@ def _keep_answers(runner: Runner, answers: Iterator, methods: dict[Method, dict]
 
 
 class Explaining:
-    """What a worker does with a task: `Runner.run_together`, over a folder that it shares with others."""
+    """What a worker does with a task: `Runner.run_groups`, over a folder that it shares with others."""
 
     def __init__(self, classifier: Classifier, asked: Asked):
         self.methods, self._found, self._said = asked.methods, _Found(asked.folder, asked.is_large), _Said()
@@ -136,8 +136,7 @@ class Explaining:
     def __call__(self, task: Task) -> Answer:
         self._found.take({(record.method, record.image): record for record in task.known})
         self._said.take()
-        for start in range(0, len(task.samples), constants.IMAGES_AT_ONCE):
-            self._runner.run_together(task.samples[start : start + constants.IMAGES_AT_ONCE], self.methods)
+        self._runner.run_groups(task.samples, self.methods)
         return Answer(self._found.finish(), *self._said.take())
 
 

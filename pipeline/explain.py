@@ -1,6 +1,6 @@
 """From samples to records: read, predict, choose the class, explain, score, keep.
 
-    Runner.run -> prepare_images -> explain_group -> score_and_keep -> Results.add
+    Runner.run -> read_ahead -> prepare_images -> explain_group -> score_and_keep -> Results.add
 
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
@@ -19,10 +19,12 @@ from dataclasses import replace
 import numpy as np
 
 import constants
-import utils
+from data.ahead import Picture, read_ahead, read_picture
 from data.dataset import Sample
+from explainers.base import Explainer
 from explainers.registry import GAZE_ROWS, Method
 from metrics.common import is_constant
+from network import engines
 from network.classifier import Classifier
 from output import map_store
 from output.map_store import SmallMap
@@ -31,12 +33,16 @@ from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.score import PreparedImage, Scorer
 
+AfterMap = Callable[[Method, Callable[[Method, Sample], bool]], None]  # the method; what tells which maps are there
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
+
 
 class Runner:
     """Explains images by one classifier and scores their maps; what it finds goes to `results`.
 
     class_rule: as `choose_class` takes it. open_progress: of the number of maps per method, what is told how far the
-    run is. A map that is there is not computed again, only scored if it lacks a metric.
+    run is. after_map: what is to be done once a map is kept. A map that is there is not computed again, only scored if
+    it lacks a metric.
     """
 
     def __init__(
@@ -48,20 +54,36 @@ class Runner:
         class_rule: str = "auto",
         seed: int = constants.SEED,
         open_progress: Callable[[dict[str, int]], Progress] = Progress,
+        after_map: AfterMap | None = None,
     ):
         self.classifier, self.results, self.scorer = classifier, results, scorer
         self.class_rule, self.seed = class_rule, seed
         self.open_progress, self.progress = open_progress, open_progress({})
-        self._warm = set()  # names of methods
+        self.after_map = after_map
+        self._warm = set()  # methods that were warmed up, by name, and explainers whose first pass was
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """Every sample by every method (-> its options), but for those that `results` holds already."""
         self.progress = self.open_progress(self.count_left(samples, methods))
         try:
-            for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
-                self.run_together(samples[start : start + constants.IMAGES_AT_ONCE], methods)
+            self.run_groups(samples, methods)
         finally:
             self.results.flush()
+
+    def run_groups(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
+        """As `run`, without telling how much is left: a few samples at a time, the next being read meanwhile."""
+        size = self.classifier.input_height, self.classifier.input_width
+        starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
+        groups = (self.find_left(samples[start : start + constants.IMAGES_AT_ONCE], methods) for start in starts)
+        for left, pictures in read_ahead(groups, *size):
+            self.run_together(left, methods, pictures)
+
+    def find_left(
+        self, together: Sequence[Sample], methods: dict[Method, dict]
+    ) -> tuple[dict[Method, list[Sample]], list[Sample]]:
+        """Of a few samples, those that each method has still something to do with, and those that any has."""
+        left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+        return left, [sample for sample in together if any(sample in missing for missing in left.values())]
 
     def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
         """How many images each method has to explain; of a large run as far as the number of its records tells."""
@@ -70,11 +92,13 @@ class Runner:
             return {method.name: max(0, len(samples) - known.get(method.name, 0)) for method in methods}
         return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
 
-    def run_together(self, together: Sequence[Sample], methods: dict[Method, dict]) -> None:
-        """A few samples, read and sent forward at once, by every method."""
-        left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
+    def run_together(
+        self, left: dict[Method, list[Sample]], methods: dict[Method, dict], pictures: dict[str, Picture | str]
+    ) -> None:
+        """A few samples, sent forward at once, by each method that has not done with them; pictures: by their stems."""
+        samples = {sample.stem: sample for missing in left.values() for sample in missing}
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            prepared = self.prepare_images([s for s in together if any(s in missing for missing in left.values())])
+            prepared = self.prepare_images([samples[stem] for stem in pictures], pictures, methods)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
@@ -86,9 +110,29 @@ class Runner:
         record = self.results.find(method.name, sample)
         return record is not None and not record.lacks(self.scorer.wanted(sample))
 
-    def prepare_images(self, samples: Sequence[Sample]) -> dict[str, PreparedImage | str]:
-        """File stem -> the image of a sample ready to be explained, or why it is not."""
-        return prepare_images(self.classifier, samples, self.class_rule)
+    def prepare_images(
+        self, samples: Sequence[Sample], pictures: dict[str, Picture | str], methods: Iterable[Method]
+    ) -> dict[str, PreparedImage | str]:
+        """File stem -> the image of a sample ready to be explained by the methods, or why it is not."""
+        first = find_first(self.classifier, methods)
+        predict = first and self.predict_first(first)
+        return prepare_images(self.classifier, samples, self.class_rule, pictures, predict)
+
+    def predict_first(self, first: type[Explainer]) -> Predict:
+        """What gives the probabilities of images and classes by the pass that an explainer of that type begins with."""
+        view = self.classifier.by_layer[0]
+
+        def predict(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+            images = np.clip(pixels, view.shift, 255 + view.shift)  # as explainers take them
+            if first not in self._warm:
+                self._warm.add(first)
+                with self.classifier.shared.open(False):
+                    first.begin(view, images[:1], classes[:1])
+            starts = range(0, len(images), view.batch_size)
+            batches = [slice(start, start + view.batch_size) for start in starts]
+            return np.concatenate([first.begin(view, images[batch], classes[batch]) for batch in batches])
+
+        return predict
 
     def run_method(
         self, method: Method, options: dict, samples: Sequence[Sample], prepared: dict[str, PreparedImage | str]
@@ -195,6 +239,8 @@ class Runner:
         curves = self.scorer.score(image, saliency_map, record, explain)
         self.results.add(record, saliency_map, curves, pictures, small)
         self.progress.end(method.name, record.image, spent + time.perf_counter() - begin)
+        if self.after_map is not None:
+            self.after_map(method, self.is_done)
 
     def keep_failure(self, method: Method, sample: Sample, reason: str) -> None:
         """Keeps and says why an image has no map."""
@@ -208,26 +254,56 @@ class _WarmError(Exception):
     """What ends a warm-up."""
 
 
+def find_first(classifier: Classifier, methods: Iterable[Method]) -> type[Explainer] | None:
+    """Of the methods the one whose first pass gives the f(x) of a run: of gradients rather than of features alone.
+
+    None: f(x) is asked for by itself, because no method begins with the whole images or another engine answers.
+    """
+    if classifier.engine.name != engines.TENSORFLOW or classifier.precision != "float32":
+        return None
+    explainers = [method.load() for method in methods]
+    kinds = ("gradients", "features")
+    return next((one for kind in kinds for one in explainers if one.begins_with == kind), None)
+
+
 def prepare_images(
-    classifier: Classifier, samples: Sequence[Sample], class_rule: str
+    classifier: Classifier,
+    samples: Sequence[Sample],
+    class_rule: str,
+    pictures: dict[str, Picture | str] | None = None,
+    predict: Predict | None = None,
 ) -> dict[str, PreparedImage | str]:
-    """File stem -> the image of a sample with its class and what the network says of it, or why there is none."""
-    prepared, images = {}, {}
+    """File stem -> the image of a sample with its class and what the network says of it, or why there is none.
+
+    pictures: of each, if they have been read (`data.ahead.read_picture`). predict: images (n, H, W, 3) and classes
+    (n,), -1 for the most probable -> probabilities (n, C); None: the classifier's own.
+    """
+    if pictures is None:
+        size = classifier.input_height, classifier.input_width
+        pictures = {sample.stem: read_picture(sample, *size) for sample in samples}
+    prepared = {stem: picture for stem, picture in pictures.items() if isinstance(picture, str)}
+    classes = {}
     for sample in samples:
-        try:
-            images[sample.stem] = sample.read()
-        except ValueError as error:
-            prepared[sample.stem] = str(error)
+        if sample.stem not in prepared:
+            try:
+                classes[sample.stem] = read_class(class_rule, sample, classifier)
+            except ValueError as error:
+                prepared[sample.stem] = str(error)
+    images = {stem: pictures[stem] for stem in classes}
     if not images:
         return prepared
-    size = classifier.input_height, classifier.input_width
-    pixels = [utils.resize_image(image.astype(np.float32), *size) for image in images.values()]
-    found = dict(zip(images, zip(pixels, classifier.predict(np.stack(pixels)))))
+    pixels = np.stack([picture.pixels for picture in images.values()])
+    if predict is None:
+        probabilities = classifier.predict(pixels)
+    else:
+        asked = [-1 if chosen is None else chosen for chosen in classes.values()]
+        probabilities = predict(pixels, np.array(asked, np.int32))
+    found = dict(zip(images, probabilities))
     for sample in samples:
         if sample.stem in images:
             try:
                 prepared[sample.stem] = prepare_image(
-                    classifier, sample, images[sample.stem], *found[sample.stem], class_rule
+                    classifier, sample, images[sample.stem], found[sample.stem], class_rule
                 )
             except ValueError as error:
                 prepared[sample.stem] = str(error)
@@ -235,14 +311,9 @@ def prepare_images(
 
 
 def prepare_image(
-    classifier: Classifier,
-    sample: Sample,
-    image: np.ndarray,
-    pixels: np.ndarray,
-    probabilities: np.ndarray,
-    class_rule: str,
+    classifier: Classifier, sample: Sample, picture: Picture, probabilities: np.ndarray, class_rule: str
 ) -> PreparedImage:
-    """An image (h, w, 3), its pixels (H, W, 3) at the input size and its probabilities (C,), with the class chosen."""
+    """A picture at the input size and its probabilities (C,), with the class chosen."""
     names = classifier.class_names
     if not np.isfinite(probabilities).all():
         raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
@@ -260,14 +331,20 @@ def prepare_image(
         class_name=names[class_index],
         top_classes=[(names[index], round(float(probabilities[index]), 6)) for index in top],
     )
-    return PreparedImage(sample, image, pixels, class_index, record)
+    return PreparedImage(sample, picture.size, picture.pixels, class_index, record, float(probabilities[class_index]))
 
 
 def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:
     """The class to explain: 'auto' (the label where the model has it, else the prediction), 'label',
     'predicted', or a class by index or name. ValueError where the rule cannot be kept."""
+    class_index = read_class(class_rule, sample, classifier)
+    return predicted if class_index is None else class_index
+
+
+def read_class(class_rule: str, sample: Sample, classifier: Classifier) -> int | None:
+    """The class that `choose_class` takes whatever the prediction; None: that it takes the prediction."""
     if class_rule == "predicted" or (class_rule == "auto" and sample.class_index is None):
-        return predicted
+        return None
     if class_rule in ("auto", "label"):
         if sample.class_index is None:
             label = f"the model has no class {sample.label!r}" if sample.label else "the data has no label"

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from metrics.catalogue import DENSITY, METRICS, POINTS, names_against
@@ -100,7 +100,7 @@ def to_row(record: Record) -> dict:
 
 def to_columns(record: Record) -> dict:
     """The record as plain values by column."""
-    row = asdict(record)
+    row = {name: getattr(record, name) for name in KINDS}
     return {**row, **{key: json.dumps(row[key], ensure_ascii=False) for key in JSON_FIELDS}}
 
 

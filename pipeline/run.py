@@ -30,7 +30,7 @@ from output import memory
 from output.progress import printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
-from pipeline.explain import Runner, check_options, find_misfits
+from pipeline.explain import AfterMap, Runner, check_options, find_misfits
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import open_results
 from pipeline.records import Record
@@ -161,8 +161,11 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
     return {method: options for method, options in settings.methods.items() if method not in misfits}
 
 
-def examine(run: Run, settings: RunSettings) -> list[Record]:
-    """The records that need attention once every sample is explained and scored: no map, or no use for its gaze."""
+def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) -> list[Record]:
+    """The records that need attention once every sample is explained and scored: no map, or no use for its gaze.
+
+    after_map: as `Runner` takes it; of a run by many processes it is not called.
+    """
     looked_at = [s for s in run.images.all_samples if s.density_map_path is not None or s.fixations is not None]
     gaze = GazeTruth(looked_at, sigma_px=settings.data.sigma_px, seed=settings.seed)
     run.results.accept_gaze(gaze.fingerprint)
@@ -176,7 +179,8 @@ def examine(run: Run, settings: RunSettings) -> list[Record]:
         protocol=settings.fidelity_protocol,
         seed=settings.seed,
     )
-    runner = Runner(run.classifier, run.results, scorer, class_rule=run.class_rule, seed=settings.seed)
+    asked = {"class_rule": run.class_rule, "seed": settings.seed, "after_map": after_map}
+    runner = Runner(run.classifier, run.results, scorer, **asked)
     if settings.cluster is None:
         runner.run(run.samples, run.methods)
     else:

@@ -64,14 +64,57 @@ def write_run_figures(
     paths = []
     with FigureFiles(wanted.formats, results.figures_path) as files:
         for method in methods if wanted.n_images != 0 else ():
-            explainer = method.load()
-            layer = f", layer {model['layer']}" if explainer.uses_layer else ""
-            look = {**asdict(style), "signed": explainer.signed}
-            title = f"{method.name}, {model['model_name']}{layer}"
+            title, drawn = _open_method(results, method, style, model, wanted, files)
             first, extremes, which = choose_shown(results, samples, method.name, wanted.n_images)
-            drawn = _Drawn(results, look, wanted.dpi, files)
             paths += write(drawn, method.name, first, extremes, title, f"{title}: {which}")
     return paths
+
+
+def _open_method(
+    results: Results, method: Method, style: Style, model: dict, wanted: FigureSettings, files: FigureFiles
+) -> tuple[str, "_Drawn"]:
+    """The title of a method's pages, and what they are drawn from."""
+    explainer = method.load()
+    layer = f", layer {model['layer']}" if explainer.uses_layer else ""
+    look = {**asdict(style), "signed": explainer.signed}
+    return f"{method.name}, {model['model_name']}{layer}", _Drawn(results, look, wanted.dpi, files)
+
+
+class FirstPages:
+    """Draws the first page of each method as soon as its images are done, while the run goes on.
+
+    Takes what `write_run_figures` does, which finds these pages drawn. To be called after each map, with its method and
+    with what tells whether a sample is done by a method. Of the singles display nothing is drawn early, nor of a
+    large run, whose maps are written in groups, nor where an image of the page failed, whose place another will take.
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        samples: Sequence[Sample],
+        methods: Sequence[Method],
+        display_type: str,
+        style: Style,
+        model: dict,
+        wanted: FigureSettings,
+    ):
+        self._results, self._how = results, (style, model, wanted)
+        self._shown = samples[: constants.ROWS_PER_PAGE][: wanted.n_images]
+        draws = display_type == "grid" and len(self._shown) and not results.keeps_small_maps
+        self._left = set(methods) if draws else set()
+
+    def __call__(self, method: Method, is_done: Callable[[Method, Sample], bool]) -> None:
+        """Draws the page if it is not drawn and all its images are done."""
+        if method not in self._left or not all(is_done(method, sample) for sample in self._shown):
+            return
+        self._left.remove(method)
+        page = [(sample, self._results.find(method.name, sample)) for sample in self._shown]
+        if any(record is None or record.failed for _, record in page):
+            return
+        with FigureFiles(self._how[-1].formats, self._results.figures_path) as files:
+            title, drawn = _open_method(self._results, method, *self._how, files)
+            path = self._results.folder / "figures" / f"{method.name}_grid"
+            files.write(path, lambda: _draw_page(drawn, page, title), drawn.state(page, title))
 
 
 def choose_shown(
@@ -196,20 +239,21 @@ class _Drawn:
 def _write_grid(
     drawn: _Drawn, method: str, first: Shown, extremes: Shown, title: str, title_extremes: str
 ) -> Iterator[Path]:
-    def draw(page: Shown, title: str):
-        rows = [explained_image(drawn.results, *pair, drawn.look, drawn.dpi) for pair in page]
-        return figure_grid(rows, title, drawn.dpi)
-
     folder = drawn.results.folder / "figures"
     for name, shown, heading in (("grid", first, title), ("extremes", extremes, title_extremes)):
         yield from write_pages(
             folder / f"{method}_{name}",
             shown,
             constants.ROWS_PER_PAGE,
-            lambda page, heading=heading: draw(page, heading),
+            lambda page, heading=heading: _draw_page(drawn, page, heading),
             drawn.files,
             lambda page, heading=heading: drawn.state(page, heading),
         )
+
+
+def _draw_page(drawn: _Drawn, page: Shown, title: str):
+    rows = [explained_image(drawn.results, *pair, drawn.look, drawn.dpi) for pair in page]
+    return figure_grid(rows, title, drawn.dpi)
 
 
 def _write_singles(drawn: _Drawn, method: str, first: Shown, extremes: Shown, *titles: str) -> Iterator[Path]:

@@ -28,19 +28,15 @@ Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input
 
 @dataclass
 class PreparedImage:
-    """One image on its way through a run: as it is, at the model's input size, and what is asked about it."""
+    """One image on its way through a run: at the model's input size, and what is asked about it."""
 
     sample: Sample
-    image: np.ndarray  # uint8 (h, w, 3)
+    size: tuple[int, int]  # (height, width) of the image as it is
     pixels: np.ndarray  # float32 (H, W, 3) at the input size
     class_index: int
     record: Record  # what the records of all methods have in common
+    probability: float | None = None  # of the class; None: asked for where it is needed
     density_map: np.ndarray | None = None  # once a metric has asked for it
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the image as it is."""
-        return self.image.shape[:2]
 
 
 class Scorer:
@@ -80,7 +76,8 @@ class Scorer:
         asked = self.classifier.predict, prepared.pixels, saliency_map, prepared.class_index
         options = {"seed": self.seed, "batch_size": self.classifier.batch_size}
         if "average_drop" in lacking:
-            _set(record, ("average_drop", "increase"), lambda: evaluate.calculate_drop(*asked))
+            whole = prepared.probability
+            _set(record, ("average_drop", "increase"), lambda: evaluate.calculate_drop(*asked, whole=whole))
         if "road" in lacking:
             _set(record, ("road",), lambda: [evaluate.calculate_road(*asked, **options)[0]])
         if "mufidelity" in lacking:
@@ -159,6 +156,7 @@ class Scorer:
                 prepared.pixels,
                 saliency_map,
                 prepared.class_index,
+                whole=prepared.probability,
                 mean_colour=mean_colour,
                 batch_size=self.classifier.batch_size,
                 **dict(options),

@@ -49,22 +49,30 @@ def summarise(records: Iterable[Record] | RunColumns, division: str | None = Non
     """
     columns, rows = as_columns(records), []
     sizes = {method: len(places) for method, _, places in columns.parts()}
+    measured = [column for column in SUMMARY_COLUMNS if not np.isnan(columns.values(column)).all()]
+    drawn = [column for column in measured if column in METRICS]
     for method, group, places in columns.parts(division):
         row = {"method": method, **({"group": group} if division else {}), "images": len(places)}
         row["failed"] = int(columns.failed[places].sum())
         if sizes[method] > significance.BOOTSTRAP_UP_TO:
-            intervals = [significance.normal_interval(columns.values(column)[places]) for column in SUMMARY_COLUMNS]
+            intervals = [significance.normal_interval(columns.values(column)[places]) for column in drawn]
         else:
-            values = np.stack([columns.values(column)[places] for column in SUMMARY_COLUMNS], axis=1)
+            values = np.full((len(places), len(drawn)), np.nan)
+            for place, column in enumerate(drawn):
+                values[:, place] = columns.values(column)[places]
             intervals = significance.bootstrap_intervals(values)
-        for column, (low, high) in zip(SUMMARY_COLUMNS, intervals):
-            values = columns.values(column)[places]
-            means = list_means({column: values[~np.isnan(values)]})
+        ends = dict(zip(drawn, intervals))
+        for column in SUMMARY_COLUMNS:
+            means = {f"{column}_mean": np.nan, f"{column}_std": np.nan, f"{column}_n": 0}
+            if column in measured:
+                values = columns.values(column)[places]
+                means = list_means({column: values[~np.isnan(values)]})
             n = means.pop(f"{column}_n")
             if column in COSTS:
                 means.pop(f"{column}_std")
             else:
-                means |= {f"{column}_low": float(low), f"{column}_high": float(high)}
+                low, high = map(float, ends.get(column, (np.nan, np.nan)))
+                means |= {f"{column}_low": low, f"{column}_high": high}
             row |= {**means, f"{column}_n": n}
         rows.append({key: None if value != value else value for key, value in row.items()})
     return rows

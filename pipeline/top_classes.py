@@ -37,8 +37,8 @@ from pipeline.run import Run
 from pipeline.run_figures import Style
 from pipeline.settings import FigureSettings
 from plots import drawing, panels
-from plots.drawing import Cell
-from plots.pages import draw_cells, picture_height
+from plots.drawing import Cell, picture_height
+from plots.pages import draw_cells
 
 KEPT = 0.2  # of the pixels of a map, whose IoU with those of another is measured
 AGREEMENT = ("pcc", "iou", "spearman")
@@ -210,7 +210,8 @@ def figure_top_classes(
         cell.show(
             representations.represent_heatmap_overlaid(saliency_map, image, style.colormap, style.alpha, **options)
         )
-        panels.show_colour_bar(cell, representations.colour_scale(saliency_map, style.colormap, **options))
+        scale = representations.colour_scale(saliency_map, style.colormap, **options)
+        panels.show_colour_bar(cell, scale, image.shape[:2])
 
     limits = {method: (float(found.min()), float(found.max())) for method, found in maps.items()}
     cells = [

@@ -31,6 +31,7 @@ LINE = 1.35 * constants.FONT_SIZE / 72  # inches from one line of text to the ne
 HEADING = 1.3 * constants.FONT_SIZE  # points
 SMALL = 0.85 * constants.FONT_SIZE
 GAP = 0.16  # inches between neighbouring cells
+LEAST = 0.3  # of a row of pictures: its colour bar has three values
 BAR_WIDTH = 0.07  # of a colour bar
 BAR_ROOM = 0.5  # beside a cell, for its colour bar with the values
 TITLE_WIDTH = constants.CELL_SIDE + GAP / 2  # inches: a title may reach into the gaps, half way to the next
@@ -112,15 +113,21 @@ def shrink(image: np.ndarray, dpi: float = constants.FIGURE_DPI) -> np.ndarray:
 
 def show_image(axes: "Axes", image: np.ndarray, size: tuple[int, int] | None = None) -> None:
     """
-    Draw an image (H, W, 3) or, in grey, a map (H, W) in the middle of square axes, its aspect kept.
+    Draw an image (H, W, 3) or, in grey, a map (H, W) in the middle of axes, as large as fits, its aspect kept.
 
     size: (height, width) whose aspect the picture takes, so that a square map lies like its oblong image.
     """
     height, width = size or image.shape[:2]
-    side = max(height, width)
     axes.imshow(shrink(image) if image.ndim == 3 else image, cmap="gray", extent=(0, width, height, 0))
-    axes.set(xlim=((width - side) / 2, (width + side) / 2), ylim=((height + side) / 2, (height - side) / 2))
+    scale = max(width / axes.bbox.width, height / axes.bbox.height) / 2
+    right, down = scale * axes.bbox.width, scale * axes.bbox.height
+    axes.set(xlim=(width / 2 - right, width / 2 + right), ylim=(height / 2 + down, height / 2 - down))
     axes.axis("off")
+
+
+def picture_height(size: tuple[int, int], width: float = constants.CELL_SIDE) -> float:
+    """The inches that a picture of that (height, width) is high in a cell `width` inches wide, and no higher."""
+    return max(LEAST, width * min(1, size[0] / size[1]))
 
 
 def quieten(axes: "Axes") -> None:
@@ -141,8 +148,13 @@ def label_ends(low: float, high: float) -> list[str]:
 
 
 def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None:
-    """A bar of colours (n, 3), the lowest first, at the right of axes, with the values of its ends and its middle."""
-    bar = axes.inset_axes((1.02, 0, 0.04, 1))
+    """A bar of colours (n, 3), the lowest first, with the values of its ends and its middle, at the right of axes, or
+    of the picture that they show."""
+    right = 1.0
+    if axes.images:  # a tall one leaves room at its sides
+        left_end, right_end = axes.get_xlim()
+        right = min(1.0, (axes.images[-1].get_extent()[1] - left_end) / (right_end - left_end))
+    bar = axes.inset_axes((right + 0.02, 0, 0.04, 1))
     bar.imshow(colours[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
     bar.set(xticks=[], yticks=[0, 0.5, 1])
     bar.set_yticklabels(label_ends(low, high))
@@ -204,9 +216,13 @@ class Cell:
         box = left, left + n_columns / dpi, top + n_rows / dpi, top
         return self._place(bring_to(picture, n_rows, n_columns), box)
 
-    def show_bar(self, colours: np.ndarray, labels: Sequence[str]) -> None:
-        """A bar of colours (n, 3), the lowest first, at the right of the cell; labels: of its ends and its middle."""
-        left = self.left + 1.02 * self.width
+    def show_bar(self, colours: np.ndarray, labels: Sequence[str], size: tuple[int, int]) -> None:
+        """A bar of colours (n, 3), the lowest first, at the right of a picture of that (height, width).
+
+        labels: of its ends and its middle.
+        """
+        shown = min(self.width, self.height * size[1] / size[0])
+        left = self.left + self.width / 2 + shown / 2 + 0.02 * self.width
         right, bottom = left + BAR_WIDTH, self.top + self.height
         self._place(np.ascontiguousarray(colours[::-1, None]), (left, right, bottom, self.top))
         self.lines([[(right, y), (right + 0.03, y)] for y in (bottom, bottom - self.height / 2, self.top)])

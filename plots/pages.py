@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import constants
 from plots import drawing, panels
-from plots.drawing import Cell
+from plots.drawing import Cell, picture_height
 from plots.panels import ExplainedImage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CHART, LEAST = 1.3, 0.3  # inches: the least height of a chart, and of any row: its colour bar has three values
+CHART = 1.3  # inches: the least height of a chart
 
 
 class PageColumn(NamedTuple):
@@ -75,11 +75,6 @@ def figure_grid(rows: Sequence[ExplainedImage], supertitle: str = "", dpi: float
             top += step + height
         left += CELL + column.right + GAP
     return figure
-
-
-def picture_height(size: tuple[int, int]) -> float:
-    """The inches that a picture of that (height, width) is high in a cell."""
-    return max(LEAST, CELL * min(1, size[0] / size[1]))
 
 
 def _fills(row: ExplainedImage, column: PageColumn) -> bool:

@@ -114,12 +114,13 @@ def draw_heatmap(cell: Cell, row: ExplainedImage) -> None:
 def show_scale(cell: Cell, row: ExplainedImage) -> None:
     """The colour bar of the row's map; none for a constant map."""
     if not representations.is_constant(row.saliency_map):
-        show_colour_bar(cell, _scale(row))
+        show_colour_bar(cell, _scale(row), row.size)
 
 
-def show_colour_bar(cell: Cell, scale: representations.ColourScale) -> None:
-    """A bar at the right of the cell with the values of its ends and its middle."""
-    cell.show_bar(scale.colour(np.linspace(scale.low, scale.high, 256)), drawing.label_ends(scale.low, scale.high))
+def show_colour_bar(cell: Cell, scale: representations.ColourScale, size: tuple[int, int]) -> None:
+    """A bar with the values of its ends and its middle, at the right of a picture of that (height, width)."""
+    colours = scale.colour(np.linspace(scale.low, scale.high, 256))
+    cell.show_bar(colours, drawing.label_ends(scale.low, scale.high), size)
 
 
 def draw_colour_bar(axes: "Axes", scale: representations.ColourScale) -> None:

@@ -51,6 +51,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "author": "Bhatt, Umang and Weller, Adrian and Moura, Jos{\\'e} M. F.",
         "title": "Evaluating and Aggregating Feature-based Model Explanations",
         "booktitle": "International Joint Conference on Artificial Intelligence",
+        "pages": "3016--3022",
         "year": "2020",
     },
     "bylinskii2019": {
@@ -62,13 +63,16 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "number": "3",
         "pages": "740--757",
         "year": "2019",
+        "doi": "10.1109/TPAMI.2018.2815601",
     },
     "chattopadhay2018": {
         "kind": "inproceedings",
         "author": "Chattopadhay, Aditya and Sarkar, Anirban and Howlader, Prantik and Balasubramanian, Vineeth N.",
         "title": "{Grad-CAM++}: Generalized Gradient-Based Visual Explanations for Deep Convolutional Networks",
         "booktitle": "IEEE Winter Conference on Applications of Computer Vision",
+        "pages": "839--847",
         "year": "2018",
+        "doi": "10.1109/WACV.2018.00097",
     },
     "desai2020": {
         "kind": "inproceedings",
@@ -76,6 +80,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "title": "{Ablation-CAM}: Visual Explanations for Deep Convolutional Network via Gradient-free Localization",
         "booktitle": "IEEE Winter Conference on Applications of Computer Vision",
         "year": "2020",
+        "doi": "10.1109/WACV45572.2020.9093360",
     },
     "draelos2020": {
         "kind": "misc",
@@ -93,6 +98,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "number": "1",
         "pages": "1--26",
         "year": "1979",
+        "doi": "10.1214/aos/1176344552",
     },
     "fuad2020": {
         "kind": "inproceedings",
@@ -100,7 +106,9 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "Benois-Pineau, Jenny and Zemmari, Akka",
         "title": "Features Understanding in {3D} {CNNs} for Actions Recognition in Video",
         "booktitle": "International Conference on Image Processing Theory, Tools and Applications",
+        "pages": "1--6",
         "year": "2020",
+        "doi": "10.1109/IPTA50016.2020.9286629",
     },
     "holm1979": {
         "kind": "article",
@@ -117,6 +125,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "author": "Ilse, Maximilian and Tomczak, Jakub M. and Welling, Max",
         "title": "Attention-based Deep Multiple Instance Learning",
         "booktitle": "International Conference on Machine Learning",
+        "pages": "2127--2136",
         "year": "2018",
     },
     "jiang2021": {
@@ -127,6 +136,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "volume": "30",
         "pages": "5875--5888",
         "year": "2021",
+        "doi": "10.1109/TIP.2021.3089943",
     },
     "kerby2014": {
         "kind": "article",
@@ -134,7 +144,9 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "title": "The Simple Difference Formula: An Approach to Teaching Nonparametric Correlation",
         "journal": "Comprehensive Psychology",
         "volume": "3",
+        "pages": "11.IT.3.1",
         "year": "2014",
+        "doi": "10.2466/11.IT.3.1",
     },
     "kummerer2015": {
         "kind": "article",
@@ -145,12 +157,14 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "number": "52",
         "pages": "16054--16059",
         "year": "2015",
+        "doi": "10.1073/pnas.1510393112",
     },
     "lundberg2017": {
         "kind": "inproceedings",
         "author": "Lundberg, Scott M. and Lee, Su-In",
         "title": "A Unified Approach to Interpreting Model Predictions",
         "booktitle": "Advances in Neural Information Processing Systems",
+        "pages": "4765--4774",
         "year": "2017",
     },
     "petsiuk2018": {
@@ -173,6 +187,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "author": "Rong, Yao and Leemann, Tobias and Borisov, Vadim and Kasneci, Gjergji and Kasneci, Enkelejda",
         "title": "A Consistent and Efficient Evaluation Strategy for Attribution Methods",
         "booktitle": "International Conference on Machine Learning",
+        "pages": "18770--18795",
         "year": "2022",
     },
     "selvaraju2017": {
@@ -183,6 +198,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "booktitle": "IEEE International Conference on Computer Vision",
         "pages": "618--626",
         "year": "2017",
+        "doi": "10.1109/ICCV.2017.74",
     },
     "shrikumar2016": {
         "kind": "misc",
@@ -217,6 +233,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "author": "Sundararajan, Mukund and Taly, Ankur and Yan, Qiqi",
         "title": "Axiomatic Attribution for Deep Networks",
         "booktitle": "International Conference on Machine Learning",
+        "pages": "3319--3328",
         "year": "2017",
     },
     "wang2004": {
@@ -228,6 +245,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "number": "4",
         "pages": "600--612",
         "year": "2004",
+        "doi": "10.1109/TIP.2003.819861",
     },
     "wang2020": {
         "kind": "inproceedings",
@@ -235,6 +253,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "Mardziel, Piotr and Hu, Xia",
         "title": "{Score-CAM}: Score-Weighted Visual Explanations for Convolutional Neural Networks",
         "booktitle": f"{CVPR} Workshops",
+        "pages": "111--119",
         "year": "2020",
     },
     "wilcoxon1945": {
@@ -246,6 +265,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "number": "6",
         "pages": "80--83",
         "year": "1945",
+        "doi": "10.2307/3001968",
     },
     "yeh2019": {
         "kind": "inproceedings",
@@ -260,6 +280,7 @@ ENTRIES = {  # key -> kind and fields of its BibTeX entry
         "author": "Zeiler, Matthew D. and Fergus, Rob",
         "title": "Visualizing and Understanding Convolutional Networks",
         "booktitle": "European Conference on Computer Vision",
+        "pages": "818--833",
         "year": "2014",
     },
     "zhou2016": {

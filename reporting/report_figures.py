@@ -173,19 +173,23 @@ def _picture_page(report: Report, cells: dict, names: Sequence[str], n_columns: 
     """Rows of pictures under their names; cells: (row, column) -> (method, GAZE or None, image, lines above it)."""
     n_lines = max(len(cell) for cell in cells.values()) - 2
     above = (1.8 + n_lines) * LINE  # a picture: the name of its row and its own lines
-    head, step = 3 * LINE, CELL_SIDE + GAP + above
     width = CELL_SIDE + drawing.BAR_ROOM + GAP / 2  # of a column, its colour bar included
-    figure = drawing.new_figure(GAP + n_columns * width, head + len(names) * step, title)
     images = {}  # each is read once, though it stands in several cells
-    for line, name in enumerate(names):
-        room = figure.get_size_inches()[0] - 2 * GAP
-        drawing.write(figure, GAP, head + line * step + LINE, name, room, weight="bold")
+    for name in {cell[1] for cell in cells.values()}:
+        image = report.read_image(name)
+        images[name] = None if image is None else drawing.shrink(image)
+    heights = [drawing.LEAST] * len(names)
+    for (line, _), (_, name, *_) in cells.items():  # a row is as high as its highest picture
+        image = images[name]
+        height = CELL_SIDE if image is None else drawing.picture_height(image.shape[:2])
+        heights[line] = max(heights[line], height)
+    tops = np.cumsum([3 * LINE, *(height + GAP + above for height in heights)])
+    figure = drawing.new_figure(GAP + n_columns * width, tops[-1], title)
+    for top, name in zip(tops, names):
+        drawing.write(figure, GAP, top + LINE, name, figure.get_figwidth() - 2 * GAP, weight="bold")
     for (line, column), (row, name, *lines) in cells.items():
-        if name not in images:
-            images[name] = report.read_image(name)
-            images[name] = None if images[name] is None else drawing.shrink(images[name])
-        left, top = GAP + column * width, head + line * step + above
-        axes = drawing.add_axes(figure, left, top, CELL_SIDE, CELL_SIDE)
+        left, top = GAP + column * width, tops[line] + above
+        axes = drawing.add_axes(figure, left, top, CELL_SIDE, heights[line])
         _draw_cell(axes, images[name], report, row, name)
         drawing.write_title(axes, lines[::-1])
     return figure
@@ -202,6 +206,6 @@ def _draw_cell(axes, image: np.ndarray | None, report: Report, row: str | None, 
         signed = row != GAZE and METHODS[row.split(" in ")[0]].load().signed
         style = constants.COLORMAP, constants.ALPHA
         image = representations.represent_heatmap_overlaid(saliency_map, image, *style, signed=signed)
-        if not representations.is_constant(saliency_map):
-            panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, style[0], signed=signed))
     drawing.show_image(axes, image)
+    if row is not None and not representations.is_constant(saliency_map):
+        panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, style[0], signed=signed))

@@ -72,7 +72,7 @@ def test_chosen_channels_are_drawn_alone(work, monkeypatch):
     filters, maps, top = drawn
     assert [title.split(":")[0] for title in filters[1]] == ["2", "0"]
     titles = [title.split("\n")[0] for title in maps[1]]
-    assert titles == ["the image", "channel 2", "channel 2", "channel 0", "channel 0"]
+    assert titles == ["the image,", "channel 2", "channel 2", "channel 0", "channel 0"]
     assert [channel for channel, _ in top] == [2, 0] and top[0][1][0].name == "2.png"
 
 

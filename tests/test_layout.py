@@ -99,7 +99,7 @@ def test_a_room_says_what_is_in_it_and_imports_nothing():
 
 
 def test_no_two_files_bear_one_name():
-    names = [path.name for path in MODULES if path.name != "__init__.py"]
+    names = [path.name for path in MODULES if path.name not in ("__init__.py", "__main__.py")]
     assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
 
 
@@ -141,6 +141,11 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "scenes/solids": "scenes/test_demo_data.py",
     "scenes/sprites": "scenes/test_demo_data.py",
     "scenes/textures": "scenes/test_demo_data.py",
+    **{
+        f"tools/bench/{path.stem}": "tools/test_bench.py"
+        for path in ROOT.glob("tools/bench/*.py")
+        if path.stem != "__init__"
+    },
     **{f"tools/faults/{path.stem}": "tools/test_faults.py" for path in ROOT.glob("tools/faults/[!_]*.py")},
     "tools/faults/__main__": "tools/test_faults.py",
     "tools/page_server": "webpage/test_past_faults.py",
@@ -156,9 +161,6 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
 }
 NOT_TESTED = {  # module -> why
     "constants": "it holds values alone",
-    "tools/bench_figures": "it measures times, which a test must not",
-    "tools/bench_metrics": "it measures times, which a test must not",
-    "tools/bench_records": "it measures time and memory, which a test must not",
     "tools/check_zoo": "it builds all forty networks: minutes, by hand",
     "tools/same_results": "it runs commands in two checkouts: minutes, by hand",
 }

@@ -14,7 +14,7 @@ import utils
 from data.images import read_image
 from network import model_files, transfer, zoo
 from network.classifier import Classifier
-from training import command
+from training import command, stages
 from training.loop import best_epoch
 
 SETTINGS = {"preprocessing": "tf", "model_name": None}
@@ -124,6 +124,27 @@ def test_without_weights_every_layer_is_trained(folders):
     for layer in untrained.layers:
         for one, other in zip(layer.get_weights(), trained.get_layer(layer.name).get_weights()):
             assert np.abs(one - other).max() > 0, layer.name
+
+
+def test_the_averages_of_batch_norms_follow_in_the_first_epochs_when_all_layers_are_trained():
+    slow = keras.layers.BatchNormalization(momentum=0.99)
+    quick = keras.layers.BatchNormalization(momentum=0.5)
+    model = keras.Sequential([keras.Input((4, 4, 3)), slow, quick])
+    stages.quicken_norms(model)
+    assert (slow.momentum, quick.momentum) == (0.9, 0.5)
+    for _ in range(20):  # batches of mean 10: of 0.99 the average would be 1.8 by now
+        slow(np.full((2, 4, 4, 3), 10, np.float32), training=True)
+    np.testing.assert_allclose(slow.moving_mean, 10 * (1 - 0.9**20), rtol=1e-4)
+
+
+def test_the_size_of_images_can_be_chosen_where_no_file_has_fixed_it(folders, saved_model, capsys):
+    assert run("--model_name=ResNetDemo", "--input_size=40", "--epochs_fine_tuning=1", weights="none") == 0
+    classifier, _ = model_files.load_classifier(model_path="new.keras")
+    assert (classifier.input_height, classifier.input_width) == (40, 40)
+    assert run("--input_size=40") == 2
+    assert "--input_size has no effect with --weights=whole.keras" in capsys.readouterr().err
+    assert run("--model_name=MobileNet", "--input_size=8", weights="none") == 2
+    assert "cannot build MobileNet for images of 8 x 8 pixels" in capsys.readouterr().err
 
 
 # --- what is written -------------------------------------------------------------------------------------

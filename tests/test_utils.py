@@ -1,8 +1,11 @@
-"""What names of files and classes tell, and the last layers of the zoo."""
+"""What names of files and classes tell, the last layers of the zoo, and modules that are left out."""
+
+import importlib
+import sys
 
 import pytest
 
-from utils import find_class, find_model_name, get_image_index, get_last_layer_name, parse_mexculture_name
+from utils import find_class, find_model_name, get_image_index, get_last_layer_name, hide_modules, parse_mexculture_name
 
 
 def test_a_mexculture_name_is_taken_apart():
@@ -76,3 +79,12 @@ def test_a_slip_in_a_name_is_asked_about(written, meant):
 def test_a_name_of_no_network_lists_them_all():
     with pytest.raises(ValueError, match="choose one of: ResNet, .*VGG16, .*ResNetDemo"):
         find_model_name("AlexNet")
+
+
+def test_a_hidden_module_cannot_be_imported_meanwhile_and_can_afterwards(monkeypatch):
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    with hide_modules(["this", "json"]):
+        assert importlib.util.find_spec("json"), "what is imported already stays"
+        with pytest.raises(ImportError):
+            importlib.import_module("this")
+    assert "this" not in sys.modules and importlib.util.find_spec("this")

@@ -38,7 +38,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     if settings.image_folders:
         print_files(folders, samples)
     keras.utils.set_random_seed(settings.seed)
-    backbone = transfer.load_backbone(settings.model_name, settings.weights)
+    backbone = transfer.load_backbone(settings.model_name, settings.weights, settings.input_size)
     from_scratch = settings.weights == "none"
     first_layer = None if from_scratch else transfer.choose_first_layer(backbone, settings.fine_tune_from)
     train, val = (

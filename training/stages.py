@@ -29,6 +29,7 @@ from training.augmentation import augment
 from training.loop import Data, Epoch, History, Stage, feed, run_stage
 
 SPARSITY = 0.5  # weight of the mean feature in the loss, where all layers are trained
+NORM_MOMENTUM = 0.9  # of batch norms at most, where all layers are trained
 
 
 def train_stages(
@@ -55,6 +56,8 @@ def train_stages(
         else:
             from_scratch = stage.name == "all_layers"
             transfer.set_trained_layers(model, None if from_scratch else first_layer)
+            if from_scratch:
+                quicken_norms(model)
             if not has_bags:
                 transfer.set_sparsity(model, SPARSITY if from_scratch else 0.0)
             histories[stage.name] = train_layers(model, *rest)
@@ -114,6 +117,18 @@ def train_layers(
         for part, augmented in ((train, True), (val, False))
     ]
     return run_stage(model, stage, *data, checkpoint_path, report)
+
+
+def quicken_norms(model: keras.Model) -> None:
+    """Makes the moving averages of all batch norms follow within an epoch of ten steps.
+
+    Keras's momentum of 0.99 (0.999 in MobileNetV2) keeps, after an epoch, nine tenths of the mean 0 and variance 1 that
+    a new network starts with: through fifty norms the network that is validated and saved stays at chance, however
+    well the trained one does.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, NORM_MOMENTUM)
 
 
 def _pool(model: keras.Model, part: LabelledImages, preprocessing: str, batch_size: int) -> Data:

@@ -44,7 +44,8 @@ class TrainingSettings:
 
     image_folders: of training and validation, None: the embedded data. taxonomy: None: the levels are those of
     MexCulture142's names. reading: how photographs are read. multi_label: a file of several classes an image.
-    model_name: None with a saved model as weights, which may hold it. fine_tune_from: a layer, None: that of the
+    model_name: None with a saved model as weights, which may hold it. input_size: side of the network's images in
+    pixels, None: the network's own. fine_tune_from: a layer, None: that of the
     last block. stages: in their order. model_path: the .keras file to write, None: named after the network.
     """
 
@@ -55,6 +56,7 @@ class TrainingSettings:
     multi_label: str | None
     model_name: str | None
     weights: str
+    input_size: int | None
     fine_tune_from: str | None
     stages: tuple[Stage, ...]
     seed: int
@@ -100,6 +102,13 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
         metavar="WEIGHTS",
         help="imagenet; none, to train all layers from the start; a weights file; or a saved model, whose head is "
         f"cut off (default: imagenet; none for {demo})",
+    )
+    model.add_argument(
+        "--input_size",
+        type=flags.in_range(int, 1),
+        metavar="PIXELS",
+        help="side of the images the network is built for: smaller ones are learnt faster (default: the network's own, "
+        f"224 for most, {constants.DEMO_INPUT_SIZE} for {demo})",
     )
     model.add_argument(
         "--fine_tune_from", metavar="LAYER", help="first layer to fine-tune (default: that of the last block)"
@@ -168,6 +177,7 @@ def read_training_settings(args: argparse.Namespace) -> TrainingSettings:
         multi_label=args.multi_label,
         model_name=model_name,
         weights=weights,
+        input_size=_check_input_size(args.input_size, weights),
         fine_tune_from=args.fine_tune_from,
         stages=_choose_stages(args, weights),
         seed=args.seed,
@@ -198,6 +208,13 @@ def _choose_model(args: argparse.Namespace) -> tuple[str | None, str]:
     if model_name is None and weights in (None, "imagenet", "none"):
         model_name = "ResNet" if args.train_images_folder_path else constants.MODEL_NAME_DEMO
     return model_name, weights or ("none" if model_name == constants.MODEL_NAME_DEMO else "imagenet")
+
+
+def _check_input_size(input_size: int | None, weights: str) -> int | None:
+    """The side as it was given; ValueError where a file has fixed it."""
+    if input_size is not None and weights not in ("imagenet", "none"):
+        raise ValueError(f"--input_size has no effect with --weights={weights}: the file tells the size of its images")
+    return input_size
 
 
 def _choose_stages(args: argparse.Namespace, weights: str) -> tuple[Stage, ...]:

@@ -129,7 +129,7 @@ def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int]
     """
     n_channels = features.shape[2]
     check_channels(channels, n_channels)
-    pictures, titles = [image], ["the image"]
+    pictures, titles = [image], ["the image,\nas the network sees it"]
     shown = choose_largest(features.mean(axis=(0, 1)), TILES_SHOWN - 1) if channels is None else channels
     for k in shown:
         activation = features[..., k]

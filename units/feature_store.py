@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-import utils
+from data.ahead import read_ahead
 from data.dataset import Sample
 from output.files import read_array, save_array, write_whole
 from output.progress import Progress
@@ -56,24 +56,27 @@ class FeatureStore:
         """
         missing = [sample for sample in samples if not self.has(sample)]
         size, failed = (classifier.input_height, classifier.input_width), {}
-        for begin in range(0, len(missing), classifier.batch_size):
-            since, images, batch = time.monotonic(), [], []
-            progress.begin("features", missing[begin].name)
-            for sample in missing[begin : begin + classifier.batch_size]:
-                try:
-                    images.append(utils.resize_image(sample.read(), *size))
+        starts = range(0, len(missing), classifier.batch_size)
+        groups = ((start, missing[start : start + classifier.batch_size]) for start in starts)
+        since = time.monotonic()
+        for begin, pictures in read_ahead(groups, *size, np.uint8):
+            group, batch = missing[begin : begin + classifier.batch_size], []
+            progress.begin("features", group[0].name)
+            for sample in group:
+                if isinstance(pictures[sample.stem], str):
+                    failed[sample.name] = pictures[sample.stem]
+                else:
                     batch.append(sample)
-                except ValueError as error:
-                    failed[sample.name] = str(error)
             if batch:
-                features = classifier.features_by_layer(np.stack(images).astype(np.float32))
+                images = np.stack([pictures[sample.stem].pixels for sample in batch])
+                features = classifier.features_by_layer(images.astype(np.float32))
                 if begin == 0:
                     self._check_room(sum(layer.nbytes for layer in features) / len(batch) * len(missing))
                 for sample, *of_layers in zip(batch, *features):
                     if reason := self._add(sample, of_layers):
                         failed[sample.name] = reason
-            seconds = time.monotonic() - since
-            progress.end("features", missing[min(begin + classifier.batch_size, len(missing)) - 1].name, seconds)
+            progress.end("features", group[-1].name, time.monotonic() - since)
+            since = time.monotonic()
         return failed
 
     def _add(self, sample: Sample, features: Sequence[np.ndarray]) -> str:

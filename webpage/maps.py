@@ -30,7 +30,7 @@ def show_maps(case: "Case", style: Style, one_scale: bool = True) -> str:
 
     one_scale: whether the maps of a method share a scale, so that a class nothing speaks for looks like it.
     """
-    image = shrink(case.prepared.image)
+    image = shrink(case.sample.read())
     found = [(index, record) for index, record in case.records() if not record.failed]
     failed = [record for _, record in case.records() if record.failed]
     limits = {}

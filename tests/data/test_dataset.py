@@ -13,6 +13,7 @@ from data.dataset import (
     count_unmatched,
     describe_left_out,
     describe_reading,
+    group_of,
     label_of,
     list_classes,
     load_dataset,
@@ -342,3 +343,23 @@ def test_fractions_and_turned_photographs_fit_together(tmp_path):
         options = {"fixations_unit": "fraction", "reading": Reading(turn=turn)}
         [sample] = load_dataset(tmp_path / "images", fixations=tmp_path / "f.csv", **options)
         assert sample.fixations.points.tolist() == [place] and sample.read_size() == sample.read().shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("cats/1.jpg", "cats"),
+        ("animals/cats/1.jpg", "cats"),
+        ("cats//1.jpg", "cats"),
+        ("cats/./1.jpg", "cats"),
+        ("./1.jpg", ""),
+        ("1.jpg", ""),
+        ("/1.jpg", ""),
+        ("../1.jpg", ".."),
+        ("https://host/cats/1.jpg", "cats"),
+        ("Colonial_Catedral_Puebla_N_3.png", "Colonial"),
+        ("cats/Colonial_Catedral_Puebla_N_3.png", "cats"),
+    ],
+)
+def test_the_group_of_an_image_is_its_folder_or_else_the_style_in_its_name(name, group):
+    assert group_of(name) == group

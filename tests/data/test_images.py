@@ -231,9 +231,9 @@ def test_a_float_density_map_outside_0_to_1_is_refused(tmp_path, value):
 
 
 def test_an_image_that_does_not_fit_into_memory_is_told_before_it_is_decoded(tmp_path, monkeypatch):
-    Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
-    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 100 * 50 - 1)
-    with pytest.raises(ValueError, match="a.png': its 100 x 50 pixels take .* GB of memory"):
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "a.png")
+    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 2000 * 1000 - 1)
+    with pytest.raises(ValueError, match="a.png': its 2000 x 1000 pixels take .* GB of memory"):
         read_image(tmp_path / "a.png")
-    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 100 * 50)
-    assert read_image(tmp_path / "a.png").shape == (50, 100, 3)
+    monkeypatch.setattr("output.memory.free_memory", lambda: 16 * 2000 * 1000)
+    assert read_image(tmp_path / "a.png").shape == (1000, 2000, 3)

@@ -1,8 +1,14 @@
 """What the metrics share: scaling, batches, scores."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+import evaluate
+import utils
+from metrics import common, fixation
+from metrics.baselines import centre_gaussian
 from metrics.common import Undefined, is_constant, measure_scores, scale_map, split_evenly
 
 
@@ -46,3 +52,44 @@ def test_scores_are_those_of_one_class_and_have_to_be_finite():
     np.testing.assert_array_equal(measure_scores(predict, batches, 1), [5, 11, 17, 23])
     with pytest.raises(Undefined, match="not finite"):
         measure_scores(lambda images: predict(images) + np.inf, batches, 0)
+
+
+# --- large maps ---------------------------------------------------------------------------------------------
+POINTS = np.random.default_rng(1).uniform(0, (61, 47), (30, 2))
+
+
+def judge(density_map, saliency_map):
+    """Every gaze metric of a saliency map, by its name."""
+    density = evaluate.DensityMetrics(density_map, saliency_map)
+    gaze = evaluate.FixationMetrics(POINTS, saliency_map)
+    found = {name: getattr(density, name)() for name in ("pcc", "sim", "kl", "mae", "mse", "ssim")}
+    found |= {name: getattr(gaze, name)() for name in ("nss", "auc_judd", "auc_borji")}
+    prior = centre_gaussian(*saliency_map.shape)
+    return found | {"sauc": gaze.sauc(POINTS[::-1] * 0.7), "information_gain": gaze.information_gain(prior)}
+
+
+@pytest.mark.parametrize("piece", [1, 100, 500])
+def test_a_large_map_is_judged_in_pieces_with_the_same_numbers(monkeypatch, piece):
+    rng = np.random.default_rng(0)
+    density_map = utils.resize_map(rng.random((5, 6)), 47, 61)
+    saliency_map = utils.resize_map(np.maximum(rng.normal(size=(7, 7)), 0), 47, 61)
+    whole = judge(density_map, saliency_map)
+    for module in (common, fixation):
+        monkeypatch.setattr(module, "WHOLE", 1000)
+        monkeypatch.setattr(module, "PIECE", piece)
+    in_pieces = judge(density_map, saliency_map)
+    assert in_pieces.pop("ssim") == pytest.approx(whole.pop("ssim"), abs=1e-6)
+    assert in_pieces == pytest.approx(whole, rel=1e-12)
+
+
+def test_a_large_map_is_judged_without_another_of_its_size():
+    density_map, saliency_map = (centre_gaussian(1500, 2000, sigma) for sigma in (0.2, 0.3))
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    judged = evaluate.DensityMetrics(density_map, saliency_map), evaluate.FixationMetrics(POINTS, saliency_map)
+    for name in ("pcc", "sim", "kl", "mae", "mse", "ssim"):
+        getattr(judged[0], name)()
+    judged[1].nss(), judged[1].auc_judd(), judged[1].auc_borji(), judged[1].information_gain(density_map)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert peak < saliency_map.nbytes / 2

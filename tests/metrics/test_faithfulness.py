@@ -50,6 +50,13 @@ def test_drop_by_hand(counted):
     assert counted.sizes == [2]
 
 
+def test_a_known_score_of_the_whole_image_is_not_asked_again(counted, image, saliency_map):
+    plain = calculate_drop(predict_brightness, image, saliency_map, 1)
+    whole = predict_brightness(image[None].astype(np.float32))[0, 1]
+    assert calculate_drop(counted, image, saliency_map, 1, whole=whole) == pytest.approx(plain, rel=1e-6)
+    assert counted.sizes == [1]
+
+
 def test_a_score_that_rises_is_an_increase_without_a_drop(image, saliency_map):
     assert calculate_drop(predict_brightness, image, saliency_map, 0) == (0, 1)
 

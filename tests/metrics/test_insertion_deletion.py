@@ -169,6 +169,17 @@ def test_inserting_the_right_pixels_raises_the_score_at_once(rng):
     assert best > insertion(predict_patch, image, -right, 1, n_pixels=6)[0]
 
 
+@pytest.mark.parametrize("metric, where", [(deletion, 0), (insertion, -1)])
+def test_a_known_score_of_the_whole_image_is_not_asked_again(image, saliency_map, metric, where):
+    plain, recorder = metric(predict_brightness, image, saliency_map, 1), Recorder()
+    whole = plain[1][where]
+    known = metric(recorder, image, saliency_map, 1, whole=whole)
+    assert known[0] == plain[0] and all(np.array_equal(a, b) for a, b in zip(known[1:], plain[1:]))
+    assert len(recorder.images) == len(plain[1]) - 1
+    assert not any(np.array_equal(shown, image) for shown in recorder.images)
+    assert metric(recorder, image, saliency_map, 1, whole=0.25)[1][where] == 0.25
+
+
 def test_the_class_asked_for_is_the_class_judged(image, saliency_map):
     dark, light = (deletion(predict_brightness, image, saliency_map, index)[0] for index in (0, 1))
     assert dark + light == pytest.approx(1)

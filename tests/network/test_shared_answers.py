@@ -57,6 +57,15 @@ def test_nobody_writes_to_what_others_will_be_given():
         ask()[0] = 1
 
 
+def test_an_answer_may_hold_those_of_other_questions_at_its_own_cost():
+    ask = Asked()
+    with ask.shared.open():
+        ask.shared.ask("both", [IMAGE], lambda: ask(question="f"), ask.counts, lambda f: [("half", [IMAGE + 1], f / 2)])
+        half = ask.shared.ask("half", [IMAGE + 1], None, ask.counts)
+        np.testing.assert_array_equal(half, [IMAGE.sum() / 2] * 2)
+        assert (ask.counts["passes"], ask.shared.saved["passes"]) == (3, 3)
+
+
 def test_the_oldest_answers_are_forgotten_first(monkeypatch):
     monkeypatch.setattr(shared_answers, "MOST_BYTES", 40)  # two answers of two numbers, of eight bytes each
     ask = Asked()

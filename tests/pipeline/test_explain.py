@@ -228,6 +228,34 @@ def test_passes_of_the_warm_up_are_not_counted(examine, samples, planted_classif
     assert [record.passes for record in results.records.values()] == [1.0]
 
 
+@pytest.mark.parametrize("name", ["GRADCAM", "LAYERCAM", "GUIDED_GRADCAM", "FEM", "CAM"])
+@pytest.mark.parametrize("class_rule", ["auto", "predicted", "green"])
+def test_the_pass_that_a_method_begins_with_tells_what_the_network_says(
+    examine, samples, planted_classifier, name, class_rule
+):
+    """One pass over each image: features, gradients and probabilities, each bit as if it were asked for alone."""
+    method, before = METHODS[name], planted_classifier.counts["passes"]
+    results = examine(samples, method, class_rule=class_rule, faithfulness=())
+    of_warm_up = 2 * WARM_UP
+    of_pixels = (len(samples) + WARM_UP) * (name == "GUIDED_GRADCAM")  # guided backpropagation's
+    assert planted_classifier.counts["passes"] - before == len(samples) + of_warm_up + of_pixels
+    pixels = np.stack([utils.resize_image(sample.read().astype(np.float32), 96, 96) for sample in samples])
+    probabilities = planted_classifier.predict(pixels)
+    records = [results.find(name, sample) for sample in samples]
+    assert [record.probability for record in records] == probabilities.max(axis=1).tolist()
+    alone = method.load()(planted_classifier, None, pixels, [record.class_index for record in records])
+    np.testing.assert_array_equal([results.read_map(record) for record in records], alone.compute_saliency_map())
+    assert {record.passes for record in records} == {1 if of_pixels == 0 else 2}
+
+
+def test_an_image_whose_class_is_unknown_is_left_out_of_the_pass(examine, samples, planted_classifier):
+    samples[1] = replace(samples[1], label="dog", class_index=None)
+    before = planted_classifier.counts["passes"]
+    results = examine(samples, METHODS["GRADCAM"], class_rule="label", faithfulness=())
+    assert planted_classifier.counts["passes"] - before == len(samples) - 1 + 2 * WARM_UP
+    assert "no class 'dog'" in results.records["GRADCAM", samples[1].name].status
+
+
 def test_an_image_that_cannot_be_explained_costs_itself_alone(examine, samples, planted_classifier):
     pixels = utils.resize_image(samples[1].read().astype(np.float32), 96, 96)
     results = examine(samples, Stub(refuses=[pixels.mean()]))

@@ -263,3 +263,36 @@ def test_images_of_any_shape_can_be_drawn(explained, size, display_type):
     sample = replace(sample, density_map_path=None)
     for path in draw(results, [sample], display_type):
         assert path.stat().st_size > 0
+
+
+# --- pages while the run goes on ---------------------------------------------------------------------------
+def watch_maps(results, samples, display_type="grid", wanted=FigureSettings()):  # noqa: B008 it cannot be changed
+    """What is called after each map, once for each sample in turn: after how many the first page was there."""
+    method, style = METHODS["GRADCAM"], run_figures.Style()
+    first_pages = run_figures.FirstPages(results, samples, [method], display_type, style, MODEL, wanted)
+    page = results.folder / "figures" / "GRADCAM_grid.png"
+    for n_done in range(1, len(samples) + 1):
+        first_pages(method, lambda method, sample, n_done=n_done: sample in samples[:n_done])
+        if page.is_file():
+            return n_done
+    return None
+
+
+def test_the_first_page_is_drawn_as_soon_as_its_images_are_done_and_not_again(explained, rows):
+    results, samples = explained(constants.ROWS_PER_PAGE + 2)
+    assert watch_maps(results, samples) == constants.ROWS_PER_PAGE
+    assert [path.name for path in draw(results, samples)] == ["GRADCAM_grid.png", "GRADCAM_grid_2.png"]
+    assert [len(page) for _, page in rows] == [constants.ROWS_PER_PAGE, 2]
+
+
+def test_a_short_first_page_is_drawn_once_all_its_images_are_done(explained, rows):
+    results, samples = explained(4)
+    assert watch_maps(results, samples, wanted=FigureSettings(n_images=3)) == 3
+
+
+def test_no_page_is_drawn_early_that_will_hold_other_images_or_is_not_asked_for(explained, rows):
+    results, samples = explained(2)
+    assert watch_maps(results, samples, "singles") is None
+    assert watch_maps(results, samples, wanted=FigureSettings(n_images=0)) is None
+    results.add(replace(results.records["GRADCAM", samples[0].name], status="failed: no"))
+    assert watch_maps(results, samples) is None

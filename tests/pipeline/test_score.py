@@ -31,7 +31,9 @@ def subject(tmp_path, planted_classifier):
         path = tmp_path / f"{name}.png"
         Image.fromarray(pixels).save(path)
         sample = Sample(path.name, name, path, **known)
-        return PreparedImage(sample, pixels, pixels.astype(np.float32), RED, Record("GRADCAM", sample.name, name))
+        return PreparedImage(
+            sample, pixels.shape[:2], pixels.astype(np.float32), RED, Record("GRADCAM", sample.name, name)
+        )
 
     return make
 
@@ -122,7 +124,7 @@ def test_people_are_judged_by_people(planted_classifier, subject):
     """All look at the red square: a map of red squares elsewhere would not do, each other's fixations do."""
     observers = fixations_on(AROUND_RED)
     people = PreparedImage(
-        *[getattr(subject("a", fixations=observers), key) for key in ("sample", "image", "pixels")],
+        *[getattr(subject("a", fixations=observers), key) for key in ("sample", "size", "pixels")],
         RED,
         Record("PEOPLE", "a.png", "a"),
     )

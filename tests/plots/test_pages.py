@@ -74,6 +74,13 @@ def test_tall_and_wide_images_keep_their_aspect_in_cells_of_one_size():
     assert (tall.x0 + tall.x1) / 2 == pytest.approx((cells[1].x0 + cells[1].x1) / 2)
 
 
+def test_rows_of_wide_images_leave_no_blank_between_them():
+    wide, square = np.zeros((10, 40, 3), np.uint8), np.zeros((40, 40, 3), np.uint8)
+    high, low = (utils.grid_layout([one] * 10, ["title"] * 10).get_figheight() for one in (square, wide))
+    saved = 2 * (constants.CELL_SIDE - constants.CELL_SIDE / 4)  # inches, of the two rows
+    assert high - low == pytest.approx(saved, abs=1 / constants.FIGURE_DPI)
+
+
 def test_a_map_has_a_bar_of_its_values_and_a_photograph_or_a_constant_map_has_none():
     figure = utils.grid_layout([np.zeros((8, 8, 3), np.uint8), np.eye(8) - 0.25, np.zeros((8, 8))], ["a", "b", "c"])
     photograph, of_values, constant = figure.axes
@@ -139,7 +146,7 @@ def test_rows_are_as_high_as_what_they_show(row):
     heights = [figures.figure_grid([one]).get_size_inches()[1] for one in (wide, tall)]
     assert heights[1] - heights[0] == pytest.approx(constants.CELL_SIDE - figures.CHART, abs=0.01)
     heights = [figures.figure_grid([replace(one, **pictures)]).get_size_inches()[1] for one in (wide, tall)]
-    assert heights[1] - heights[0] == pytest.approx(constants.CELL_SIDE - figures.LEAST, abs=0.01), (
+    assert heights[1] - heights[0] == pytest.approx(constants.CELL_SIDE - drawing.LEAST, abs=0.01), (
         "no blank above and below"
     )
 

@@ -1,19 +1,16 @@
-"""How long the tables of a large run take, and in how much memory: synthetic records of any number of images.
+"""The tables of very many images: synthetic records, written as a large run has them, and summarised as `main.py` does.
 
-    python -m tools.bench_records --images=1000000 --methods=3 --folder=/tmp/records
-
-writes the columns of a run (a third of the metrics measured, some rows failed or undefined), then, in a process of its
-own, makes its tables as `main.py` does, and says seconds, the largest memory and the size on the disk.
+A third of the metrics are measured, some rows are failed or undefined. The tables are made in a process of their own:
+its seconds, its largest memory.
 """
 
-import argparse
-import resource
-import subprocess
-import sys
-import time
+import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from tools.bench.clocks import Taken, in_a_process_of_its_own, now, peak_memory
+from tools.bench.rows import Row, Table, shorten
 
 MEASURED = ("pcc", "sim", "nss", "insertion_auc", "deletion_auc", "road", "seconds", "passes")
 IMAGES_PER_PART = 20_000
@@ -58,42 +55,26 @@ def write_records(folder: Path, n_images: int, n_methods: int) -> int:
     return sum(path.stat().st_size for path in (folder / "records").iterdir())
 
 
-def summarise_records(folder: Path) -> None:
-    """Writes the tables of the records in a folder, and says what that cost."""
+def summarise_records(folder: Path) -> tuple[Taken, float]:
+    """What the tables of the records in a folder take, and the most memory in GB; for a process of its own."""
     from pipeline import summary
     from pipeline.large_results import LargeFolder
 
-    begin = time.perf_counter()
+    begin = now()
     columns = LargeFolder(folder).columns()
-    print(f"{len(columns):,} records read after {time.perf_counter() - begin:.1f} s")
     tables = summary.list_tables(columns)
-    print(f"{', '.join(tables)} made after {time.perf_counter() - begin:.1f} s")
-    print(summary.describe_records(columns, len(columns.image.names), tables["summary"], tables["differences"]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\n{time.perf_counter() - begin:.1f} s in all, {time.process_time():.1f} s of a processor, {peak:.2f} GB")
+    summary.describe_records(columns, len(columns.image.names), tables["summary"], tables["differences"])
+    return now() - begin, peak_memory() / 1e3
 
 
-def main() -> int:
-    """Exit code 0."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bench_records", description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--methods", type=int, default=3)
-    parser.add_argument("--folder", type=Path, required=True, help="is made, and must not be there")
-    parser.add_argument("--only_summary", action="store_true", help="of a folder that is there")
-    args = parser.parse_args()
-    if args.only_summary:
-        summarise_records(args.folder)
-        return 0
-    args.folder.mkdir(parents=True)
-    begin = time.perf_counter()
-    size = write_records(args.folder, args.images, args.methods)
-    seconds = time.perf_counter() - begin
-    print(
-        f"{args.images:,} images x {args.methods} methods written in {seconds:.1f} s: {size / 1e6:.0f} MB", flush=True
-    )
-    command = [sys.executable, "-m", "tools.bench_records", f"--folder={args.folder}", "--only_summary"]
-    return subprocess.run(command, check=False).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def measure(n_images: int, n_methods: int = 3) -> Table:
+    """The rows of this module."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = in_a_process_of_its_own(write_records, Path(folder), n_images, n_methods)
+        taken, memory = in_a_process_of_its_own(summarise_records, Path(folder))
+    rows = [
+        Row("summarised, also by 1,000 classes, and tested", (taken.processor,), "s", 120, f"{shorten(taken.clock)} s"),
+        Row("memory", (memory,), "GB", 2),
+        Row("on disk", (size / 1e6,), "MB"),
+    ]
+    return Table(f"Synthetic records of {n_images:,} images x {n_methods} methods, processor time.", rows)

@@ -1,20 +1,10 @@
 """What a page of figures costs: six small photographs, six of 12 megapixels, and the page drawn again unchanged.
 
-    python -m tools.bench_figures [--rounds 5]
-
-Printed are the median and the quartiles of the processor seconds, and the memory that the large page takes above what
-the process held before, beside the targets. Everything a page does is in it: maps, curves and photographs are read from
-files, the page is drawn and written as PNG.
+Everything a page does is in it: maps, curves and photographs are read from files, the page is drawn and written as PNG.
 """
 
-import argparse
-import multiprocessing
-import resource
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +18,11 @@ from pipeline import run_figures
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.settings import FigureSettings
+from tools.bench.clocks import in_a_process_of_its_own, peak_memory, processor_quartiles
+from tools.bench.rows import Row, Table
 
 N_IMAGES = constants.ROWS_PER_PAGE
 SMALL, LARGE = (600, 800), (3000, 4000)  # height, width of the photographs
-TARGETS = {"page of six photographs": 0.5, "page of six of 12 megapixels": 1.0, "a page that is there already": 0.02}
 MEGABYTES = 200  # of the large page
 MODEL = {"model_name": "MobileNetV2", "layer": "out_relu"}
 
@@ -72,22 +63,6 @@ def draw(results: Results, samples: Sequence[Sample], again: bool = False) -> No
     run_figures.write_run_figures(results, samples, methods, "grid", run_figures.Style(), MODEL, wanted)
 
 
-def time_rounds(call: Callable, rounds: int) -> np.ndarray:
-    """The quartiles (3,) of the processor seconds of a call."""
-    taken = []
-    for _ in range(rounds):
-        begin = time.process_time()
-        call()
-        taken.append(time.process_time() - begin)
-    return np.percentile(taken, (25, 50, 75))
-
-
-def peak_memory() -> float:
-    """The most memory this process has held so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3  # bytes there, kilobytes here
-
-
 def measure_memory(small: Path, large: Path, n: int) -> float:
     """MB that the page of `large` takes above what this process held with that of `small`; for a process of its own."""
     draw(*open_run(small, n))
@@ -96,26 +71,21 @@ def measure_memory(small: Path, large: Path, n: int) -> float:
     return peak_memory() - before
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    fresh = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)
-    with tempfile.TemporaryDirectory() as folder, fresh:
+def measure(rounds: int) -> Table:
+    """The rows of this module."""
+    with tempfile.TemporaryDirectory() as folder:
         folders = Path(folder) / "small", Path(folder) / "large"
         for place, size in zip(folders, (SMALL, LARGE)):
-            fresh.submit(make_run, place, size, N_IMAGES).result()
-        above = fresh.submit(measure_memory, *folders, N_IMAGES).result()
+            in_a_process_of_its_own(make_run, place, size, N_IMAGES)
+        above = in_a_process_of_its_own(measure_memory, *folders, N_IMAGES)
         small, large = (open_run(place, N_IMAGES) for place in folders)
         draw(*small)  # fonts are found, libraries loaded
         calls = (lambda: draw(*small), lambda: draw(*large), lambda: draw(*small, again=True))
-        for (title, target), call in zip(TARGETS.items(), calls):
-            low, median, high = time_rounds(call, rounds)
-            verdict = "met" if median <= target else "missed"
-            print(f"{title:>30}: {median:.3f} s ({low:.3f} to {high:.3f}), target {target:g} s: {verdict}")
-        verdict = "met" if above <= MEGABYTES else "missed"
-        print(f"{'memory of the large page':>30}: {above:.0f} MB, target {MEGABYTES} MB: {verdict}")
-
-
-if __name__ == "__main__":
-    main()
+        first, second, again = (processor_quartiles(call, rounds) for call in calls)
+    rows = [
+        Row("page of six photographs", first, "s", 0.5),
+        Row("page of six of 12 megapixels", second, "s", 1),
+        Row("memory of that page", (above,), "MB", MEGABYTES),
+        Row("a page that is there already", again, "s", 0.02),
+    ]
+    return Table(f"Processor time, {rounds} rounds.", rows)
