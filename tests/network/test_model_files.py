@@ -441,6 +441,15 @@ def test_a_model_with_its_author_s_layer_loads_with_the_file_that_defines_it(tmp
     keras.saving.get_custom_objects().pop("lab>Scale")
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_as_an_activation_is_told_in_words(tmp_path):
+    dense = layers.Dense(3, activation=lambda x: keras.ops.softmax(x))
+    keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), dense]).save(tmp_path / "model.keras")
+    for trust in (False, True):
+        with pytest.raises(ValueError, match="an activation of it is a lambda, .* save it anew with a named function"):
+            load_model(tmp_path / "model.keras", trust_model=trust)
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_compiled_model_of_its_author_s_class_loads_too(tmp_path, nested):
     source = "import keras\n@keras.saving.register_keras_serializable('lab')\nclass Own(keras.Model):\n"
