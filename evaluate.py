@@ -1,4 +1,4 @@
-"""The metrics of a saliency map, behind one door. They know arrays and one callable: `predict`, from float32 RGB 0-255
+"""The metrics of a saliency map, under one name. They know arrays and one callable: `predict`, from float32 RGB 0-255
 (n, H, W, 3) to probabilities (n, C). What has no value raises `Undefined` with its reason.
 
 | ground truth | module | metrics |
@@ -9,8 +9,8 @@
 | a gaze density map (H, W) | `density` | PCC, SIM, KL, MAE, MSE, SSIM |
 | points of fixation (M, 2) | `fixation` | NSS, AUC-Judd, AUC-Borji, shuffled AUC, information gain |
 
-`common` holds what they share. Each module says what it computes, from which paper, and at what cost. This is the door
-for all others: no module of metrics/ imports it. Deletion, insertion and `predict_scores` stand here once more, as they
+`common` holds what they share. Each module says what it computes, from which paper, and at what cost. All others take
+them from here: no module of metrics/ imports it. Deletion, insertion and `predict_scores` stand here once more, as they
 also take what the lab gives them: a Keras model with its name, and the lab's order of arguments (docs/lab.md).
 """
 
@@ -95,7 +95,7 @@ def as_predict(model, model_name: str | None = None) -> Predict:
         if model_name is not None:
             raise ValueError(f"model_name {model_name!r} belongs to a Keras model; got {model!r}")
         return common.check_predict(model)
-    from explainers.base import as_classifier
+    from network.kept_classifiers import as_classifier
 
     classifier = as_classifier(owner, model_name)
     if model_name is None and not classifier.pixels.in_model:
@@ -144,7 +144,11 @@ def _read_order(class_index: int, lab: tuple, options: dict) -> tuple[int, dict]
         raise ValueError(
             f"class_index, or n_pixels and class_index, were wanted behind the map; got {(class_index, *lab)}"
         )
-    return (lab[0], {**options, "n_pixels": class_index}) if lab else (class_index, options)
+    if lab:
+        class_index, options = lab[0], {**options, "n_pixels": class_index}
+    if options.get("n_pixels") is not None:
+        options["n_pixels"] = utils.check_whole("n_pixels", options["n_pixels"])
+    return utils.check_whole("class_index", class_index), options
 
 
 def predict_scores(

@@ -37,6 +37,7 @@ class FEM(Explainer):
     def expand_flat_values_to_activation_shape(self, values: np.ndarray, height: int, width: int) -> np.ndarray:
         """Channel values (n, K) or (K,) at every position: (n, height, width, K) or (height, width, K)."""
         values = utils.check_rank("values", values, "(K,)", "(n, K)")
+        height, width = utils.check_whole("height", height), utils.check_whole("width", width)
         return np.broadcast_to(values[..., None, None, :], (*values.shape[:-1], height, width, values.shape[-1]))
 
     def compute_binary_maps(self, features: np.ndarray, sigma: float | None = None) -> np.ndarray:
@@ -46,6 +47,8 @@ class FEM(Explainer):
         """
         features = utils.check_rank("features", features, LAYER, LAYERS)
         k = self.k if sigma is None else sigma
+        if not isinstance(k, (int, float, np.number)):
+            raise ValueError(f"sigma should be a number, how many deviations above the mean, not {k!r}")
         threshold = features.mean(axis=(-3, -2)) + k * features.std(axis=(-3, -2))
         # With float32 the mean of equal values may fall just below them; such a channel marks no position.
         varies = features.max(axis=(-3, -2)) > features.min(axis=(-3, -2))

@@ -76,6 +76,15 @@ class LimeExplainer(Explainer):
         **options,
     ):
         super().__init__(model, model_name, img_array, class_index, **options)
+        num_samples, num_lime_features, num_superpixels, top_labels = (
+            utils.check_whole(name, value)
+            for name, value in (
+                ("num_samples", num_samples),
+                ("num_lime_features", num_lime_features),
+                ("num_superpixels", num_superpixels),
+                ("top_labels", top_labels),
+            )
+        )
         if min(num_samples, num_lime_features, num_superpixels) < 1 or top_labels < 0:
             raise ValueError(
                 "num_samples, num_lime_features and num_superpixels should be 1 or more, top_labels 0 or more; given: "

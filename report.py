@@ -32,7 +32,7 @@ class ReportSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The folders, and where to."""
     parser = CommandParser("report.py", "Turn runs of main.py into a report.")
-    parser.add_argument("results", nargs="+", type=path, help="output folders of main.py")
+    parser.add_argument("results", nargs="*", type=path, help="output folders of main.py")
     parser.add_argument(
         "--output_folder_path", type=output_folder, help="where the report is written (default: the first of them)"
     )
@@ -41,7 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_settings(args: argparse.Namespace) -> ReportSettings:
-    """The settings of these flags."""
+    """The settings of these flags; ValueError without a run."""
+    if not args.results:  # said here, not by the parser: a mistyped flag beside it is named first
+        raise ValueError("the output folder of a run of main.py was wanted, or several; got none")
     return ReportSettings(args.results, args.output_folder_path or args.results[0], args.title)
 
 

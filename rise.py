@@ -128,6 +128,7 @@ class RISE(Explainer):
         elif lab:
             raise ValueError(f"n_masks, mask_size and threshold are given by name beside a model_name; got {lab}")
         super().__init__(model, model_name, img_array, class_index, **options)
+        n_masks, mask_size = utils.check_whole("n_masks", n_masks), utils.check_whole("mask_size", mask_size)
         if n_masks < 1 or mask_size < 1:
             raise ValueError(f"n_masks and mask_size should be 1 or more, not {n_masks} and {mask_size}")
         if not 0 < threshold <= 1:
@@ -179,6 +180,11 @@ class RISE(Explainer):
         As the lab calls it, with perturbed images (N, H, W, 3): their probabilities (N,) of the class.
         """
         image = utils.check_rank("image", image, "(H, W, 3)", "(N, H, W, 3)")
+        if image.shape[-1] != 3:
+            raise ValueError(
+                f"image should be (H, W, 3) or (N, H, W, 3), not {image.shape}: an image under masks is "
+                "img_array * masks[..., None]"
+            )
         (class_index,) = self._check_class_index(class_index, 1)
         if image.ndim == 4:
             return self.classifier.predict(image)[:, class_index]
@@ -194,6 +200,8 @@ class RISE(Explainer):
     def weight_saliency_maps(self, masks: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """The masks (n, H, W) summed with their scores (n,) as weights: (H, W)."""
         masks, scores = utils.check_rank("masks", masks, "(n, H, W)"), utils.check_rank("scores", scores, "(n,)")
+        if len(masks) != len(scores):
+            raise ValueError(f"wanted a score for each mask, given {len(scores)} for {len(masks)} masks")
         return np.tensordot(scores, masks, axes=1)
 
     def calculate_saliency_map(

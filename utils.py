@@ -48,6 +48,16 @@ def check_rank(name: str, array: np.ndarray, *shapes: str) -> np.ndarray:
     return array
 
 
+def check_whole(name: str, value) -> int:
+    """The number as an int, if it is a whole one; ValueError for another, or for what is no number."""
+    try:
+        if int(value) == value:
+            return int(value)
+    except (TypeError, ValueError, OverflowError):  # words, a list, NaN, infinity
+        pass
+    raise ValueError(f"{name} should be a whole number, not {value!r}")
+
+
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The image (h, w, 3) at (height, width, 3), same dtype: averaged if it shrinks, bilinear if it grows."""
     import cv2
@@ -154,6 +164,8 @@ def get_image_index(file_name: str, class_names: Sequence[str] = constants.STYLE
     class_names: as a model has them; without them those of the lab, the three styles.
     A monument's class is called `<style>_<monument>_<state>`. Letter case does not count.
     """
+    if not isinstance(file_name, (str, Path)):
+        raise ValueError(f"file_name should be the name of a file, not {file_name!r}")
     parts = parse_mexculture_name(file_name)
     if parts is None:
         return None
@@ -204,7 +216,7 @@ def grid_layout(
     """
     from plots import drawing
 
-    images = [np.asarray(image) for image in images]
+    images = [check_rank("each of images", image, "(H, W)", "(H, W, 3)") for image in images]
     n, cell, gap = len(images), constants.CELL_SIDE, drawing.GAP
     if n == 0 or n != len(titles):
         raise ValueError(f"wanted a title for each of one or more images, given {len(titles)} for {n} images")

@@ -3,9 +3,10 @@
     f2(x + c) = f1(x)        c: the same number of grey levels for every pixel and colour
 
 A bias in front of its first weights undoes the shift. Nothing that the network does with the image has changed, so that
-neither should the map: Kindermans et al. 2018, "The (Un)reliability of saliency methods", section 2. The gradient is
-the same for both, gradient times pixel grows by c times the gradient, and a method that begins at black, or covers with
-black, begins and covers with what is c darker for the twin: its reference point, not the network, makes the change.
+neither should the map: Kindermans et al. 2018, "The (Un)reliability of saliency methods", arXiv 1711.00867, section 2.
+The gradient is the same for both, gradient times pixel grows by c times the gradient, and a method that begins at
+black, or covers with black, begins and covers with what is c darker for the twin: its reference point, not the network,
+makes the change.
 Beside the twin stands the trained network on x + noise of c grey levels either way: what a change of the picture of
 that size does to the map.
 """

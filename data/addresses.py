@@ -8,12 +8,26 @@ from pathlib import Path
 
 LISTS, TABLES, TARS, RECORDS = (".txt",), (".csv", ".tsv"), (".tar",), (".tfrecord", ".tfrecords")
 FILMS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+SECRET = re.compile(r"://[^/?#@]*:[^/?#]*@")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 def is_url(text: str) -> bool:
     """Whether it is an address for fsspec, and no path."""
     return "://" in text
+
+
+def check_address(text: str, source: str = "") -> None:
+    """Raises ValueError for a URL with a password in it: names of images stand in records, tables and on the screen.
+
+    source: the list that it stands in.
+    """
+    if is_url(text) and SECRET.search(text):
+        where = f"'{source}' names " if source else ""
+        raise ValueError(
+            f"images_folder: {where}'{SECRET.sub('://...@', text)}', with a password in it that run.json would hold: "
+            "give it to fsspec by a variable FSSPEC_<PROTOCOL>_<OPTION>, or in ~/.config/fsspec"
+        )
 
 
 def is_source(text: str) -> bool:

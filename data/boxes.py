@@ -56,6 +56,8 @@ def read_boxes(path: str | Path) -> dict[str, list[Box]]:
         if not row["file"]:
             raise table.refuse(line, "names no file")
         boxes.setdefault(read_path(row["file"]), []).append(_read_box(table, line, row))
+    if not boxes:
+        raise ValueError(f"boxes: '{path}' has no row under its head")
     return boxes
 
 

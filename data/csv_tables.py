@@ -65,9 +65,12 @@ class Table:
         return ValueError(f"{self.what}: line {line} of '{self.path}' {reason}")
 
 
-def read_table(path: str | Path, what: str) -> Table:
-    """The table of a file; ValueError, beginning with `what`, if it is not there, no text, or has a broken head."""
-    lines = [(number, text) for number, text in enumerate(read_lines(path, what), start=1) if text.strip()]
+def read_table(path: str | Path, what: str, content: bytes | None = None) -> Table:
+    """The table of a file; ValueError, beginning with `what`, if it is not there, no text, or has a broken head.
+
+    content: of the file, where it has been read already, as from an address.
+    """
+    lines = [(number, text) for number, text in enumerate(read_lines(path, what, content), start=1) if text.strip()]
     separator = None
     if lines and (match := re.fullmatch(r"sep=(.)\s*", lines[0][1], re.IGNORECASE)):
         separator, lines = match[1], lines[1:]
@@ -86,13 +89,15 @@ def _fold_heading(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def read_lines(path: str | Path, what: str) -> list[str]:
-    """The lines of a text file of any of the encodings above; ValueError, beginning with `what`, if it is none."""
-    path = Path(path)
-    if not path.is_file():
+def read_lines(path: str | Path, what: str, content: bytes | None = None) -> list[str]:
+    """The lines of a text file of any of the encodings above; ValueError, beginning with `what`, if it is none.
+
+    content: as `read_table`.
+    """
+    if content is None and not Path(path).is_file():
         raise ValueError(f"{what}: there is no file '{path}'")
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes() if content is None else content
         text = content.decode(_find_encoding(content), errors="surrogateescape")
     except OSError as error:
         raise ValueError(f"{what}: cannot read '{path}' ({error.strerror})") from None

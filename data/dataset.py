@@ -321,14 +321,15 @@ def pair_fixations(
     names: Sequence[str], fixations: str | Path | Mapping[str, Fixations], unit: str | None
 ) -> dict[str, Fixations | None]:
     """Image name -> its fixations or None; ValueError if no image has any."""
+    source = "their table" if isinstance(fixations, Mapping) else f"'{fixations}'"
     if not isinstance(fixations, Mapping):
         fixations = read_fixations(fixations, unit)
     pairs = pair_by_name(names, fixations)
     if not any(found is not None for found in pairs.values()):
         example = next(iter(fixations), "")
         raise ValueError(
-            f"fixations: they name {len(fixations)} images, as '{example}'; none of them is among the {len(names)} "
-            f"images, as '{names[0]}'"
+            f"fixations: {source} names {len(fixations)} images, as '{example}'; none of them is among the "
+            f"{len(names)} images, as '{names[0]}'"
         )
     return pairs
 

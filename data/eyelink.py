@@ -50,7 +50,10 @@ def read_asc_files(paths: Sequence[Path], unit: str | None = None) -> dict[str, 
     unit: see `fixation_files.read_fixations`: 'pixels' takes places on the screen for places in the image.
     """
     if unit == FRACTION:
-        raise ValueError("fixations: places in .asc files are pixels of the screen; --fixations_unit=fraction is not")
+        raise ValueError(
+            f"fixations: '{paths[0]}' holds pixels of the screen, as all .asc files do: leave out "
+            "--fixations_unit=fraction"
+        )
     rows, blinks, frames = {}, Counter(), {}
     for path in paths:
         for image, frame, of_trial, n_blinks in _read_file(path, unit):

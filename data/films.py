@@ -16,12 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import constants
-from data.addresses import is_camera, is_film_name
+from data.addresses import FILMS, is_camera, is_film_name
 from data.dataset import Sample
 from data.images import UPRIGHT, Reading
 from data.stored import Stored
 
 USUAL_RATE = 25.0  # frames a second, of a film that does not tell
+CONTAINERS = (  # how a file of FILMS begins: place, bytes
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (4, b"pnot"),  # .mp4, .mov
+    (8, b"AVI "), (0, b"\x1aE\xdf\xa3"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3"), (0, b"GIF8"),
+)  # fmt: skip
+PACKET = 188  # bytes of a .mpg that is a transport stream, each beginning with 'G'
 MOST_RATE = 240.0  # above which what it tells is no rate
 
 
@@ -145,16 +150,29 @@ def open_reader(where: str):
     """OpenCV's reader of a film or camera; ValueError if there is none."""
     import cv2
 
+    if not is_camera(where) and not _is_container(where):
+        raise ValueError(f"cannot read '{where}': it does not begin as a film of {', '.join(FILMS)} does")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is told below, in one line
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        reader = cv2.VideoCapture(int(where) if is_camera(where) else where)
+        reader = cv2.VideoCapture(int(where)) if is_camera(where) else cv2.VideoCapture(where, cv2.CAP_FFMPEG)
     finally:
         cv2.utils.logging.setLogLevel(before)
     if not reader.isOpened():
         what = "there is no such camera" if is_camera(where) else "OpenCV finds no film in it"
         raise ValueError(f"cannot read '{where}': {what}")
     return reader
+
+
+def _is_container(where: str) -> bool:
+    """Whether a file begins as one of the containers that we promise: FFmpeg follows lists of other files too."""
+    try:
+        with open(where, "rb") as file:
+            begin = file.read(PACKET + 1)
+    except OSError as error:
+        raise ValueError(f"cannot read '{where}': {error.strerror}") from None
+    is_stream = begin[:1] == begin[PACKET:] == b"G"
+    return is_stream or any(begin[place : place + len(mark)] == mark for place, mark in CONTAINERS)
 
 
 def find_rate(reader) -> float:

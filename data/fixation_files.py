@@ -4,6 +4,7 @@
                                             duration_ms in milliseconds; other columns are passed over
     *.csv, *.tsv of an eye tracker          by the names of its columns: gaze_exports.py
     *.asc                                   of EyeLink, one file per observer: eyelink.py
+    *.hdf5                                  of PsychoPy's ioHub: iohub.py
     *.mat, *.json                           of MIT1003, CAT2000, OSIE and SALICON as published: gaze_data_sets.py
     ..._ScanPath_N_<view>_P_<number>.txt    of one participant of MexCulture142: x y seconds
     ..._GazeFix_N_<view>.txt                of all its participants together: x y
@@ -27,12 +28,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data import eyelink, gaze_data_sets, gaze_exports
+from data import eyelink, gaze_data_sets, gaze_exports, iohub
 from data.csv_tables import read_lines, read_number, show
 from data.fixations import CENTRED, FRACTION, PIXELS, UNITS, Fixations, gather_fixations
 
 SCAN_PATH = re.compile(r"(.+)_ScanPath_N_(\d+)_P_(\d+)", re.IGNORECASE)
 GAZE_FIX = re.compile(r"(.+)_GazeFix_N_(\d+)", re.IGNORECASE)
+FOLDER_PATTERNS = (  # the first that a folder has any of; a tracker may export a table per recording
+    "*.FixationEndEvent.txt", "*.txt", "*.mat", "*.asc", "*.json", "*.hdf5", f"**/{gaze_exports.SURFACE}*.csv", "*.tsv",
+)  # fmt: skip
 LARGEST_FRACTION = 2  # of an image's side: eye trackers measure somewhat beyond its borders
 
 
@@ -49,6 +53,8 @@ def read_fixations(path: str | Path, unit: str | None = None) -> dict[str, Fixat
     if not path.exists():
         raise ValueError(f"fixations: there is no file or folder '{path}'")
     fixations = _read_folder(path, unit) if path.is_dir() else _read_files([path], path.parent, unit)
+    if not fixations:
+        raise ValueError(f"fixations: '{path}' names no image")
     return _check_unit(path, fixations, unit)
 
 
@@ -86,6 +92,8 @@ def _read_files(paths: Sequence[Path], root: Path, unit: str | None) -> dict[str
         found = gaze_data_sets.read_salicon(paths)
     elif kind == ".asc":
         return eyelink.read_asc_files(paths, unit)
+    elif kind in iohub.SUFFIXES:
+        return iohub.read_iohub_files(paths, unit)
     else:
         return gaze_exports.read_tables(paths, root, unit)
     return {image: replace(of_image, unit=unit or of_image.unit) for image, of_image in found.items()}
@@ -93,14 +101,14 @@ def _read_files(paths: Sequence[Path], root: Path, unit: str | None) -> dict[str
 
 def _read_folder(folder: Path, unit: str | None) -> dict[str, Fixations]:
     """The fixations of all files in a folder and its class folders: of text files, else of the first kind there is."""
-    for pattern in ("*.txt", "*.mat", "*.asc", "*.json", f"**/{gaze_exports.SURFACE}*.csv"):
+    for pattern in FOLDER_PATTERNS:
         paths = {*folder.glob(pattern), *folder.glob(f"*/{pattern}")}
         paths = sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
         if paths:
             return _read_texts(folder, paths, unit) if pattern == "*.txt" else _read_files(paths, folder, unit)
     raise ValueError(
-        f"fixations: no .txt, .mat, .asc or .json file in '{folder}', nor a table of Pupil Labs; a csv file is given "
-        "by its own path"
+        f"fixations: no .txt, .mat, .asc, .json or .hdf5 file in '{folder}', nor a table of an eye tracker; a csv file "
+        "of several images is given by its own path"
     )
 
 

@@ -1,8 +1,9 @@
 """Tables of fixations: our own, and those that eye trackers export, known by the names of their columns.
 
     ours                    a row per fixation: image, observer, x, y in pixels of the image, duration in ms
-    Tobii Pro Lab, Studio   a row per sample, the fixation by its index: Participant name, Presented Stimulus name or
-                            (Presented) Media name, Fixation point X and Y, best those (MCSnorm): fractions of the image
+    Tobii Pro Lab, Studio   a row per sample, the fixation by its index: Participant name, Recording name where one has
+                            several, Presented Stimulus name or (Presented) Media name, Fixation point X and Y, best
+                            those (MCSnorm): fractions of the image
     SR Data Viewer          a fixation report: RECORDING_SESSION_LABEL, a trial variable called image, picture or the
                             like, CURRENT_FIX_X and _Y in pixels of the screen
     Pupil Core, surfaces    a row per frame, the fixation by its id, its place their mean: norm_pos_x and _y, fractions,
@@ -15,10 +16,11 @@
 
 Letter case, blanks and brackets in the name of a column do not count. Pixels of a screen are refused unless `unit` says
 that they are the image's: where the image stood on the screen, and how large, no column tells. Of PsychoPy it then
-stood in the middle, at its own size.
+stood in the middle, at its own size. Of two eyes (a column eye) the one with more fixations is read, for each observer.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +39,9 @@ class Export:
     """The columns of a program's table, each by all its names.
 
     places: (x, y, unit), the first that is there and of the unit that is wanted. index: what tells the fixation of a
-    row from others. kept: a column, and the value of the rows that count. y_up: whether y counts from the bottom.
-    ms: of a unit of duration. loose: whether rows without an image are no fault, but passed over.
+    row from others. kept: a column, and the value of the rows that count. needs_kept: whether places are of another
+    picture, as that of a camera, where that column is missing. y_up: whether y counts from the bottom. ms: of a unit of
+    duration. eye: which of two a fixation is of. loose: whether rows without an image are no fault, but passed over.
     """
 
     program: str
@@ -47,7 +50,10 @@ class Export:
     observer: Sequence[str] = ()
     duration: Sequence[str] = ()
     index: Sequence[str] = ()
+    recording: Sequence[str] = ()
+    eye: Sequence[str] = ("eye",)
     kept: tuple[Sequence[str], str] = field(default=((), ""))
+    needs_kept: bool = False
     y_up: bool = False
     ms: float = 1.0
     loose: bool = True
@@ -78,6 +84,7 @@ EXPORTS = (
         observer=("participant name",),
         duration=("gaze event duration", "gaze event duration (ms)"),
         index=("eye movement type index", "fixation index"),
+        recording=("recording name",),
         kept=(("eye movement type", "gaze event type"), "fixation"),
     ),
     Export(
@@ -85,6 +92,7 @@ EXPORTS = (
         [(("current_fix_x",), ("current_fix_y",), SCREEN)],
         image=IMAGE_NAMES,
         observer=("recording_session_label",),
+        eye=("eye_used",),
         duration=("current_fix_duration",),
     ),
     Export(
@@ -93,6 +101,7 @@ EXPORTS = (
         duration=("duration",),
         index=("fixation_id",),
         kept=(("on_surf",), "true"),
+        needs_kept=True,
         y_up=True,
     ),
     Export(
@@ -101,6 +110,7 @@ EXPORTS = (
         observer=("recording id",),
         duration=("duration [ms]",),
         kept=(("fixation detected in reference image",), "true"),
+        needs_kept=True,
     ),
     Export(
         "PsychoPy",
@@ -133,6 +143,8 @@ def read_tables(paths: Sequence[Path], root: Path, unit: str | None = None) -> d
         of_file, its_unit, its_timed = _read_rows(table, export, unit, image, observer)
         timed |= its_timed
         for name, of_image in of_file.items():
+            if units.get(name, its_unit) != its_unit:
+                raise ValueError(f"fixations: '{path}' has '{name}' in {its_unit}, a table before it in {units[name]}")
             rows.setdefault(name, []).extend(of_image)
             units[name] = its_unit
     return {image: gather_fixations(of_image, timed=timed, unit=units[image]) for image, of_image in rows.items()}
@@ -141,8 +153,8 @@ def read_tables(paths: Sequence[Path], root: Path, unit: str | None = None) -> d
 def _find_export(table: Table) -> Export:
     for export in EXPORTS:
         if any(None not in (_find(table, export, x), _find(table, export, y)) for x, y, _ in export.places):
-            wanted = {"image": export.image, "observer": export.observer}
-            missing = [names for names in wanted.values() if names and _find(table, export, names) is None]
+            wanted = [export.image, export.observer, export.kept[0] if export.needs_kept else ()]
+            missing = [names for names in wanted if names and _find(table, export, names) is None]
             if not missing:
                 return export
             if export is not OURS:
@@ -196,10 +208,12 @@ def _read_rows(
             ("observer", export.observer),
             ("duration", export.duration),
             ("index", export.index),
+            ("recording", export.recording),
+            ("eye", export.eye),
             ("kept", export.kept[0]),
         )
     }
-    found, n_rows = {}, 0  # image -> {fixation: its rows}
+    found, n_rows = {}, 0  # image -> {(observer, eye, fixation): its rows}
     for line, cells in table.rows():
         n_rows += 1
         row = {name: cells[place] for name, place in places.items() if place is not None}
@@ -215,7 +229,8 @@ def _read_rows(
             x, y, duration = (np.nan if is_missing(cell) else table.number(cell) for cell in numbers)
         except ValueError:
             raise table.refuse(line, f"should hold numbers; got {show(numbers)}") from None
-        key = (who, row["index"]) if row.get("index") else (who, line)
+        fixation = (row.get("recording"), row["index"]) if row.get("index") else line
+        key = who, row.get("eye", ""), fixation
         if export.y_up:
             y = -y if unit == CENTRED else 1 - y
         found.setdefault(read_path(name), {}).setdefault(key, []).append((x, y, export.ms * duration))
@@ -223,11 +238,20 @@ def _read_rows(
         raise ValueError(f"fixations: '{table.path}' has no row under its head")
     if not found:
         raise ValueError(f"fixations: no row of '{table.path}' is a fixation on an image")
+    eyes = choose_eyes((who, eye) for of_image in found.values() for who, eye, _ in of_image)
     rows = {
-        name: [(who, *_mean_place(of_fixation)) for (who, _), of_fixation in of_image.items()]
+        name: [(who, *_mean_place(of_one)) for (who, eye, _), of_one in of_image.items() if eye == eyes[who]]
         for name, of_image in found.items()
     }
     return rows, unit, places["duration"] is not None
+
+
+def choose_eyes(fixations: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Observer -> the eye with more fixations, the first of two with as many, of (observer, eye) of each fixation."""
+    counts = {}
+    for observer, eye in fixations:
+        counts.setdefault(observer, Counter())[eye] += 1
+    return {observer: max(sorted(of_one), key=of_one.get) for observer, of_one in counts.items()}
 
 
 def _mean_place(of_fixation: Sequence[tuple[float, float, float]]) -> np.ndarray:

@@ -124,12 +124,15 @@ def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int 
 
     if not isinstance(path, Stored):
         path = Path(path)
-        if not path.exists():
-            raise ValueError(f"cannot read '{path}': there is no such file")
-        if path.is_dir():
-            raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
-        if path.stat().st_size == 0:
-            raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
+        try:
+            if not path.exists():
+                raise ValueError(f"cannot read '{path}': there is no such file")
+            if path.is_dir():
+                raise ValueError(f"cannot read '{path}': an image file was wanted, this is a folder")
+            if path.stat().st_size == 0:
+                raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
+        except OSError as error:  # a name too long, a ring of links
+            raise ValueError(f"cannot read '{path}': {error.strerror}") from None
     with _open(path, reading.max_pixels) as image:
         if side is not None:
             image.draft(None, (side, side))  # does nothing to other files

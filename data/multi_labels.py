@@ -13,6 +13,7 @@ average_precision_score`, without interpolation). It asks for the order of the i
 chance it is the share of positives. It is undefined for a class without a positive or without a negative image.
 """
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +48,7 @@ class LabelTable:
 def read_labels(path: str | Path) -> LabelTable:
     """The labels of a CSV file, or of instances in JSON; ValueError names the line of what is missing, twice there, or
     neither 0 nor 1."""
-    parts = str(path).split(",")
+    parts = [os.path.expanduser(part.strip()) for part in str(path).split(",")]
     if all(map(is_instances, parts)):
         return _join_instances(parts)
     path = Path(path)
@@ -80,7 +81,7 @@ def _sum_up(paths: Sequence[str | Path]) -> str:
 
 def _join_instances(paths: Sequence[str]) -> LabelTable:
     """The labels of COCO's instances; ValueError for files of other classes, or that contradict each other."""
-    paths, rows, class_names = [path.strip() for path in paths], {}, None
+    rows, class_names = {}, None
     for path in paths:
         instances = read_instances(path, "multi_label")
         class_names = class_names or instances.class_names
@@ -138,12 +139,12 @@ def match_labels(table: LabelTable, *parts: Sequence[Sample]) -> str:
     return f"{len(table.rows)} rows, {len(table.rows.keys() - set(names))} without an image"
 
 
-def check_learnable(train: LabelledImages) -> None:
-    """Raises ValueError for a class that all training images have, or none: nothing tells it."""
+def check_learnable(train: LabelledImages, path: str) -> None:
+    """Raises ValueError for a class that all training images have, or none: nothing tells it. path: of the labels."""
     for name, labels in zip(train.class_names, train.labels.T):
         if labels.min() == labels.max():
             value = f"{labels[0]:g}"
-            raise ValueError(f"multi_label: class '{name}' is {value} in all {len(train)} training images")
+            raise ValueError(f"multi_label: class '{name}' is {value} in all {len(train)} training images of '{path}'")
 
 
 # --- how well they are predicted: labels and probabilities are (N, C) ----------------------------------------

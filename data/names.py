@@ -19,6 +19,8 @@ from utils import fold_name
 
 MAX_STEM_LENGTH = 120  # bytes of a stem of output files; file systems take 255 for a whole name
 
+DEVICES = re.compile(r"CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]", re.IGNORECASE)  # on Windows, whatever ending follows
+
 T = TypeVar("T")
 
 
@@ -81,6 +83,7 @@ def _list_candidates(name: str) -> list[str]:
 
 
 def _make_safe(stem: str) -> str:
-    """The stem without what file systems refuse: great length, reserved characters, a last dot or space."""
+    """The stem without what file systems refuse: great length, reserved characters and names, a last dot or space."""
     short = stem.encode(errors="replace")[:MAX_STEM_LENGTH].decode(errors="ignore")
-    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", short).rstrip(". ") or "_"
+    safe = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", short).rstrip(". ") or "_"
+    return f"_{safe}" if DEVICES.fullmatch(safe.partition(".")[0].strip()) else safe

@@ -173,6 +173,6 @@ def _name_label(label: str | int | None, class_names: tuple[str, ...]) -> tuple[
     if isinstance(label, int):
         if not class_names:
             return str(label), None
-        return (class_names[label], label) if label < len(class_names) else (str(label), None)
+        return (class_names[label], label) if 0 <= label < len(class_names) else (str(label), None)
     index = find_class(label, class_names)
     return (label if index is None else class_names[index]), index

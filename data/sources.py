@@ -10,9 +10,8 @@ Paths in a list are relative to it. A folder at an address has the layout of `da
 heads of a tar's members, and TFRecords once; images are read when they are asked for (stored.py).
 """
 
-import csv
 import glob
-import io
+import math
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from data.addresses import LISTS, PACKED, RECORDS, TABLES, TARS, is_url
+from data.addresses import LISTS, PACKED, RECORDS, TABLES, TARS, check_address, is_url
+from data.csv_tables import read_lines, read_table, show
 from data.images import list_suffixes
 from data.stored import CHECKSUM, FRAME, Stored, import_fsspec, open_binary
 
@@ -29,7 +29,11 @@ IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "file", "path", "filename", "url"), ("l
 IMAGE_FEATURES = ("image/encoded", "image", "image_raw", "jpeg", "jpg", "png")
 LABEL_FEATURES = ("image/class/text", "class_name", "label_name", "image/class/label", "label", "class")
 NAME_FEATURES = ("image/filename", "filename", "file_name")
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 TAR_LABEL = ".cls"  # an index of the model's classes, or a name
+LONGEST_LABEL = 10_000  # bytes of such a file
+MOST_FILES = 10**6  # that a pattern of numbers may stand for
+WHAT = "images_folder"  # whose messages these are
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Entries:
 
 def list_source(text: str) -> Entries:
     """The images of a source; ValueError if there is none, or it cannot be read."""
+    check_address(text)
     files = _expand(text)
     ending = _ending(files[0])
     if files[0].lower().endswith(PACKED):
@@ -68,8 +73,8 @@ def list_source(text: str) -> Entries:
             entries = _list_address(text)
         else:
             raise ValueError(f"'{files[0]}' is none of {', '.join((*LISTS, *TABLES, *TARS, *RECORDS))}, and no address")
-    except (OSError, tarfile.TarError) as error:
-        raise ValueError(f"cannot read '{text}': {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise ValueError(f"cannot read '{text}': {error.strerror or error}") from None
     if not len(entries.names):
         raise ValueError(f"no image in '{text}'; read are {', '.join(list_suffixes())}")
     return entries
@@ -94,44 +99,63 @@ def locate(entries: Entries, number: int) -> Path | Stored:
 # --- one kind after the other -------------------------------------------------------------------------------------
 def _read_list(where: str, ending: str) -> Entries:
     with open_binary(where) as file:
-        text = file.read().decode("utf-8-sig", "surrogateescape")
+        content = file.read()
     root = where[: where.rindex("/") + 1] if is_url(where) else str(Path(where).parent)
     if ending in LISTS:
-        names = [line.strip() for line in text.splitlines()]
-        return Entries([name for name in names if name and not name.startswith("#")], root)
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t" if ending == ".tsv" else ",")
-    heads = {head.strip().lower(): head for head in rows.fieldnames or ()}
-    image = next((heads[name] for name in IMAGE_COLUMNS if name in heads), None)
-    label = next((heads[name] for name in LABEL_COLUMNS if name in heads), None)
-    if image is None:
-        raise ValueError(f"'{where}': a column {IMAGE_COLUMNS[0]} was wanted; it has {', '.join(heads) or 'none'}")
-    found = [row for row in rows if row[image]]
-    labels = None if label is None else [row[label] or None for row in found]
-    return Entries([row[image] for row in found], root, labels=labels)
+        names = [line.strip() for line in read_lines(where, WHAT, content)]
+        names, labels = [name for name in names if name and not name.startswith("#")], None
+    else:
+        table = read_table(where, WHAT, content)
+        image, label = (
+            next((place for name in known if (place := table.find(name)) is not None), None)
+            for known in (IMAGE_COLUMNS, LABEL_COLUMNS)
+        )
+        if image is None:
+            wanted = f"a column {IMAGE_COLUMNS[0]} was wanted"
+            raise ValueError(f"{WHAT}: '{where}': {wanted}; it has {show(table.head) or 'none'}")
+        rows = [cells for _, cells in table.rows() if cells[image]]
+        names, labels = [row[image] for row in rows], None if label is None else [row[label] or None for row in rows]
+    for name in names:
+        check_address(name, where)
+    return Entries(names, root, labels=labels)
 
 
 def _list_tars(files: Sequence[str]) -> Entries:
     names, container, offsets, sizes, keys, labels = [], [], [], [], [], {}
     for place, where in enumerate(files):
         shard = PurePosixPath(where).stem
-        with open_binary(where) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                key = place, str(path.parent), path.name.partition(".")[0]
-                if not member.isfile() or path.name.startswith("."):
-                    continue
-                if path.suffix.lower() == TAR_LABEL:
-                    labels[key] = _as_label(archive.extractfile(member).read().decode("utf-8", "replace").strip())
-                elif path.suffix.lower() in list_suffixes():
-                    mark = "/" if len(path.parts) > 1 else ":"  # a shard is no class folder
-                    names.append(str(path) if len(files) == 1 else f"{shard}{mark}{path}")
-                    container.append(place)
-                    offsets.append(member.offset_data)
-                    sizes.append(member.size)
-                    keys.append(key)
-            archive.members = []
+        for member, label in _list_members(where):
+            path = PurePosixPath(member.name)
+            key = place, str(path.parent), path.name.partition(".")[0]
+            if label is not None:
+                labels[key] = _as_label(label)
+            elif path.suffix.lower() in list_suffixes():
+                mark = "/" if len(path.parts) > 1 else ":"  # a shard is no class folder
+                names.append(str(path) if len(files) == 1 else f"{shard}{mark}{path}")
+                container.append(place)
+                offsets.append(member.offset_data)
+                sizes.append(member.size)
+                keys.append(key)
     known = [labels.get(key) for key in keys] if labels else None
     return Entries(names, "", files, *map(np.array, (container, offsets, sizes)), labels=known)
+
+
+def _list_members(where: str) -> Iterator[tuple[tarfile.TarInfo, str | None]]:
+    """The files in an archive, and the text of those that are labels; ValueError for a damaged one."""
+    try:
+        with open_binary(where) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for member in archive:
+                is_label = member.name.lower().endswith(TAR_LABEL)
+                if member.size < 0 or member.issparse() or (is_label and member.size > LONGEST_LABEL):
+                    raise tarfile.TarError(f"the member '{member.name}' of {member.size:,} bytes")
+                if member.isfile() and not PurePosixPath(member.name).name.startswith("."):
+                    label = archive.extractfile(member).read() if is_label else None
+                    yield member, None if label is None else label.decode("utf-8", "replace").strip()
+                archive.members = []  # of a million members
+    except OSError:
+        raise
+    except Exception as error:  # tarfile raises whatever it stumbles on in a damaged head
+        raise ValueError(f"cannot read '{where}': damaged, or no .tar ({error or type(error).__name__})") from None
 
 
 def _list_records(files: Sequence[str]) -> Entries:
@@ -143,15 +167,17 @@ def _list_records(files: Sequence[str]) -> Entries:
         try:
             for number, record in enumerate(tf.data.TFRecordDataset(where).as_numpy_iterator()):
                 features = tf.train.Example.FromString(record).features.feature
-                feature = feature or _find_feature(features, IMAGE_FEATURES, where)
-                label, name = (_read_text(features, known) for known in (LABEL_FEATURES, NAME_FEATURES))
+                feature = feature or _find_feature(features, IMAGE_FEATURES)
+                label, name = (_read_value(features, known) for known in (LABEL_FEATURES, NAME_FEATURES))
                 names.append(f"{PurePosixPath(where).stem}:{name or f'{number:06d}'}")
                 labels.append(label)
                 container.append(place)
                 offsets.append(offset + FRAME.size)
                 sizes.append(len(record))
                 offset += FRAME.size + len(record) + CHECKSUM
-        except (tf.errors.OpError, UnicodeDecodeError) as error:
+        except _RefusedError as error:
+            raise ValueError(f"'{where}': {error}") from None
+        except Exception as error:  # TensorFlow, and the protocol buffers
             reason = str(getattr(error, "message", error)).split("[[")[0].strip()
             raise ValueError(f"cannot read '{where}': damaged, compressed, or no TFRecord ({reason})") from None
     if len(set(names)) < len(names):  # file names that are not one image's alone
@@ -191,19 +217,29 @@ def _is_image(name: str) -> bool:
 
 
 def _expand(text: str) -> list[str]:
-    """The files of 'a-{000..099}.tar' or 'a-*.tar'; ValueError if there is none."""
+    """The files of 'a-{000..099}.tar' or 'a-*.tar'; ValueError if there is none, or no end of them."""
+    ranges = RANGE.findall(text)
+    if math.prod(max(0, int(last[:9]) - int(first[:9]) + 1) for first, last in ranges) > MOST_FILES:
+        raise ValueError(f"'{text}' stands for more than {MOST_FILES:,} files")
     found = list(_expand_range(text))
     if is_url(text):
         return found
     files = [path for one in found for path in (sorted(glob.glob(one)) if re.search(r"[*?]", one) else [one])]
-    missing = [path for path in files if not Path(path).is_file()]
+    missing = [path for path in files if not _is_file(path)]
     if missing or not files:
         raise ValueError(f"there is no file '{missing[0] if missing else text}'")
     return files
 
 
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
 def _expand_range(text: str) -> Iterator[str]:
-    match = re.search(r"\{(\d+)\.\.(\d+)\}", text)
+    match = RANGE.search(text)
     if match is None:
         yield text
         return
@@ -217,22 +253,30 @@ def _ending(where: str) -> str:
 
 
 def _as_label(text: str) -> str | int | None:
-    return int(text) if text.isdecimal() else text or None
+    return int(text) if text.isdecimal() and len(text) < 10 else text or None
 
 
-def _find_feature(features, names: Sequence[str], where: str) -> str:
+class _RefusedError(Exception):
+    """What a file lacks, in words that follow its name."""
+
+
+def _find_feature(features, names: Sequence[str]) -> str:
     found = next((name for name in names if name in features), None)
     if found is None:
-        raise ValueError(f"'{where}': an image in one of {', '.join(names)} was wanted; it has {', '.join(features)}")
+        raise _RefusedError(f"an image in one of {', '.join(names)} was wanted; it has {', '.join(features) or 'none'}")
     return found
 
 
-def _read_text(features, names: Sequence[str]) -> str | int | None:
+def _read_value(features, names: Sequence[str]) -> str | int | None:
     """The first of these features that there is."""
     for name in names:
         if name in features:
             one = features[name]
             values = getattr(one, one.WhichOneof("kind") or "bytes_list").value
+            if len(values) and isinstance(values[0], bytes):
+                return values[0].decode("utf-8", "replace")
             if len(values):
-                return values[0].decode() if isinstance(values[0], bytes) else int(values[0])
+                if values[0] % 1 != 0:  # NaN and infinity too
+                    raise _RefusedError(f"a class or its index was wanted in {name}; it has {values[0]}")
+                return int(values[0])
     return None

@@ -27,8 +27,10 @@ class FeatureModel(keras.Model):
         self.built = True
 
     def call(self, images, watch=None):
-        """Features and logits; watch: see `Classifier.forward`."""
-        return self.classifier.forward(images, watch)
+        """Features and logits; watch: see `Classifier.forward`. ValueError for one image alone."""
+        if len(images.shape) != 4:
+            raise ValueError(f"images should be (n, H, W, 3), one image as img_array[None], not {tuple(images.shape)}")
+        return self.classifier.forward(keras.ops.cast(images, "float32"), watch)
 
     def compute_output_shape(self, input_shape):
         """The shapes of features and logits of images (n, H, W, 3)."""

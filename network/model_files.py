@@ -263,7 +263,12 @@ def load_classifier(
         kept["preprocessing"] = Preprocessing(kept["preprocessing"], "kept with the model")
     kept = {**kept, "loss": read_loss(path)}
     given = {key: value for key, value in options.items() if value not in (None, "auto") or key == "engine"}
-    return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
+    try:
+        return Classifier(model, model_name, class_names=names, class_ids=ids, **{**kept, **given}), source
+    except ValueError as error:
+        if str(path) not in str(error):
+            error.args = (f"{error} ({source})",)
+        raise
 
 
 def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:

@@ -256,11 +256,16 @@ def connect(settings: ClusterSettings) -> None:
     options = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": {"env_vars": variables}}
     try:
         if settings.address == LOCAL:
-            ray.init(address=LOCAL, num_cpus=len(os.sched_getaffinity(0)), include_dashboard=False, **options)
+            ray.init(address=LOCAL, num_cpus=_count_cores(), include_dashboard=False, **options)
         else:
             ray.init(address=settings.address, **options)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise ValueError(f"--cluster={settings.address}: {_first_line(error)}") from None
+
+
+def _count_cores() -> int:
+    """The processors this process may use; where the system does not say, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_recipe(classifier, options: dict) -> Recipe:

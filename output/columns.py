@@ -139,10 +139,10 @@ class ColumnTable:
         return self.folder / f"_{self._next:06d}.jsonl"
 
     def _check(self, path: Path) -> int:
-        found = self._parquet.ParquetFile(path)
-        if found.schema_arrow.names != list(self.columns):
-            raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
-        return found.metadata.num_rows
+        with self._parquet.ParquetFile(path) as found:  # an open file is not replaced on Windows
+            if found.schema_arrow.names != list(self.columns):
+                raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
+            return found.metadata.num_rows
 
     def _load_part(self, part: int) -> list[dict]:
         rows = self._parquet.read_table(self._parts[part]).to_pylist()
@@ -162,9 +162,11 @@ class ColumnTable:
             for path in self.folder.glob("_[0-9]*.jsonl"):
                 if path != self._journal_path:
                     path.unlink()
-            write_whole(self._journal_path, lambda path: path.write_text(self._as_lines(self._journal)))
+            write_whole(
+                self._journal_path, lambda path: path.write_bytes(self._as_lines(self._journal).encode("ascii"))
+            )
             self._is_ours = True
-        with self._journal_path.open("a", encoding="ascii") as file:
+        with self._journal_path.open("a", encoding="ascii", newline="") as file:
             file.write(self._as_lines(rows))
             file.flush()
             os.fsync(file.fileno())

@@ -103,7 +103,7 @@ class OutputFolder:
             joined[grows] = {**old.get(grows, {}), **new[grows]}
         if differ:
             raise ValueError(
-                f"'{self.path}' holds a run with other settings ({'; '.join(differ)}): "
+                f"'{self.path}' holds a run with other settings ({'; '.join(differ)}; {self._file.name}): "
                 f"choose another --{self._flag}, or --overwrite it"
             )
         return joined

@@ -1,5 +1,6 @@
 """What a run says on the screen: one line of how far it is and how long it will still take, and names made safe."""
 
+import os
 import shutil
 import sys
 import time
@@ -36,6 +37,7 @@ class Progress:
         self.seconds, self.timed = Counter(), Counter()
         self.stream = stream or sys.stderr
         self._in_notebook = type(self.stream).__module__.startswith("ipykernel")
+        self._clears = not self._in_notebook and os.name != "nt"  # whether a line is cleared by an escape sequence
         self._is_live = self._in_notebook or self.stream.isatty()
         self._since = time.monotonic()
 
@@ -85,5 +87,5 @@ class Progress:
         self.stream.flush()
 
     def _rewrite(self, line: str) -> str:
-        """What puts the line in the place of the last one: a terminal clears that, a notebook writes over it."""
-        return f"\r{line:<{shutil.get_terminal_size().columns - 1}}" if self._in_notebook else f"\r\x1b[K{line}"
+        """What puts the line in the place of the last one: a terminal clears that, others write over it."""
+        return f"\r\x1b[K{line}" if self._clears else f"\r{line:<{shutil.get_terminal_size().columns - 1}}"

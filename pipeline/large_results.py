@@ -23,7 +23,7 @@ from output.columns import ColumnTable
 from output.folder import OutputFolder
 from output.map_store import Group, SmallMap, write_group
 from output.tables import write_table
-from pipeline.records import COLUMNS, KINDS, Record, from_columns, to_columns, to_row
+from pipeline.records import KINDS, RECORD_COLUMNS, Record, from_columns, to_columns, to_row
 from pipeline.results import Results, RunFolder
 from pipeline.run_columns import RunColumns
 
@@ -199,7 +199,7 @@ class LargeResults(LargeFolder, Results):
         self.records.table.compact()
         path = self.folder / "records.csv"
         if len(self.records) <= CSV_ROWS:
-            write_table(path, map(to_row, self.records.values()), COLUMNS)
+            write_table(path, map(to_row, self.records.values()), RECORD_COLUMNS)
         else:
             path.unlink(missing_ok=True)
 

@@ -84,7 +84,7 @@ class Record:
         return [metric for metric in wanted if getattr(self, metric) is None and metric not in self.undefined]
 
 
-COLUMNS = [entry.name for entry in fields(Record) if entry.name != "map_file"]  # of records.csv
+RECORD_COLUMNS = [entry.name for entry in fields(Record) if entry.name != "map_file"]  # of records.csv
 KINDS = {  # the columns of a large run
     **dict.fromkeys((entry.name for entry in fields(Record)), "text"),
     **dict.fromkeys(("probability", "seconds", "passes", *METRICS), "float"),
@@ -95,7 +95,7 @@ KINDS = {  # the columns of a large run
 def to_row(record: Record) -> dict:
     """The row of records.csv."""
     row = to_columns(record)
-    return {key: "" if row[key] is None else row[key] for key in COLUMNS}
+    return {key: "" if row[key] is None else row[key] for key in RECORD_COLUMNS}
 
 
 def to_columns(record: Record) -> dict:
@@ -133,7 +133,7 @@ def read_records(path: Path) -> list[Record]:
 
     ValueError for a file that is none of ours.
     """
-    names = COLUMNS
+    names = RECORD_COLUMNS
     try:
         with open_text(path) as file:
             head, *rows = [*csv.reader(file)] or [names]

@@ -26,7 +26,7 @@ from output.files import name_unwritten, open_text, picture_saver, read_array, s
 from output.folder import OutputFolder, read_description
 from output.map_store import SmallMap
 from output.tables import write_table
-from pipeline.records import COLUMNS, Record, read_records, to_row
+from pipeline.records import RECORD_COLUMNS, Record, read_records, to_row
 from pipeline.run_columns import RunColumns
 
 TABLES = (  # and figures that are no method's own
@@ -283,7 +283,7 @@ class Results(RunFolder):
 
     def rewrite_records(self) -> None:
         """Writes records.csv anew: one row per method and image, as they are now."""
-        write_table(self.records_path, [to_row(record) for record in self.records.values()], COLUMNS)
+        write_table(self.records_path, [to_row(record) for record in self.records.values()], RECORD_COLUMNS)
 
     def _open_records(self) -> dict[tuple[str, str], Record]:
         """The records of earlier runs, without those that failed."""

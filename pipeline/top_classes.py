@@ -42,7 +42,7 @@ from plots.pages import draw_cells
 
 KEPT = 0.2  # of the pixels of a map, whose IoU with those of another is measured
 AGREEMENT = ("pcc", "iou", "spearman")
-COLUMNS = ("image", "method", "class", "other_class", *AGREEMENT, "box", "energy", "undefined")
+PAIR_COLUMNS = ("image", "method", "class", "other_class", *AGREEMENT, "box", "energy", "undefined")
 NAME_HEIGHT = 0.36  # inches above a photograph, for its class and the bar
 PAIRS_SHOWN = 6  # under a figure, the most probable classes first
 
@@ -101,7 +101,7 @@ def write_top_classes(
             shown = image, names, probabilities[classes], maps, style, sample.name, measured, wanted.dpi
             path = run.results.folder / "figures" / "top_classes" / sample.stem
             yield files.write(path, lambda shown=shown: figure_top_classes(*shown))
-    yield write_table(run.results.folder / "top_classes.csv", rows, COLUMNS)
+    yield write_table(run.results.folder / "top_classes.csv", rows, PAIR_COLUMNS)
 
 
 def explain_classes(
@@ -149,7 +149,7 @@ def measure(
             except Undefined as reason:
                 row["undefined"] = str(reason)
             rows.append(row)
-    empty = dict.fromkeys(COLUMNS, "")
+    empty = dict.fromkeys(PAIR_COLUMNS, "")
     return [{**empty, "image": image, "method": method, **row} for row in rows]
 
 

@@ -1,5 +1,6 @@
 """What a report says, in sections of text, tables and pictures: the results first, how they were made last."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from metrics.catalogue import DENSITY, METRICS, NETWORK, POINTS, Metric
@@ -27,6 +28,7 @@ GROUNDS = {  # what maps are measured against -> stem of the table's file, capti
 }
 COSTS = {"seconds": ("seconds per image", 3), "passes": ("forward passes per image", 1)}  # heading, decimals
 TOLD = 24  # lines of differences that are told in words; of more, the table tells
+LISTED = 40  # differences that stand are listed one by one: a page; of more, each row's are counted
 ROWS_EXPLAINED = """Below the methods stand the baselines, through the same code. RANDOM is noise, CENTRE a Gaussian
 in the middle, EDGES the image's edges (Sobel), OTHERS the mean density map of the other images. PEOPLE is the ceiling:
 for fixations, each observer predicted by all others; for density maps, one half of the observers by the other half."""
@@ -121,6 +123,14 @@ def _tabulate_differences(report: Report) -> Iterator[Text | Table]:
     if not standing:
         yield describe_differences(tests)
         return
+    if len(standing) > LISTED:
+        yield (
+            "A cell of ",
+            Mention("differences"),
+            " counts: better than so many other rows, worse than so many, by a difference that stands.",
+        )
+        yield _count_differences(report, standing)
+        return
     columns = [
         [METRICS[test["metric"]].heading for test in standing],
         [test["better"] for test in standing],
@@ -132,6 +142,20 @@ def _tabulate_differences(report: Report) -> Iterator[Text | Table]:
     ]
     head = ("metric", "better", "than", "images", "difference", "effect", "p (Holm)")
     yield Table("differences", head, list(zip(*columns)), "Differences that stand: the better minus the other")
+
+
+def _count_differences(report: Report, standing: Sequence[dict]) -> Table:
+    """Rows by metrics: than how many other rows each is better, and than how many worse."""
+    counts = Counter((test["metric"], test[side], side) for test in standing for side in ("better", "worse"))
+    metrics = [metric for metric in report.measured if any(test["metric"] == metric.name for test in standing)]
+    columns = [
+        cells.line_up(
+            [f"{counts[metric.name, row, 'better']} / {counts[metric.name, row, 'worse']}" for row in report.rows]
+        )
+        for metric in metrics
+    ]
+    head = ("method", *(metric.heading for metric in metrics))
+    return Table("differences", head, list(zip(report.rows, *columns)), "Better than / worse than so many rows", 1)
 
 
 def _tabulate_divisions(report: Report) -> Iterator[Text | Table]:

@@ -87,8 +87,8 @@ def _describe_methods(description: dict) -> Text:
     explaining = [name for name in chosen if name not in registry.BASELINES]
     for place, name in enumerate(explaining):
         parts.append(_join_before(place, len(explaining)) + name)
-        if name in references.METHODS:
-            parts += [" ", Cite((references.METHODS[name],))]
+        if name in references.PAPER_OF_METHOD:
+            parts += [" ", Cite((references.PAPER_OF_METHOD[name],))]
         if changed := _list_changed(name, chosen[name]):
             parts.append(f" ({hide_paths(changed)})")
     text = "; options that are not named are the usual ones, and the seed is "
@@ -115,8 +115,8 @@ def _describe_judges(report: Report, description: dict) -> Text:
     measured = report.measured
     for place, metric in enumerate(measured):
         parts.append(f"{_join_before(place, len(measured))}{metric.heading}")
-        if metric.name in references.METRICS and not _same_as_next(measured, place):
-            parts += [" ", Cite((references.METRICS[metric.name],))]
+        if metric.name in references.PAPER_OF_METRIC and not _same_as_next(measured, place):
+            parts += [" ", Cite((references.PAPER_OF_METRIC[metric.name],))]
     parts.append(".")
     protocol = description["settings"].get("fidelity_protocol")
     if protocol in constants.FIDELITY_PROTOCOLS and any(metric.name == "insertion_auc" for metric in measured):
@@ -134,7 +134,7 @@ def _describe_judges(report: Report, description: dict) -> Text:
 def _same_as_next(measured: Sequence[catalogue.Metric], place: int) -> bool:
     """Whether the next metric is of the same paper, which is then cited once, behind it."""
     following = measured[place + 1].name if place + 1 < len(measured) else None
-    return references.METRICS.get(measured[place].name) == references.METRICS.get(following)
+    return references.PAPER_OF_METRIC.get(measured[place].name) == references.PAPER_OF_METRIC.get(following)
 
 
 def _describe_software(description: dict) -> str:

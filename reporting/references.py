@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-METHODS = {
+PAPER_OF_METHOD = {
     "GRADCAM": "selvaraju2017",
     "FEM": "fuad2020",
     "RISE": "petsiuk2018",
@@ -24,7 +24,7 @@ METHODS = {
     "KERNEL_SHAP": "lundberg2017",
     "ATTENTION": "ilse2018",
 }
-METRICS = {
+PAPER_OF_METRIC = {
     "pcc": "bylinskii2019",
     "sim": "bylinskii2019",
     "kl": "bylinskii2019",

@@ -49,6 +49,7 @@ TEX_HEAD = r"""\documentclass[10pt,a4paper]{article}
 \renewcommand{\textfraction}{0.05}
 \renewcommand{\floatpagefraction}{0.7}
 \setlength{\emergencystretch}{3em}
+\hbadness=2500 %% a line between long names may be a little loose
 \setlength{\tabcolsep}{4pt}
 \newsavebox{\fitbox}
 %% A table, made smaller where it is wider than the text.

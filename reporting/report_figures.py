@@ -21,7 +21,7 @@ from reporting.runs import Report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = 3  # panels beside each other
+PANELS_PER_ROW = 3
 PANEL = 1.9  # inches: width of a panel, and height of one that shows curves
 BAR = 0.19  # inches for one row of a box plot
 EXTREMES = 3  # best and worst images shown of each row
@@ -153,10 +153,10 @@ def _rank_correlation(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _panels(things: Sequence, draw, height: float, margin: float) -> "Figure | None":
-    """A figure of one panel for each thing, `COLUMNS` in a row; draw(axes, thing). margin: inches for the labels."""
+    """A figure of a panel for each thing, `PANELS_PER_ROW` in a row; draw(axes, thing). margin: inches for labels."""
     if not things:
         return None
-    n_columns = min(COLUMNS, len(things))
+    n_columns = min(PANELS_PER_ROW, len(things))
     n_rows = -(-len(things) // n_columns)
     step = margin + PANEL + 2 * GAP, height + 5 * LINE
     figure = drawing.new_figure(GAP + n_columns * step[0], GAP + n_rows * step[1])

@@ -59,7 +59,9 @@ class Report:
                 row = record.method if len(self.runs) == 1 else f"{record.method} in {name}"
                 self._sources[row, record.image] = run, record
         if not self._sources:
-            raise ValueError(f"no record in {', '.join(str(run.folder) for run in self.runs)}: nothing to report")
+            raise ValueError(
+                f"no record in {', '.join(str(run.folder / 'records.csv') for run in self.runs)}: nothing to report"
+            )
 
     @cached_property
     def records(self) -> list[Record]:

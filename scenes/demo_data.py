@@ -72,7 +72,7 @@ def demo_names(split: str) -> list[str]:
 def is_demo(images_folder: str | Path) -> bool:
     """Whether a folder of images belongs to a demonstration data set, whose gaze is simulated."""
     readme = Path(images_folder).parent / "README.txt"
-    return readme.is_file() and readme.read_text(errors="replace").startswith(README.split("{")[0].splitlines()[0])
+    return readme.is_file() and readme.read_text("utf-8", "replace").startswith(README.split("{")[0].splitlines()[0])
 
 
 def simulate_gaze(part_masks: dict[str, np.ndarray], height: int, width: int, *, seed: int) -> list[np.ndarray]:
@@ -123,7 +123,7 @@ def write_demo(
     splits = [split] if split else list(SPLITS)
     wanted = [(part, name) for part in splits for name in demo_names(part)[:limit]]
     readme, about = folder / "README.txt", README.format(seed=seed)
-    if readme.exists() and readme.read_text().splitlines()[0] != about.splitlines()[0]:
+    if readme.exists() and readme.read_text("utf-8", "replace").splitlines()[:1] != about.splitlines()[:1]:
         raise ValueError(f"'{folder}' holds the embedded data of another seed than {seed}: choose another folder")
     _write(readme, about.encode())
     for done, (part, name) in enumerate(wanted, start=1):

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 from inat_loc_files import write_inat_loc
-from planted import BLUE, COLOURS, DATA, GREEN, RED, picture, planted_model
+from PIL import Image
+from planted import BLUE, COLOURS, DATA, GREEN, RED, head, noise, picture, planted_model, residual_backbone
 
 import utils
 
@@ -78,3 +79,29 @@ def calls(monkeypatch):
 def inat_loc(tmp_path):
     """A folder laid out as iNatLoc500, of three species."""
     return write_inat_loc(tmp_path)
+
+
+@pytest.fixture
+def class_folders(tmp_path, monkeypatch):
+    """The working folder, with class folders in train/ and val/: red squares on noise, and green ones."""
+    monkeypatch.chdir(tmp_path)
+    for split, n in (("train", 6), ("val", 4)):
+        for channel, name in enumerate(("red", "green")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(n):
+                pixels = noise(1, 40, seed=100 * n + 10 * channel + number)[0]
+                pixels[8:28, 10:30, channel] = 255
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def five_class_model(tmp_path):
+    """The path of a saved model of five classes: residual backbone, pooling, softmax; 'tf' kept as preprocessing."""
+    import keras
+
+    from network.model_files import save_model
+
+    backbone = residual_backbone()
+    model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
+    return save_model(model, tmp_path / "whole.keras", {"preprocessing": "tf", "model_name": None})

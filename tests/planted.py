@@ -5,6 +5,7 @@ that the right map is the square itself. `residual_backbone` is a small ResNet w
 TensorFlow is imported by the builders, not here: tests that need none start at once.
 """
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,35 @@ def picture(*colours, seed=0):
 def noise(n, side=32, seed=0):
     """Images (n, side, side, 3), float32, of uniform noise 0-255."""
     return np.random.default_rng(seed).uniform(0, 255, (n, side, side, 3)).astype(np.float32)
+
+
+def predict_brightness(images):
+    """Probabilities (n, 2) without a network. Class 0: 1 minus the mean brightness; class 1: the mean brightness."""
+    brightness = images.mean(axis=(1, 2, 3)) / 255
+    return np.stack([1 - brightness, brightness], axis=1)
+
+
+# --- files -------------------------------------------------------------------------------------------------
+def write_squares(folder, n, damaged=7):
+    """n images of one square each in images/<colour>, with density maps in gaze/; the damaged one is no image."""
+    from PIL import Image
+
+    for number in range(n):
+        colour = (RED, GREEN, BLUE)[number % 3]
+        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
+        for kind, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
+            path = folder / kind / COLOURS[colour] / f"{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "images" and number == damaged:
+                path.write_bytes(b"no image")
+            else:
+                Image.fromarray(pixels).save(path)
+
+
+def read_table(path):
+    """The rows of a csv file, dictionaries of texts."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 # --- a small residual network ------------------------------------------------------------------------------

@@ -1,13 +1,11 @@
 """Training of bag models: what is trained, what is written, and that main.py explains the result."""
 
-import csv
 import json
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
-from planted import head, noise, residual_backbone
+from planted import read_table
 
 import attention_mil
 import main
@@ -19,54 +17,27 @@ from training.training_settings import read_training_settings
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
 
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Class folders train/ and val/ of red and of green squares on noise, in a working folder of their own."""
-    monkeypatch.chdir(tmp_path)
-    for split, n in (("train", 6), ("val", 4)):
-        for channel, name in enumerate(("red", "green")):
-            (tmp_path / split / name).mkdir(parents=True)
-            for number in range(n):
-                pixels = noise(1, 40, seed=100 * n + 10 * channel + number)[0]
-                pixels[8:28, 10:30, channel] = 255
-                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
-    return tmp_path
-
-
-@pytest.fixture
-def saved_model(tmp_path):
-    """The path of a whole saved model of five classes: backbone, pooling, softmax; preprocessing 'tf' kept with it."""
-    backbone = residual_backbone()
-    model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
-    return model_files.save_model(model, tmp_path / "whole.keras", SETTINGS)
-
-
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
     few = "--patch_size=16", "--patch_stride=16"
     return attention_mil.main([*images, *few, f"--weights={weights}", "--output_model_path=bags.keras", *flags])
 
 
-def read_table(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, saved_model, capsys):
+def test_main_explains_what_was_trained_by_attention_beside_gradcam(class_folders, five_class_model, capsys):
     flags = "--gated", "--patch_stride=8", "--fine_tune_from=block_2_conv", "--epochs_head=2", "--epochs_fine_tuning=1"
     assert run(*flags) == 0
     classifier, _ = model_files.load_classifier(model_path="bags.keras")
     assert classifier.class_names == ["green", "red"]
     assert (classifier.preprocessing, classifier.input_height, classifier.layer_name) == ("tf", 32, "weighted")
-    run_json = json.loads((folders / "bags_training/run.json").read_text())
+    run_json = json.loads((class_folders / "bags_training/run.json").read_text())
     assert run_json["settings"]["attention"] == "gated, 64 units"
     assert run_json["settings"]["patches"] == "4 x 4 of 16 x 16 pixels, 8 apart, embedded in 96 numbers"
     rows = read_table("bags_training/validation.csv")
     assert run_json["val_accuracy"] == np.mean([row["true"] == row["predicted"] for row in rows])
     assert [row["stage"] for row in read_table("bags_training/history.csv")] == ["head"] * 2 + ["fine_tuning"]
     for name in ("accuracy_loss", "confusion_matrix", "worst", "attention"):
-        assert Image.open(folders / "bags_training" / f"{name}.png").size[0] > 200
-    before = model_files.load_model(saved_model)
+        assert Image.open(class_folders / "bags_training" / f"{name}.png").size[0] > 200
+    before = model_files.load_model(five_class_model)
     for name, is_trained in {"stem_conv": False, "stem_bn": False, "block_1_conv": False, "block_2_conv": True}.items():
         one, other = (model.get_layer(name).get_weights()[0] for model in (before, classifier.model))
         assert np.array_equal(one, other) != is_trained, name
@@ -88,7 +59,7 @@ def test_main_explains_what_was_trained_by_attention_beside_gradcam(folders, sav
         (["--weights=nowhere.keras"], "nowhere.keras"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, class_folders, five_class_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]

@@ -1,4 +1,4 @@
-"""The door to the judges: every name leads somewhere, nothing heavy waits behind it, and each wants its own truth."""
+"""All metrics under one name: each name leads somewhere, nothing heavy is loaded, and each wants its own truth."""
 
 import csv
 import subprocess

@@ -5,7 +5,6 @@ test, a level of one node. A coarse twin has the classes warm and cold of its ow
 """
 
 import csv
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from inat_loc_files import SPECIES
 from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, ROOT, planted_model, square
+from planted import BLUE, COLOURS, GREEN, RED, planted_model, read_table, square
 from test_compare import work, write_boxes  # noqa: F401 the same images and boxes
 
 import constants
@@ -75,8 +74,7 @@ def run(*flags):
 
 
 def rows_of(name):
-    with open(Path("results", f"{name}.csv"), newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_table(Path("results", f"{name}.csv"))
 
 
 def map_of(level, image):
@@ -84,19 +82,6 @@ def map_of(level, image):
 
 
 # --- flags -------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("flag", ["--help", "--taxnomy=a.csv"])
-def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
-    code = (
-        "import sys, hierarchy\n"
-        "try: hierarchy.main(sys.argv[1:])\n"
-        "except SystemExit as stop: print(stop.code, *sorted({name.split('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, flag], cwd=ROOT, capture_output=True, text=True)
-    code, *loaded = done.stdout.splitlines()[-1].split()
-    assert code == ("0" if flag == "--help" else "2")
-    assert not {"numpy", "tensorflow", "keras", "matplotlib", "PIL", "cv2", "lime", "skimage", "scipy"} & set(loaded)
-
-
 @pytest.mark.parametrize(
     "flags, words",
     [

@@ -249,6 +249,16 @@ def test_a_keras_model_that_prepares_its_pixels_itself_needs_no_name():
         ("predict_scores(seen, Classifier(model))", r"image should be \(H, W, 3\) or \(n, H, W, 3\)"),
         ("predict_scores(Classifier(model), [img_array[None]])", r"predict_scores\(image, model\) was wanted"),
         ("deletion(Classifier(model), img_array, seen, 500, class_index, 3)", r"n_pixels and class_index, were wanted"),
+        ("fem.expand_flat_values_to_activation_shape(np.zeros(3), '8', 8)", r"height should be a whole number"),
+        ("fem.compute_binary_maps(np.zeros((8, 8, 3)), sigma='2')", r"sigma should be a number, .* not '2'"),
+        ("RISE(model, img_array, class_index, n_masks='20')", r"n_masks should be a whole number, not '20'"),
+        ("rise.obtain_prediction_scores(np.zeros((2, 96, 96)), 0)", r"img_array \* masks\[\.\.\., None\]"),
+        ("rise.weight_saliency_maps(np.zeros((3, 8, 8)), np.zeros(2))", r"given 2 for 3 masks"),
+        ("get_lime_explanation(model, img_array, 1, num_samples=0.5)", r"num_samples should be a whole number"),
+        ("deletion(Classifier(model), img_array, seen, '500', class_index)", r"n_pixels should be a whole number, not"),
+        ("deletion(Classifier(model), img_array, seen, 'Modern')", r"class_index should be a whole number"),
+        ("get_image_index(3)", r"file_name should be the name of a file, not 3"),
+        ("grid_layout([np.zeros(3)], ['a'])", r"each of images should be \(H, W\) or \(H, W, 3\), not \(3,\)"),
         ("normalise(-1 - seen, by='maximum')", r"'maximum' of an array that has one of 0 or more"),
         ("normalise(seen, by='sum')", r"by should be 'range', or 'maximum'"),
     ],
@@ -260,6 +270,14 @@ def test_what_does_not_fit_is_told_in_one_line(bench, call, words):
     with pytest.raises(ValueError, match=words) as error:
         eval(call, bench)
     assert "\n" not in str(error.value)
+
+
+def test_the_feature_model_takes_images_as_they_are_read_and_says_that_it_wants_several(planted_classifier, image):
+    model = gradcam.GRADCAM(planted_classifier, None, image, GREEN).get_model()
+    for whole, real in zip(model(image[None].astype(np.uint8)), model(image[None].astype(np.float32))):
+        np.testing.assert_array_equal(whole, real)
+    with pytest.raises(ValueError, match=r"one image as img_array\[None\], not \(96, 96, 3\)"):
+        model(image)
 
 
 def test_normalise_by_the_maximum():

@@ -3,16 +3,13 @@
 The planted classifier stands for the network: its units are the amounts of red, green and blue.
 """
 
-import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, COLOURS, DATA, GREEN, RED, ROOT, picture, planted_model, square
+from planted import BLUE, COLOURS, DATA, GREEN, RED, picture, planted_model, read_table, square
 
 import network_dissection
 from network import model_files
@@ -53,21 +50,7 @@ def write(path, array):
 
 
 def rows_of(name, folder="dissection"):
-    with open(Path(folder, f"{name}.csv"), newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.mark.parametrize("flag", ["--help", "--concept=a"])
-def test_help_and_a_mistyped_flag_wait_for_no_library(flag):
-    code = (
-        "import sys, network_dissection\n"
-        "try: network_dissection.main(sys.argv[1:])\n"
-        "except SystemExit as stop: print(stop.code, *sorted({name.split('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, flag], cwd=ROOT, capture_output=True, text=True)
-    code, *loaded = done.stdout.splitlines()[-1].split()
-    assert code == ("0" if flag == "--help" else "2")
-    assert not {"numpy", "tensorflow", "keras", "matplotlib", "PIL", "cv2"} & set(loaded)
+    return read_table(Path(folder, f"{name}.csv"))
 
 
 def test_units_are_described_in_the_files_of_a_run(run, capsys):

@@ -1,12 +1,11 @@
 """A whole check: a map that follows the network falls apart with it, one that does not stays as it was."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, GREEN, RED, picture, planted_model
+from planted import BLUE, GREEN, RED, picture, planted_model, read_table
 
 import sanity
 from comparison import sanity_attack, sanity_check
@@ -37,8 +36,7 @@ def run(*flags):
 
 
 def rows_of(name):
-    with Path("results", f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_table(Path("results", f"{name}.csv"))
 
 
 METHODS = "--explanation_method=GRADCAM,VANILLA_GRADIENT"

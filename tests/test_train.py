@@ -1,13 +1,12 @@
 """Training: what is cut off, what is trained, what is written, and that a stopped run ends like an unbroken one."""
 
-import csv
 import json
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from planted import head, noise, residual_backbone
+from planted import head, noise, read_table, residual_backbone
 
 import train
 import utils
@@ -20,42 +19,15 @@ from training.loop import best_epoch
 SETTINGS = {"preprocessing": "tf", "model_name": None}
 
 
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Class folders train/ and val/ of red and of green squares on noise, in a working folder of their own."""
-    monkeypatch.chdir(tmp_path)
-    for split, n in (("train", 6), ("val", 4)):
-        for channel, name in enumerate(("red", "green")):
-            (tmp_path / split / name).mkdir(parents=True)
-            for number in range(n):
-                pixels = noise(1, 40, seed=100 * n + 10 * channel + number)[0]
-                pixels[8:28, 10:30, channel] = 255
-                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
-    return tmp_path
-
-
-@pytest.fixture
-def saved_model(tmp_path):
-    """The path of a whole saved model of five classes: backbone, pooling, softmax; preprocessing 'tf' kept with it."""
-    backbone = residual_backbone()
-    model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
-    return model_files.save_model(model, tmp_path / "whole.keras", SETTINGS)
-
-
 def run(*flags, weights="whole.keras"):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val"
     return train.main([*images, f"--weights={weights}", "--output_model_path=new.keras", *flags])
 
 
-def read_table(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 # --- the head is cut off ---------------------------------------------------------------------------------
-def test_a_model_without_its_head_gives_the_same_features(saved_model):
-    model = model_files.load_model(saved_model)
-    backbone = transfer.load_backbone(None, str(saved_model))
+def test_a_model_without_its_head_gives_the_same_features(five_class_model):
+    model = model_files.load_model(five_class_model)
+    backbone = transfer.load_backbone(None, str(five_class_model))
     images = noise(3)
     wanted = Classifier(model, preprocessing="tf").features(images)
     np.testing.assert_allclose(backbone.model(images / 127.5 - 1), wanted, rtol=1e-4, atol=1e-4)
@@ -98,8 +70,8 @@ def test_a_weights_file_fits_with_its_head_or_without(include_top, tmp_path):
 
 
 # --- what is trained -------------------------------------------------------------------------------------
-def test_fine_tuning_leaves_the_layers_before_the_block_as_they_were_bit_for_bit(folders, saved_model):
-    before = model_files.load_model(saved_model)
+def test_fine_tuning_leaves_the_layers_before_the_block_as_they_were_bit_for_bit(class_folders, five_class_model):
+    before = model_files.load_model(five_class_model)
     assert run("--fine_tune_from=block_2_conv", "--epochs_head=1", "--epochs_fine_tuning=2") == 0
     after = model_files.load_model("new.keras")
     for name in ("stem_conv", "stem_bn", "block_1_conv", "block_1_bn", "block_2_bn"):
@@ -109,14 +81,14 @@ def test_fine_tuning_leaves_the_layers_before_the_block_as_they_were_bit_for_bit
     assert np.abs(kernels[0] - kernels[1]).max() > 0
 
 
-def test_the_head_stage_leaves_the_whole_backbone_as_it_was(folders, saved_model):
+def test_the_head_stage_leaves_the_whole_backbone_as_it_was(class_folders, five_class_model):
     assert run("--epochs_head=2", "--epochs_fine_tuning=0") == 0
-    before, after = model_files.load_model(saved_model), model_files.load_model("new.keras")
+    before, after = model_files.load_model(five_class_model), model_files.load_model("new.keras")
     for one, other in zip(before.get_weights()[:-2], after.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_without_weights_every_layer_is_trained(folders):
+def test_without_weights_every_layer_is_trained(class_folders):
     keras.utils.set_random_seed(0)
     untrained = transfer.load_backbone("ResNetDemo", "none").model
     assert run("--model_name=ResNetDemo", "--epochs_fine_tuning=1", "--batch_size=4", weights="none") == 0
@@ -148,7 +120,7 @@ def test_the_size_of_images_can_be_chosen_where_no_file_has_fixed_it(folders, sa
 
 
 # --- what is written -------------------------------------------------------------------------------------
-def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(folders, saved_model):
+def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(class_folders, five_class_model):
     assert run("--epochs_head=3", "--epochs_fine_tuning=1") == 0
     classifier, _ = model_files.load_classifier(model_path="new.keras")
     assert classifier.class_names == ["green", "red"]  # sorted, as Keras does
@@ -156,22 +128,22 @@ def test_the_model_file_carries_what_main_needs_and_says_what_the_run_measured(f
     rows = read_table("new_training/validation.csv")
     assert len(rows) == 8
     for row in rows:
-        image = utils.resize_image(read_image(folders / "val" / row["image"]), 32, 32)
+        image = utils.resize_image(read_image(class_folders / "val" / row["image"]), 32, 32)
         probability = classifier.predict(image[None])[0, classifier.class_index_of(row["true"])]
         assert float(row["true_probability"]) == pytest.approx(probability, abs=1e-4)
         assert row["image"].startswith(row["true"])
     values = [float(row["true_probability"]) for row in rows]
     assert values == sorted(values)  # the worst first
     accuracy = np.mean([row["true"] == row["predicted"] for row in rows])
-    assert json.loads((folders / "new_training/run.json").read_text())["val_accuracy"] == accuracy
+    assert json.loads((class_folders / "new_training/run.json").read_text())["val_accuracy"] == accuracy
     matrix = read_table("new_training/confusion_matrix.csv")
     assert sum(int(row[name]) for row in matrix for name in ("green", "red")) == 8
     for name in ("accuracy_loss", "confusion_matrix", "worst"):
-        assert Image.open(folders / "new_training" / f"{name}.png").size[0] > 200
-    assert not list((folders / "new_training").glob("*.npz"))
+        assert Image.open(class_folders / "new_training" / f"{name}.png").size[0] > 200
+    assert not list((class_folders / "new_training").glob("*.npz"))
 
 
-def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved_model):
+def test_the_loss_of_the_head_is_measured_again_by_the_classifier(class_folders, five_class_model):
     assert run("--epochs_head=3", "--epochs_fine_tuning=0") == 0
     history = [float(row["val_loss"]) for row in read_table("new_training/history.csv")]
     losses = [-np.log(float(row["true_probability"])) for row in read_table("new_training/validation.csv")]
@@ -179,7 +151,7 @@ def test_the_loss_of_the_head_is_measured_again_by_the_classifier(folders, saved
 
 
 # --- stopped and resumed ---------------------------------------------------------------------------------
-def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(folders, saved_model, monkeypatch):
+def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(class_folders, five_class_model, monkeypatch):
     flags = "--epochs_head=2", "--epochs_fine_tuning=2", "--fine_tune_from=block_1_conv"
     assert run(*flags) == 0
     history, weights = read_table("new_training/history.csv"), model_files.load_model("new.keras").get_weights()
@@ -204,36 +176,36 @@ def test_a_run_killed_between_two_epochs_ends_like_an_unbroken_one(folders, save
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(folders, saved_model, capsys):
+def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(class_folders, five_class_model, capsys):
     flags = "--epochs_head=1", "--epochs_fine_tuning=0"
     assert run(*flags) == 0
-    written = (folders / "new.keras").read_bytes()
+    written = (class_folders / "new.keras").read_bytes()
     assert run(*flags) == 0
-    assert (folders / "new.keras").read_bytes() == written
+    assert (class_folders / "new.keras").read_bytes() == written
     assert run(*flags, "--seed=1") == 2
     assert "--overwrite" in capsys.readouterr().err
     assert run(*flags, "--seed=1", "--overwrite") == 0
-    assert (folders / "new.keras").read_bytes() != written
+    assert (class_folders / "new.keras").read_bytes() != written
 
 
-def test_a_model_that_no_run_made_is_not_replaced_unasked(folders, saved_model, capsys):
+def test_a_model_that_no_run_made_is_not_replaced_unasked(class_folders, five_class_model, capsys):
     assert run("--output_model_path=whole.keras") == 2
     assert "whole.keras" in capsys.readouterr().err
 
 
 # --- what is refused -------------------------------------------------------------------------------------
-def spoil(folders, how):
+def spoil(class_folders, how):
     if how == "a class of its own in val":
-        (folders / "val" / "green").rename(folders / "val" / "blue")
+        (class_folders / "val" / "green").rename(class_folders / "val" / "blue")
     elif how == "one class":
         for split in ("train", "val"):
-            for path in (folders / split / "green").iterdir():
+            for path in (class_folders / split / "green").iterdir():
                 path.unlink()
-            (folders / split / "green").rmdir()
+            (class_folders / split / "green").rmdir()
     elif how == "an empty class":
-        (folders / "train" / "blue").mkdir()
+        (class_folders / "train" / "blue").mkdir()
     elif how == "a class of damaged images":
-        for path in (folders / "train" / "green").iterdir():
+        for path in (class_folders / "train" / "green").iterdir():
             path.write_bytes(b"no image")
 
 
@@ -246,8 +218,8 @@ def spoil(folders, how):
         ("a class of damaged images", "green"),
     ],
 )
-def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folders, saved_model, capsys):
-    spoil(folders, how)
+def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, class_folders, five_class_model, capsys):
+    spoil(class_folders, how)
     assert run() == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
@@ -269,36 +241,36 @@ def test_classes_that_cannot_be_learnt_are_refused_in_one_line(how, words, folde
         (["--weights=none", "--fine_tune_from=block_2"], "--fine_tune_from has no effect with --weights=none"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(flags, words, folders, saved_model, capsys):
+def test_what_is_wrong_is_said_in_one_line(flags, words, class_folders, five_class_model, capsys):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
 
 
 @pytest.mark.parametrize("exif, words", [("turn", "turned by their EXIF"), ("keep", "kept as they are stored")])
-def test_what_is_left_out_and_how_photographs_are_read_is_said(folders, saved_model, capsys, exif, words):
+def test_what_is_left_out_and_how_photographs_are_read_is_said(class_folders, five_class_model, capsys, exif, words):
     turned = Image.new("RGB", (40, 30), "red")
     turned.getexif()[0x0112] = 6
-    turned.save(folders / "train" / "red" / "turned.jpg", exif=turned.getexif())
-    (folders / "val" / "red" / "drawing.eps").write_text("%!PS")
+    turned.save(class_folders / "train" / "red" / "turned.jpg", exif=turned.getexif())
+    (class_folders / "val" / "red" / "drawing.eps").write_text("%!PS")
     assert run("--epochs_head=1", "--epochs_fine_tuning=0", f"--exif={exif}") == 0
     printed = capsys.readouterr().out
     assert "val: left out: 1 .eps, which is not read: red/drawing.eps" in printed
     assert any(line.startswith("train: read: 1 ") and words in line for line in printed.splitlines())
-    settings = json.loads((folders / "new_training" / "run.json").read_text())["settings"]
+    settings = json.loads((class_folders / "new_training" / "run.json").read_text())["settings"]
     assert settings.get("exif", "turn") == exif
 
 
-def test_a_folder_that_is_not_there_is_told_by_its_flag(folders, saved_model, capsys):
+def test_a_folder_that_is_not_there_is_told_by_its_flag(class_folders, five_class_model, capsys):
     assert run("--val_images_folder_path=nowhere") == 2
     assert "--val_images_folder_path: a folder was wanted; there is none called 'nowhere'" in capsys.readouterr().err
 
 
-def test_images_that_cannot_be_read_are_named_and_left_out(folders, saved_model, capsys):
-    (folders / "train" / "red" / "0.png").write_bytes(b"no image")
+def test_images_that_cannot_be_read_are_named_and_left_out(class_folders, five_class_model, capsys):
+    (class_folders / "train" / "red" / "0.png").write_bytes(b"no image")
     assert run("--epochs_head=1", "--epochs_fine_tuning=0") == 0
     assert "0.png" in capsys.readouterr().err
-    assert "11 in train" in (folders / "new_training/run.json").read_text()
+    assert "11 in train" in (class_folders / "new_training/run.json").read_text()
 
 
 def test_the_label_of_a_mexculture_name_is_its_style_or_its_monument(tmp_path):

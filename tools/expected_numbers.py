@@ -93,8 +93,15 @@ def read_numbers(notebook, numbers: Sequence[Number]) -> list[float | None]:
 
 
 def read_expected(name: str) -> list[float | None]:
-    """The numbers that the notebook of the project shows."""
-    return read_numbers(nbformat.read(ROOT / name, as_version=4), NUMBERS[name])
+    """The numbers that the notebook of the project shows; ValueError where one is missing."""
+    found = read_numbers(nbformat.read(str(ROOT / name), as_version=4), NUMBERS[name])
+    for number, value in zip(NUMBERS[name], found):
+        if value is None:
+            raise ValueError(
+                f"{ROOT / name} does not show '{number.what}' ({number.exercise}): python -m tools.run_notebook {name} "
+                "makes its outputs"
+            )
+    return found
 
 
 def write_markdown() -> Iterator[str]:
@@ -122,17 +129,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.expected_numbers", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="of students, run; their names are those of ours")
     args = parser.parse_args(argv)
-    if not args.notebooks:
-        print("\n".join(write_markdown()))
-        return 0
     if unknown := [path for path in args.notebooks if path.name not in NUMBERS]:
         parser.error(f"a notebook called {' or '.join(NUMBERS)} was wanted; got {unknown[0]}")
     verdicts = []
-    for path in args.notebooks:
-        lines = judge(path.name, nbformat.read(path, as_version=4))
-        verdicts += [line[-1] for line in lines]
-        print(f"{path}: {sum(line[-1] == 'right' for line in lines)} of {len(lines)} numbers are right")
-        print(align([["exercise", "number", "expected", "found", ""], *lines]))
+    try:
+        if not args.notebooks:
+            print("\n".join(write_markdown()))
+        for path in args.notebooks:
+            lines = judge(path.name, nbformat.read(str(path), as_version=4))
+            verdicts += [line[-1] for line in lines]
+            print(f"{path}: {sum(line[-1] == 'right' for line in lines)} of {len(lines)} numbers are right")
+            print(align([["exercise", "number", "expected", "found", ""], *lines]))
+    except (OSError, ValueError) as error:  # no such file, no notebook, or ours without its outputs
+        parser.error(str(error))
     return 0 if all(verdict == "right" for verdict in verdicts) else 1
 
 

@@ -78,8 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     blank = None if args.blank is None else set() if args.blank == "none" else set(args.blank.split(","))
     try:
-        notebook = strip(nbformat.read(args.notebook, as_version=4), blank)
-    except ValueError as error:
+        if args.student.resolve() == args.notebook.resolve():
+            raise ValueError(f"{args.student} is the teacher's own: another file was wanted for the student's")
+        notebook = strip(nbformat.read(str(args.notebook), as_version=4), blank)
+    except (OSError, ValueError) as error:  # no such file, or no notebook
         parser.error(str(error))
     args.student.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, args.student)

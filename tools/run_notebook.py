@@ -5,7 +5,8 @@
 
 It is run in an empty folder, so that nothing of an earlier run helps it and none is left. Kept are the texts, of a line
 that was rewritten its last state, and the pictures as JPEG where that is smaller. The notebook remembers the code that
-its outputs come from: `--check` compares, and runs nothing. The seconds of each cell are printed.
+its outputs come from: `--check` compares, and runs nothing. Printed are the seconds of each cell, and those of
+processor, which other programs on the machine hardly change.
 
 Exit code: 0; 1 when outputs are of other code than the cells hold; an error of a cell stops it.
 """
@@ -88,6 +89,12 @@ def list_seconds(notebook) -> list[tuple[float, str]]:
     return sorted(found, reverse=True)
 
 
+def _processor_seconds() -> float:
+    """Seconds of processor that the kernels run so far have used, on all cores together."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def shrink(notebook) -> None:
     """Leaves of the outputs what a reader looks at: texts in their last state, and small pictures."""
     for cell in notebook.cells:
@@ -165,11 +172,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.check:
             stale += [path] * (not is_fresh(notebook))
             continue
+        begun = _processor_seconds()
         with tempfile.TemporaryDirectory() as folder:
             execute(notebook, Path(folder))
-        seconds = list_seconds(notebook)
+        seconds, used = list_seconds(notebook), _processor_seconds() - begun
         print(
-            f"{path}: {sum(second for second, _ in seconds):.0f} s",
+            f"{path}: {sum(second for second, _ in seconds):.0f} s, of processor {used:.0f} s: {used / 2:.0f} s on two "
+            "quiet cores at least",
             *(f"{s:7.1f}  {line}" for s, line in seconds[:12]),
             sep="\n",
         )

@@ -45,7 +45,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         labelled_images.read_labelled(part, class_names, *backbone.input_size, table and table.rows) for part in samples
     )
     if table:
-        multi_labels.check_learnable(train)
+        multi_labels.check_learnable(train, table.path)
     kept = {
         "model_name": backbone.model_name,
         # One sigmoid answers for two classes, the last of which is the one it was trained on.

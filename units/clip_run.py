@@ -80,7 +80,8 @@ def describe_model(
             model, len(read), lambda number: read[number].read(), words, classifier.batch_size
         )
         files.write_whole(own / "similarities.npy", lambda path: files.save_array(path, matrix))
-        files.write_whole(own / "images.txt", lambda path: path.write_text("\n".join(s.name for s in read) + "\n"))
+        names = "".join(f"{sample.name}\n" for sample in read).encode("utf-8", "surrogateescape")
+        files.write_whole(own / "images.txt", lambda path: path.write_bytes(names))
     else:
         matrix = matrix[kept]
     print(f"{len(words)} words, the {top_k} images of largest mean activation of {len(read)}", flush=True)

@@ -36,7 +36,7 @@ class Photograph(Sample):
 
 
 @dataclass(frozen=True)
-class Question:
+class MapRequest:
     """Which maps are to be made or scored: class -> method -> options.
 
     faithfulness: keys of `metrics.catalogue.FAITHFULNESS`, the metrics that ask the network.
@@ -92,7 +92,7 @@ class Case:
 
     # --- what is asked -------------------------------------------------------------------------------------
 
-    def ask(self, class_indices: list[int], chosen: dict[Method, dict], seed: int) -> Question:
+    def ask(self, class_indices: list[int], chosen: dict[Method, dict], seed: int) -> MapRequest:
         """The question of the maps of these classes and methods (-> their options), which are shown from now on.
 
         Of a method without classes there is one map, not one per class.
@@ -106,15 +106,15 @@ class Case:
         self.shown = shown
         return self.ask_again()
 
-    def ask_again(self, faithfulness: tuple[str, ...] = ()) -> Question:
+    def ask_again(self, faithfulness: tuple[str, ...] = ()) -> MapRequest:
         """The question of what is shown: what is missing of it, by the present gaze and these metrics."""
         asked = {}
         for (class_index, name), options in self.shown.items():
             if self.answers[class_index].lacks(name, self.sample, faithfulness, self.classifier):
                 asked.setdefault(class_index, {})[METHODS[name]] = options
-        return Question(asked, self.seed, faithfulness)
+        return MapRequest(asked, self.seed, faithfulness)
 
-    def answer(self, question: Question, watch: Watch) -> None:
+    def answer(self, question: MapRequest, watch: Watch) -> None:
         """Makes and scores the maps that the question asks for; raises `Stopped` once the watch is stopped."""
         prepared = replace(self.prepared, sample=self.sample)
         for class_index, chosen in question.asked.items():

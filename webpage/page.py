@@ -24,7 +24,7 @@ from webpage.visitors import Visitor, Visitors
 
 if TYPE_CHECKING:
     from network.classifier import Classifier
-    from webpage.case import Case, Question
+    from webpage.case import Case, MapRequest
 
 FRAME_EVERY = 0.05  # seconds after which a browser sends the next frame of its camera, if it has an answer by then
 KEEP_UPLOADS = 3600  # seconds after which the file of a photograph goes, though its visitor stays
@@ -236,7 +236,7 @@ class Page:
             return
         yield from self._answer(visitor, case, question)
 
-    def _answer(self, visitor: Visitor, case: "Case", question: "Question") -> Iterator[dict]:
+    def _answer(self, visitor: Visitor, case: "Case", question: "MapRequest") -> Iterator[dict]:
         work = visitor.begin(partial(case.answer, question), question.counts)
         yield from follow(visitor, case, work, self.at)
 

@@ -52,8 +52,8 @@ class Uploads:
     def remove(self, path: Path) -> None:
         """Removes a file that was sent, with the folder it lay in alone; leaves any other as it is."""
         if self.holds(str(path)):
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # a file of the same content may lie there under another name
+            with contextlib.suppress(OSError):  # it is being read (Windows), or another lies there too
+                path.unlink(missing_ok=True)
                 path.parent.rmdir()
         self.sent.discard(str(path))
 
@@ -65,7 +65,8 @@ class Uploads:
                 self.remove(path)
         for path in self.folder.iterdir():  # whole ones lie deeper
             if path.is_file() and not path.is_symlink() and _is_older(path, latest):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def _is_older(path: Path, latest: float) -> bool:

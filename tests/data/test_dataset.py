@@ -237,7 +237,7 @@ def test_a_mexculture_image_has_its_scan_paths_and_a_class_folder_its_own_files(
 def test_fixations_of_no_image_that_is_there_are_an_error(tmp_path):
     path = tmp_path / "fixations.csv"
     path.write_text("image,observer,x,y\nz.jpg,1,1,1\n")
-    with pytest.raises(ValueError, match="name 1 images, as 'z.jpg'; none .* among the 1 images, as 'a.png'"):
+    with pytest.raises(ValueError, match="names 1 images, as 'z.jpg'; none .* among the 1 images, as 'a.png'"):
         load_dataset(make_images(tmp_path / "images", "a.png"), fixations=path)
 
 

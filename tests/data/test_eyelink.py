@@ -99,3 +99,23 @@ def test_what_cannot_be_read_is_refused_with_its_line(write, trial, words):
 def test_without_the_screen_there_are_no_fractions(write):
     with pytest.raises(ValueError, match="no message DISPLAY_COORDS"):
         read_fixations(write("s1.asc", "MSG 1 !V IMGLOAD FILL a.png\n" + fix((1, 2)), begin=""))
+
+
+def test_high_rates_decimal_times_offsets_and_messages_between_trials_are_read(tmp_path):
+    path = tmp_path / "s2.asc"
+    path.write_text(
+        "** CONVERTED FROM D:\\data\\s2.edf using edfapi 4.2.1\n** DATE: Mon Mar  4 10:00:00 2024\n"
+        "MSG\t900.5 !CAL VALIDATION HV9 R RIGHT GOOD ERROR 0.31 avg. 0.62 max\n"
+        "MSG\t1000.5 GAZE_COORDS 0.00 0.00 199.00 99.00\nMSG\t2000.5 TRIALID 1\n"
+        "START\t2001.0 \tRIGHT\tSAMPLES\tEVENTS\nPRESCALER\t1\n"
+        "EVENTS\tGAZE\tRIGHT\tRATE\t2000.00\tTRACKING\tCR\tFILTER\t2\n"
+        "2001.5\t  100.1\t   50.2\t 1045.0\t...\n2002.0\t   .\t   .\t    0.0\t...\n"
+        "MSG\t2002.5 -3 !V IMGLOAD FILL ..\\stimuli\\a.JPG\n"
+        "SFIX R   2003.0\nEFIX R   2003.0\t2203.5\t201.0\t  100.0\t   25.0\t   1045\t  26.80\t  27.10\n"
+        "ESACC R  2204\t2220\t17\t  100.0\t 25.0\t 120.0\t 30.0\t 1.2\t 80\n"
+        "SBLINK R 2230.0\nEBLINK R 2230.0\t2300.5\t71.0\n"
+        "MSG\t2500.0 !V TRIAL_VAR condition 1\nEND\t2501.0 \tSAMPLES\tEVENTS\tRES\t  26.8\t  27.1\n"
+        "MSG\t2600.0 TRIAL_RESULT 0\n"
+    )
+    unit, points, found = read(path, "../stimuli/a.JPG")
+    assert (unit, points, found.n_blinks, found.durations.tolist()) == ("fraction", [[0.5, 0.25]], 1, [201])

@@ -81,7 +81,7 @@ def test_a_gif_of_one_picture_and_a_folder_stay_what_they_were(tmp_path):
 
 def test_what_is_no_film_is_refused(tmp_path, film):
     (tmp_path / "broken.mp4").write_bytes(b"no film")
-    with pytest.raises(ValueError, match="OpenCV finds no film in it"):
+    with pytest.raises(ValueError, match="does not begin as a film of .mp4"):
         open_samples(tmp_path / "broken.mp4")
     with pytest.raises(ValueError, match="there is no file"):
         open_samples(tmp_path / "none.mp4")
@@ -124,3 +124,14 @@ def test_a_folder_that_is_called_as_a_number_is_a_folder(tmp_path, monkeypatch):
     (tmp_path / "0").mkdir()
     Image.fromarray(grey(1)).save(tmp_path / "0" / "a.png")
     assert [sample.name for sample in open_samples("0")] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "text", ["#EXTM3U\n#EXTINF:1.0,\n{film}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{film}'\n"]
+)
+@pytest.mark.parametrize("ending", [".mp4", ".avi", ".mkv"])
+def test_a_list_of_other_films_is_no_film_and_they_are_not_read(tmp_path, film, text, ending):
+    path = tmp_path / f"list{ending}"
+    path.write_text(text.format(film=film))
+    with pytest.raises(ValueError, match="list.* does not begin as a film of"):
+        open_samples(path)

@@ -177,7 +177,7 @@ def test_two_files_of_one_participant_are_refused(tmp_path):
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(ValueError, match="no file or folder .*nowhere"):
         read_fixations(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no .txt, .mat, .asc or .json file"):
+    with pytest.raises(ValueError, match="no .txt, .mat, .asc, .json or .hdf5 file"):
         read_fixations(tmp_path)
 
 

@@ -139,3 +139,75 @@ def test_units_of_psychopy_that_are_no_pixels_are_refused(write):
     rows = "p01\ta.png\t0\t17\t1.25\t1\t0.25\t-0.3\t0.205\n"
     with pytest.raises(ValueError, match="units height or norm, and pix were wanted"):
         read_fixations(write("a.txt", PSYCHOPY + rows), "pixels")
+
+
+# --- as real exports have them: several recordings, both eyes, another camera, a file per recording ----------------
+def test_two_recordings_of_one_person_count_their_fixations_anew(write):
+    head = TOBII.replace("Participant name", "Participant name\tRecording name")
+    row = "30\tEye Tracker\tP1\t{}\ta.png\tFixation\t250\t1\t960\t540\t{}\t0.25\n"
+    rows = row.format("first", 0.5) + row.format("second", 0.75)
+    found = read_fixations(write("tobii.tsv", head + rows))["a.png"]
+    assert places(found) == [(0.5, 0.25), (0.75, 0.25)] and found.n_observers == 1
+
+
+def test_studios_names_without_blanks_are_known(write):
+    head = "ParticipantName;MediaName;GazeEventType;GazeEventDuration;FixationIndex;FixationPointX (MCSpx);"
+    head += "FixationPointY (MCSpx)\n"
+    rows = "P1;a.jpg;Fixation;250;1;12,5;7\nP1;a.jpg;Fixation;250;1;12,5;7\nP1;a.jpg;Unclassified;20;;;\n"
+    found = read_fixations(write("studio.csv", head + rows))["a.jpg"]
+    assert (found.unit, places(found), found.durations.tolist()) == ("pixels", [(12.5, 7)], [250])
+
+
+def test_a_folder_may_hold_a_table_per_recording(write, tmp_path):
+    for person in ("P1", "P2"):
+        rows = tobii_rows().partition("70\t")[0].replace("P1", person)
+        write(f"{person}.tsv", TOBII + rows, "utf-16")
+    found = read_fixations(tmp_path)["a.png"]
+    assert found.n_observers == 2 and places(found) == [(0.5, 0.25)] * 2
+    pixels = TOBII.replace("norm", "px") + tobii_rows()
+    write("P3.tsv", pixels, "utf-16")
+    with pytest.raises(ValueError, match="P3.tsv' has 'a.png' in pixels, a table before it in fraction"):
+        read_fixations(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "head, left, right",
+    [
+        ("RECORDING_SESSION_LABEL,EYE_USED,image,CURRENT_FIX_X,CURRENT_FIX_Y,CURRENT_FIX_DURATION\n", "LEFT", "RIGHT"),
+        ("participant,eye,image,average_gaze_x,average_gaze_y,duration\n", "21", "22"),
+        ("observer,eye,image,x,y,duration\n", "L", "R"),
+    ],
+)
+def test_of_two_eyes_the_one_with_more_fixations_is_read_for_each_observer(write, head, left, right):
+    rows = [f"s1,{left},a.png,10,20,1", f"s1,{right},a.png,11,21,1", f"s1,{right},a.png,50,60,1"]
+    rows += [f"s2,{left},a.png,30,40,1", f"s2,{right},a.png,31,41,1"]
+    found = read_fixations(write("report.csv", head + "\n".join(rows)), "pixels")["a.png"]
+    assert found.points[:, 0].tolist() == [11, 50, 30] and found.observers.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (
+            "section id,recording id,fixation id,start timestamp [ns],end timestamp [ns],duration [ms],"
+            "fixation x [px],fixation y [px],azimuth [deg],elevation [deg]\ns,r,1,1,2,220,812.5,455.25,1,2\n",
+            "export of Pupil Cloud and has no column fixation detected in reference image",
+        ),
+        (
+            "id,start_timestamp,duration,start_frame_index,end_frame_index,norm_pos_x,norm_pos_y,dispersion\n"
+            "1,1,200,1,5,0.5,0.5,1\n",
+            "export of Pupil Core and has no column on_surf",
+        ),
+    ],
+)
+def test_places_in_the_picture_of_a_head_camera_are_no_places_in_the_image(write, text, words):
+    with pytest.raises(ValueError, match=words):
+        read_fixations(write("fixations.csv", text))
+
+
+def test_a_folder_of_psychopys_reports_is_read(write, tmp_path):
+    for person in ("p01", "p03"):
+        rows = PSYCHOPY_ROWS.replace("p01", person).replace("p02", person)
+        write(f"{person}.FixationEndEvent.txt", PSYCHOPY + rows)
+    found = read_fixations(tmp_path, "pixels")["images/a.png"]
+    assert found.n_observers == 2 and len(found) == 4

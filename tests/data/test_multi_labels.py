@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, COLOURS, RED, picture, planted_model, square
+from planted import BLUE, COLOURS, RED, picture, planted_model, read_table, square
 
 import main
 import train
@@ -45,11 +45,6 @@ def rows(tmp_path, monkeypatch):
 def run(*flags):
     images = "--train_images_folder_path=train", "--val_images_folder_path=val", "--multi_label=labels.csv"
     return train.main([*images, "--weights=whole.keras", "--model_path=new.keras", "--batch_size=8", *flags])
-
-
-def read_table(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 # --- trained, written, explained ---------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def test_what_is_empty_is_still_found():
         (["cats/1.png", "dogs/1.png", "dogs/2.png"], ["cats_1", "dogs_1", "2"]),
         (["cats/1.jpg", "cats/1.png", "dogs/1.png"], ["cats_1_jpg", "cats_1_png", "dogs_1"]),
         (["a:b?.png", "c. .png"], ["a_b_", "c"]),
+        (["CON.png", "nul.x.jpg", "com1 .png", "console.png"], ["_CON", "_nul.x", "_com1", "console"]),
     ],
 )
 def test_a_stem_is_the_shortest_that_no_other_image_has(names, stems):

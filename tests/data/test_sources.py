@@ -212,3 +212,92 @@ def test_a_file_that_ends_too_soon_is_told(tmp_path):
         Stored(str(tmp_path / "a.tar"), "x.png", 2, 8).read_bytes()
     assert Path(str(tmp_path / "a.tar")).name == Stored(str(tmp_path / "a.tar")).name
     assert isinstance(SampleTable(sources.Entries(["a/b.png"]))[0].path, Path)
+
+
+# --- what nobody should bring -------------------------------------------------------------------------------------
+def test_a_table_is_read_as_every_csv_is(folder, plain, tmp_path):
+    rows = [f"{sample.path};{sample.label}" for sample in plain]
+    (tmp_path / "all.csv").write_bytes(("image;label\r\n" + "\r\n".join(rows)).encode("utf-16"))
+    assert_same_images(labelled(tmp_path / "all.csv"), plain)
+    (tmp_path / "quote.csv").write_text(f'image,label\n"{plain[0].path},red\n{plain[1].path},green\n')
+    with pytest.raises(ValueError, match="line 2 of '.*quote.csv' has a quote that does not end"):
+        open_samples(tmp_path / "quote.csv")
+    (tmp_path / "long.csv").write_text("image,label\n" + "a" * 200_000 + ",red\n")
+    with pytest.raises(ValueError, match="cannot read '.*': File name too long"):
+        open_samples(tmp_path / "long.csv")[0].read()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://me:4711@host/a.png", "s3://key:4711@bucket/x", "zip://a::ftp://u:4711@h/b"]
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path, address):
+    (tmp_path / "some.txt").write_text(f"a.png\n{address}\n")
+    for source in (address, str(tmp_path / "some.txt")):
+        with pytest.raises(ValueError, match="with a password in it") as error:
+            open_samples(source)
+        assert "4711" not in str(error.value)
+
+
+def test_a_pattern_without_an_end_is_refused():
+    with pytest.raises(ValueError, match="stands for more than 1,000,000 files"):
+        open_samples("shard-{000..99999999999}.tar")
+    with pytest.raises(ValueError, match="there is no file 'shard-00.tar'"):
+        open_samples("shard-{00..99}.tar")
+
+
+@pytest.mark.parametrize("size", [-512, -1, 2**62])
+def test_a_tar_whose_member_has_a_size_that_none_can_have_is_refused(tmp_path, size):
+    write_tar(tmp_path / "a.tar", {"0.png": b"x" * 600, "1.png": b"y"})
+    content = bytearray((tmp_path / "a.tar").read_bytes())
+    first = b"\xff" if size < 0 else b"\x80"
+    content[124:136] = first + size.to_bytes(11, "big", signed=True)
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(ValueError, match="a.tar"):
+        open_samples(tmp_path / "a.tar")[0].read()
+
+
+def test_labels_that_are_no_index_are_names_or_none(folder, plain, tmp_path):
+    image = plain[0].path.read_bytes()
+    texts = [b"9" * 5000, b"-1", b"\xff", b"99", b"1"]
+    files = {f"{n}{ending}": part for n, text in enumerate(texts) for ending, part in ((".png", image), (".cls", text))}
+    write_tar(tmp_path / "a.tar", files)
+    found = [(sample.label, sample.class_index) for sample in labelled(tmp_path / "a.tar")]
+    assert found == [("9" * 5000, None), ("-1", None), ("\ufffd", None), ("99", None), (COLOURS[1], 1)]
+    write_tar(tmp_path / "b.tar", {"0.png": image, "0.cls": bytes(20_000)})
+    with pytest.raises(ValueError, match="b.tar.*the member '0.cls' of 20,000 bytes"):
+        open_samples(tmp_path / "b.tar")
+
+
+def write_labelled(path, *labels):
+    import tensorflow as tf
+
+    lists = {int: ("int64_list", tf.train.Int64List), float: ("float_list", tf.train.FloatList)}
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for label in labels:
+            name, kind = lists[type(label)]
+            features = {
+                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x"])),
+                "image/class/label": tf.train.Feature(**{name: kind(value=[label])}),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+def test_a_negative_index_is_no_class_and_a_fraction_is_refused(tmp_path):
+    write_labelled(tmp_path / "a.tfrecord", -1, 2, 1.0)
+    found = [(sample.label, sample.class_index) for sample in labelled(tmp_path / "a.tfrecord")]
+    assert found == [("-1", None), (COLOURS[2], 2), (COLOURS[1], 1)]
+    for label in (0.5, float("nan"), float("inf")):
+        write_labelled(tmp_path / "b.tfrecord", label)
+        with pytest.raises(ValueError, match="b.tfrecord': a class or its index was wanted in image/class/label"):
+            open_samples(tmp_path / "b.tfrecord")
+
+
+def test_a_record_that_is_no_example_is_refused_by_its_file(tmp_path):
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        writer.write(b"\xff" * 50)
+    with pytest.raises(ValueError, match="cannot read '.*a.tfrecord': damaged, compressed, or no TFRecord"):
+        open_samples(tmp_path / "a.tfrecord")

@@ -1,14 +1,14 @@
-"""The base of every explainer: what it hands to a method, what becomes of the answer, which classifier it keeps."""
+"""The base of every explainer: what it hands to a method, what becomes of the answer."""
 
 from pkgutil import resolve_name
 
 import keras
 import numpy as np
 import pytest
-from planted import COLOURS, GREEN, RED, SIDE, planted_model
+from planted import COLOURS, GREEN, RED, SIDE
 
 import utils
-from explainers.base import Explainer, as_classifier
+from explainers.base import Explainer
 from network.classifier import Classifier
 
 
@@ -106,28 +106,7 @@ def test_a_stream_makes_scores_and_reports_one_batch_after_the_other(planted_cla
     assert order == ["made", "scored", (3, 7), "made", "scored", (6, 7), "made", "scored", (7, 7)]
 
 
-# --- the classifier of a Keras model ---------------------------------------------------------------------
-def test_a_classifier_is_taken_as_it_is(planted_classifier, image):
-    assert as_classifier(planted_classifier, "VGG16") is planted_classifier
-    assert Recorder(planted_classifier, None, image, RED).classifier is planted_classifier
-
-
-def test_one_classifier_is_kept_for_a_keras_model_until_its_weights_change(image):
-    model = planted_model()
-    first = Recorder(model, None, image, RED).classifier
-    assert Recorder(model, None, image, GREEN).classifier is first
-    assert as_classifier(model, "VGG16") is not first
-    layer = model.get_layer("logits")
-    layer.bias.assign(layer.bias + 1)
-    assert as_classifier(model, None) is not first
-
-
-def test_two_models_of_the_same_weights_are_two_models(image):
-    one, other = planted_model(), planted_model([keras.layers.Activation("sigmoid")])
-    assert as_classifier(one, None) is not as_classifier(other, None)
-    assert as_classifier(other, None).score.function == "sigmoid"
-
-
+# --- the classifier it asks -------------------------------------------------------------------------------
 def test_the_model_name_fixes_the_preprocessing(planted, image):
     assert Recorder(planted, "MobileNetV2", image, RED).classifier.preprocessing == "tf"
     with pytest.raises(ValueError, match="unknown model_name 'mobile'"):

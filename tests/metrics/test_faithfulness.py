@@ -2,16 +2,10 @@
 
 import numpy as np
 import pytest
-from planted import GREEN, RED, picture, planted_model, square
+from planted import GREEN, RED, picture, planted_model, predict_brightness, square
 
 from metrics.common import Undefined
 from metrics.faithfulness import calculate_drop, calculate_mufidelity, calculate_sensitivity, draw_subsets, make_cells
-
-
-def predict_brightness(images):
-    """Class 0: 1 minus the mean brightness; class 1: the mean brightness."""
-    brightness = images.mean(axis=(1, 2, 3)) / 255
-    return np.stack([1 - brightness, brightness], axis=1)
 
 
 @pytest.fixture

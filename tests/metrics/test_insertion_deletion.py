@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from planted import predict_brightness
 
 import constants
 from metrics.common import Undefined, rank_pixels
@@ -14,12 +15,6 @@ from metrics.insertion_deletion import (
     set_n_pixels_deletion,
     set_n_pixels_insertion,
 )
-
-
-def predict_brightness(images):
-    """Class 0: 1 minus the mean brightness; class 1: the mean brightness."""
-    brightness = images.mean(axis=(1, 2, 3)) / 255
-    return np.stack([1 - brightness, brightness], axis=1)
 
 
 def predict_patch(images):

@@ -2,16 +2,10 @@
 
 import numpy as np
 import pytest
-from planted import GREEN, RED, picture, square
+from planted import GREEN, RED, picture, predict_brightness, square
 
 from metrics.common import Undefined
 from metrics.road import LinearImputer, calculate_road, dissect
-
-
-def predict_brightness(images):
-    """Class 0: 1 minus the mean brightness; class 1: the mean brightness."""
-    brightness = images.mean(axis=(1, 2, 3)) / 255
-    return np.stack([1 - brightness, brightness], axis=1)
 
 
 @pytest.fixture

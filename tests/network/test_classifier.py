@@ -21,9 +21,9 @@ from planted import (
 import constants
 import utils
 from data.images import read_image
-from explainers.base import as_classifier
 from explainers.registry import METHODS
 from network.classifier import Classifier
+from network.kept_classifiers import as_classifier
 from network.model_files import load_model
 from network.preprocessing import preprocess
 

@@ -2,10 +2,8 @@
 
 import io
 
-import numpy as np
 import pytest
-from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, picture, planted_model, square
+from planted import COLOURS, planted_model, write_squares
 
 from data import dataset
 from explainers.registry import METHODS
@@ -16,6 +14,7 @@ from pipeline import cluster
 from pipeline.explain import Runner
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import open_results
+from pipeline.records import Record
 from pipeline.score import Scorer
 
 CHOSEN = {METHODS["GRADCAM"]: {}, METHODS["RISE"]: {"n_masks": 20, "mask_size": 4}}
@@ -25,14 +24,7 @@ CHOSEN = {METHODS["GRADCAM"]: {}, METHODS["RISE"]: {"n_masks": 20, "mask_size": 
 def samples(tmp_path_factory):
     """Thirty images, one of them damaged, each with a density map."""
     folder = tmp_path_factory.mktemp("data")
-    for number in range(30):
-        colour = (RED, GREEN, BLUE)[number % 3]
-        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
-        for kind, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
-            path = folder / kind / COLOURS[colour] / f"{number:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    (folder / "images" / "green" / "07.png").write_bytes(b"no image")
+    write_squares(folder, 30)
     return dataset.load_dataset(folder / "images", folder / "gaze", class_names=COLOURS)
 
 
@@ -144,6 +136,17 @@ def test_an_image_that_kills_every_worker_is_told_and_costs_no_other(open_runner
     failed = {record.image: record.status for record in runner.results.records.values() if record.failed}
     assert failed == {deadly: "failed: every process that explained it died (out of memory)"}
     assert len(runner.results.records) == 16
+
+
+def test_records_stand_in_the_order_of_one_process_whoever_was_first(open_runner, samples):
+    runner = open_runner("alone", samples)
+    runner.run(samples, CHOSEN)
+    expected = list(runner.results.records)
+    other = Record("RISE", "of another run.png", "s")
+    mixed = dict(sorted(runner.results.records.items(), key=lambda item: item[1].checksum))
+    mixed = {**mixed, ("RISE", other.image): other}
+    assert list(mixed)[:-1] != expected
+    assert list(cluster.order_records(mixed, samples, CHOSEN)) == [("RISE", other.image), *expected]
 
 
 @pytest.mark.cluster

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, picture, square
+from planted import COLOURS, write_squares
 
 pytest.importorskip("pyarrow")
 
@@ -31,14 +30,7 @@ TIMES = ("seconds",)
 def samples(tmp_path_factory):
     """Eleven images, one of them damaged, each with a density map."""
     folder = tmp_path_factory.mktemp("data")
-    for number in range(11):
-        colour = (RED, GREEN, BLUE)[number % 3]
-        gaze = np.where(square(colour), 255, 0).astype(np.uint8)
-        for kind, pixels in (("images", picture(colour, seed=number)), ("gaze", gaze)):
-            path = folder / kind / COLOURS[colour] / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    (folder / "images" / "green" / "7.png").write_bytes(b"no image")
+    write_squares(folder, 11, damaged=10)
     return dataset.load_dataset(folder / "images", folder / "gaze", class_names=COLOURS)
 
 
@@ -79,7 +71,7 @@ def test_the_same_records_maps_curves_and_tables_as_in_files(examine, samples):
             same = {key: value for key, value in row.items() if not key.startswith(TIMES)}
             assert same == {key: value for key, value in twin.items() if not key.startswith(TIMES)}, name
     [one, other] = ([comparable(record) for record in run.list_troubled()] for run in (files, columns))
-    assert one == other and {record["image"] for record in one} == {"green/7.png"}
+    assert one == other and {record["image"] for record in one} == {"green/10.png"}
     with (columns.folder / "records.csv").open(newline="") as file, (files.folder / "records.csv").open() as twin:
         assert len(list(csv.reader(file))) == len(list(csv.reader(twin))) == 23
         assert file.seek(0) == twin.seek(0) and file.readline().strip() == twin.readline().strip()

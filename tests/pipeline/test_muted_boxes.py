@@ -1,12 +1,11 @@
 """The table of muted boxes: `main.py --boxes`, its numbers against images that are filled by hand."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from planted import COLOURS, GREEN, RED, picture, planted_model, square
+from planted import COLOURS, GREEN, RED, picture, planted_model, read_table, square
 
 import main
 from network import model_files
@@ -44,8 +43,7 @@ def run(*flags):
 
 
 def rows_of():
-    with open("results/muted.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_table("results/muted.csv")
 
 
 def probability(image):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from figure_texts import assert_texts_are_whole_and_apart, words_of
 from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, picture, planted_model, square
+from planted import BLUE, COLOURS, GREEN, RED, picture, planted_model, read_table, square
 from scipy.stats import spearmanr
 
 import main
@@ -83,8 +83,7 @@ def test_the_records_stay_those_of_the_explained_class(work):
 
 # --- numbers -----------------------------------------------------------------------------------------------
 def rows_of():
-    with open("results/top_classes.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_table("results/top_classes.csv")
 
 
 def test_two_classes_have_the_agreement_of_their_maps_and_their_energy_in_every_named_box(work):

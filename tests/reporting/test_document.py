@@ -137,6 +137,19 @@ def test_differences_between_rows_are_tested(tmp_path):
     assert "GRADCAM better than RISE on PCC" in html and "<strong>" in html
 
 
+def test_of_many_differences_each_rows_are_counted(tmp_path):
+    images = draw_images(tmp_path / "images")
+    for number in range(9):
+        shutil.copy(images / "a.png", images / f"more_{number}.png")
+    methods = ("GRADCAM", "FEM", "RISE", "LIME", "CAM", "OCCLUSION")  # each better than the next: 15 pairs, 3 metrics
+    report = Report([write_run(tmp_path / "results", images, methods, n=13).folder])
+    [section] = [one for one in compose(report) if one.title == "Which differences stand"]
+    table = next(block for block in section.blocks if isinstance(block, Table))
+    assert table.head == ("method", "PCC", "NSS", "insertion"), "deletion is equal everywhere"
+    plain = [[re.sub(r"[^A-Z0-9/]", "", cell) for cell in row] for row in table.rows]
+    assert plain == [[name, *[f"{5 - place}/{place}"] * 3] for place, name in enumerate(methods)]
+
+
 def test_images_are_ranked_by_likeness_to_gaze(run_folder):
     found = Report([run_folder])
     assert found.judged_by == "nss"

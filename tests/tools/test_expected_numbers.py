@@ -29,3 +29,20 @@ def test_our_own_notebook_is_right_and_one_with_another_number_or_without_it_is_
     nbformat.write(notebook, tmp_path / "lab.ipynb")
     assert expected_numbers.main([str(tmp_path / "lab.ipynb")]) == 1
     assert f"{len(NUMBERS['lab.ipynb']) - 2} of {len(NUMBERS['lab.ipynb'])} numbers" in capsys.readouterr().out
+
+
+def test_a_notebook_that_has_not_been_run_is_told(tmp_path, monkeypatch, capsys):
+    notebook = nbformat.read(ROOT / "lab.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.pop("outputs", None)
+        if cell.cell_type == "code":
+            cell.outputs = []
+    nbformat.write(notebook, tmp_path / "lab.ipynb")
+    monkeypatch.setattr(expected_numbers, "ROOT", tmp_path)
+    for given in ([], [str(tmp_path / "lab.ipynb")], [str(tmp_path / "gone" / "lab.ipynb")]):
+        with pytest.raises(SystemExit) as ended:
+            expected_numbers.main(given)
+        assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("does not show 'step by step against at once: largest difference'") == 2
+    assert "tools.run_notebook lab.ipynb" in said and "No such file" in said

@@ -12,6 +12,7 @@ import pytest
 
 from tools.faults import kills, mangle
 from tools.faults.faulty_models import Models
+from tools.faults.faulty_sources import Sources
 from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, SECRET, Kind, Trial, try_inputs
 
@@ -31,9 +32,12 @@ class Planted(Kind):
 
         ways = [
             ("explained", lambda: 0),
-            ("explained in part", lambda: 1),
+            ("explained in part", lambda: print("none.csv: left out") or 1),
             ("refused", refuse),
-            ("no space", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device", "x"))),
+            ("no space", lambda: fail(OSError(28, "No space left on device", "none.csv"))),
+            ("refused without the file", lambda: fail(ValueError("it is damaged"))),
+            ("refused in two lines", lambda: fail(ValueError("none.csv:\ndamaged"))),
+            ("left out without a name", lambda: print("one left out") or 1),
             ("another code", lambda: 3),
             ("a KeyError", lambda: {}["x"]),
             ("a library's ValueError", lambda: json.loads("x")),
@@ -47,7 +51,11 @@ class Planted(Kind):
             ("no end", lambda: time.sleep(60)),
             ("explained after these", lambda: 0),
         ]
-        return Trial(*ways[number_of(rng)])
+        return Trial(*ways[number_of(rng)], ["none.csv"])
+
+
+def fail(error):
+    raise error
 
 
 def number_of(rng):
@@ -55,7 +63,7 @@ def number_of(rng):
     return rng.bit_generator.seed_seq.entropy[-1]
 
 
-WANTED = [EXPLAINED] * 2 + [REFUSED] * 2 + [ESCAPED] * 11 + [EXPLAINED]
+WANTED = [EXPLAINED] * 2 + [REFUSED] * 2 + [ESCAPED] * 14 + [EXPLAINED]
 
 
 def test_every_planted_fault_is_found_and_those_after_it_are_tried():
@@ -63,10 +71,12 @@ def test_every_planted_fault_is_found_and_those_after_it_are_tried():
     assert [(outcome.what, outcome.result) for outcome in outcomes] == [
         (outcome.what, wanted) for outcome, wanted in zip(outcomes, WANTED, strict=True)
     ]
-    assert "died with -9" in outcomes[13].said and "no end" in outcomes[14].said
+    assert "died with -9" in outcomes[16].said and "no end" in outcomes[17].said
+    said = [outcomes[number].said for number in (4, 5, 6)]
+    assert ["names no file" in said[0], "several lines" in said[1], "has no name" in said[2]] == [True] * 3
 
 
-@pytest.mark.parametrize("kind, n", [(Tables, 60), (Gaze, 25), (Models, 10)])
+@pytest.mark.parametrize("kind, n", [(Tables, 60), (Gaze, 25), (Models, 10), (Sources, 25)])
 def test_the_first_malformed_inputs_are_refused_or_explained(kind, n):
     outcomes = list(try_inputs(kind(), range(n), seed=0))
     assert len(outcomes) == n and [outcome for outcome in outcomes if outcome.result == ESCAPED] == []

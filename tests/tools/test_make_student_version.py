@@ -54,3 +54,18 @@ def test_the_notebooks_that_are_handed_out_are_valid_and_empty(name, tmp_path, c
     assert all(cell.outputs == [] for cell in code)
     blank = [cell.id for cell in code if cell.source.startswith("# Your code.")]
     assert blank == (["cell-21", "cell-23", "cell-32", "cell-49", "cell-55"] if name == "lab.ipynb" else [])
+
+
+@pytest.mark.parametrize(("names", "said"), [
+    (("lab.ipynb", "./lab.ipynb"), "is the teacher's own: another file was wanted"),
+    (("lob.ipynb", "student.ipynb"), "lob.ipynb"),
+    (("notes.txt", "student.ipynb"), "JSON"),
+])  # fmt: skip
+def test_a_teachers_notebook_is_never_replaced_and_no_notebook_is_told(names, said, tmp_path, capsys):
+    nbformat.write(teacher(), tmp_path / "lab.ipynb")
+    (tmp_path / "notes.txt").write_text("no notebook")
+    before = (tmp_path / "lab.ipynb").read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        make_student_version.main([str(tmp_path / name) for name in names])
+    assert ended.value.code == 2 and said in capsys.readouterr().err
+    assert (tmp_path / "lab.ipynb").read_bytes() == before

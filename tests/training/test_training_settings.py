@@ -73,11 +73,10 @@ def test_flags_that_do_not_go_together_are_refused(flags, words):
 
 
 @pytest.mark.parametrize("command", ["train", "attention_mil"])
-def test_help_and_a_flag_that_is_refused_wait_for_no_library(command):
+def test_a_setting_that_is_refused_waits_for_no_library(command):
     code = (
         f"import sys, {command}\n"
         f"assert {command}.main(['--epochs_fine_tuning=0']) == 2\n"
-        f"try: {command}.main(['--help'])\n"
-        "except SystemExit: sys.exit(bool({'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys()))"
+        "sys.exit(bool({'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0

@@ -1,28 +1,9 @@
 """Names are text, lists are lists for a screen reader too."""
 
-from html.parser import HTMLParser
-
+from page_tags import Tags
 from planted import COLOURS
 
 from webpage import html
-
-
-class Tags(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.text = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 def test_names_are_text_and_never_tags():

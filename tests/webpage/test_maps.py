@@ -1,9 +1,8 @@
 """The maps on the page: scales, and words for what they show."""
 
-from html.parser import HTMLParser
-
 import numpy as np
 import pytest
+from page_tags import Tags
 from planted import BLUE, GREEN, RED
 
 from explainers.registry import METHODS
@@ -19,24 +18,6 @@ def ask(case, classes, chosen, seed=0):
     question = case.ask(classes, chosen, seed)
     case.answer(question, Watch(question.counts))
     return question
-
-
-class Tags(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.text = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 def test_every_picture_of_a_map_says_what_it_shows(case):

@@ -126,6 +126,7 @@ def draw_scaling(costs: dict[int, Cost], path: Path) -> Path:
         axes.plot(numbers, values, "o-", color="black")
         axes.set(xlabel="images", title=name, ylim=(0, 1.15 * max(values)), xlim=(0, None))
         for number, value in zip(numbers, values):
-            axes.annotate(shorten(value), (number, value), (0, 6), textcoords="offset points", ha="center")
+            side = "left" if number < max(numbers) / 2 else "right"
+            axes.annotate(shorten(value), (number, value), (0, 7), textcoords="offset points", ha=side)
         axes.spines[["top", "right"]].set_visible(False)
     return write_whole(path, figure_saver(figure))

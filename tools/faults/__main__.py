@@ -22,6 +22,7 @@ from output.tables import align
 from tools.faults import hostile_requests, kills, trials
 from tools.faults.faulty_images import Images
 from tools.faults.faulty_models import Models
+from tools.faults.faulty_sources import Sources
 from tools.faults.faulty_states import States
 from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, Outcome
@@ -31,6 +32,7 @@ KINDS = {
     "models": (Models, 400),
     "gaze": (Gaze, 400),
     "tables": (Tables, 600),
+    "sources": (Sources, 300),
     "states": (States, 60),
 }
 REQUESTS = 600
@@ -47,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--commands", metavar="NAMES", help="that are killed, by commas (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs and moments (default: %(default)s)")
     parser.add_argument("--at_once", type=int, default=2, metavar="N", help="commands (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=3, metavar="N", help="of each command (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=2, metavar="N", help="of each command (default: %(default)s)")
     parser.add_argument("--inputs", type=int, metavar="N", help=f"of each kind (default: {usual})")
     parser.add_argument("--number", type=int, metavar="N", help="this one of the inputs alone (default: all)")
     parser.add_argument(
@@ -80,7 +82,8 @@ def count(name: str, outcomes: Iterable[Outcome], verbose: bool) -> Counter:
 
 def say_killed(killed: kills.Killed) -> None:
     """A line for the kills of a command, and one for whatever went wrong."""
-    print(f"{killed.command}: {killed.kills} kills, {killed.ends} ends compared, {killed.files} files", flush=True)
+    words = f"{killed.kills} kills, {killed.full_disks} full disks, {killed.ends} ends compared, {killed.files} files"
+    print(f"{killed.command}: {words}", flush=True)
     for fault in killed.faults:
         print(printable(f"{killed.command}: {fault}"), flush=True)
 
@@ -110,11 +113,11 @@ def main() -> int:
     if unknown := set(parts) - set(PARTS):
         raise SystemExit(f"--only: {', '.join(sorted(unknown))}: of {', '.join(PARTS)}")
     begun = time.monotonic()
-    killed = kill_all(args) if "kills" in parts else []
     counts = {name: count(name, try_kind(name, args), args.verbose) for name in parts if name != "kills"}
+    killed = kill_all(args) if "kills" in parts else []
     if killed:
-        rows = [(k.command, str(k.kills), str(k.kills - len(k.faults)), str(k.ends), str(k.files)) for k in killed]
-        print("\n" + align([("command", "kills", "survived", "ends compared", "files"), *rows]))
+        rows = [(k.command, *map(str, (k.kills, k.full_disks, len(k.faults), k.ends, k.files))) for k in killed]
+        print("\n" + align([("command", "kills", "full disks", "faults", "ends compared", "files"), *rows]))
     if counts:
         rows = [
             (name, str(found.total()), *(str(found[r]) for r in (REFUSED, EXPLAINED, ESCAPED)))

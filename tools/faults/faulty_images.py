@@ -4,7 +4,9 @@ import functools
 import importlib
 import io
 import struct
+import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,16 @@ from PIL import Image
 from tools.faults.mangle import odd_name, spoil_bytes
 from tools.faults.trials import Kind, Place, Trial
 
-FORMATS = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp", "PPM": ".ppm"}
+FORMATS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+}
 MODES = {
     "JPEG": ("RGB", "L", "CMYK"),
     "PNG": ("RGB", "RGBA", "LA", "P", "1", "I;16"),
@@ -22,6 +33,7 @@ MODES = {
     "TIFF": ("RGB", "L", "I;16", "F", "CMYK"),
     "WEBP": ("RGB", "RGBA"),
     "PPM": ("RGB", "L"),
+    "AVIF": ("RGB", "RGBA"),
 }
 OTHERS = {  # what is sent as an image and is none
     "nothing": b"",
@@ -39,9 +51,9 @@ OTHERS = {  # what is sent as an image and is none
 }
 
 
-def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]:
-    """(format, content) of a sound image of at most 96 x 96 pixels, of any mode of its format."""
-    kind = kind or str(rng.choice(list(FORMATS)))
+def draw(rng: np.random.Generator, kind: str | None = None, but: str = "") -> tuple[str, bytes]:
+    """(format, content) of a sound image of at most 96 x 96 pixels, of any mode of its format; but: not this one."""
+    kind = kind or str(rng.choice([name for name in FORMATS if name != but]))
     mode = MODES[kind][rng.integers(len(MODES[kind]))]
     height, width = rng.integers(1, 97, 2)
     if mode in ("I;16", "F"):
@@ -50,12 +62,12 @@ def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]
     else:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8)).convert(mode)
     options = {}
-    if kind in ("JPEG", "PNG", "WEBP") and rng.random() < 0.3:
+    if kind in ("JPEG", "PNG", "WEBP", "AVIF") and rng.random() < 0.3:
         exif = Image.Exif()
         exif[0x0112] = int(rng.integers(0, 10))
         options["exif"] = exif
-    if kind == "GIF" and rng.random() < 0.3:
-        options |= {"save_all": True, "append_images": [image.rotate(90)] * 3}
+    if kind in ("GIF", "AVIF", "WEBP") and rng.random() < 0.3:
+        options |= {"save_all": True, "append_images": [image.rotate(180)] * 3}
     if kind == "TIFF" and rng.random() < 0.5:
         options["compression"] = str(rng.choice(["tiff_lzw", "tiff_adobe_deflate", "packbits"]))
     file = io.BytesIO()
@@ -65,10 +77,6 @@ def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]
 
 def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"", further: bytes = b"") -> bytes:
     """A PNG file whose head says so, whatever it holds."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     body = chunk(b"IHDR", head) + further + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
@@ -89,8 +97,56 @@ def tiff_loop() -> bytes:
     return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 8)
 
 
-def make_image(rng: np.random.Generator) -> tuple[str, str, bytes]:
-    """(in words, ending, content) of a malformed image."""
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def exif_ring(rng: np.random.Generator) -> bytes:
+    """A JPEG whose EXIF directories name themselves and each other."""
+    entry = struct.pack("<HHII", 0x8769, 4, 1, 8), struct.pack("<HHII", 0x8825, 4, 1, 8)
+    turn = struct.pack("<HHIHH", 0x0112, 3, 1, int(rng.integers(0, 2**16)), 0)
+    block = b"II*\0" + struct.pack("<IH", 8, 3) + turn + b"".join(entry) + struct.pack("<I", 8)
+    segment = b"Exif\0\0" + block
+    content = draw(rng, "JPEG")[1]
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+
+
+def gif_canvas(rng: np.random.Generator) -> bytes:
+    """A GIF of one pixel on a canvas as large as can be said."""
+    content = bytearray(draw(rng, "GIF")[1])
+    content[6:10] = struct.pack("<HH", *(int(2 ** rng.uniform(10, 16)) - 1 for _ in range(2)))
+    return bytes(content)
+
+
+def png_bomb(name: bytes, head: bytes) -> Callable[[np.random.Generator], bytes]:
+    """What makes a PNG that unpacks to a hundred megabytes beside its pixels."""
+    return lambda rng: png(4, 4, data=bytes(4 * 13), further=chunk(name, head + zlib.compress(bytes(10**8), 9)))
+
+
+def polyglot(rng: np.random.Generator) -> bytes:
+    """A PNG that is a zip archive too, of a member that climbs out of its folder."""
+    file = io.BytesIO(draw(rng, "PNG")[1])
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("../canary.txt", "x")
+        archive.writestr("config.json", '{"class_name": "Lambda", "config": {}}')
+    return file.getvalue()
+
+
+SPECIAL = {
+    "EXIF in a ring": (".jpg", exif_ring),
+    "a canvas": (".gif", gif_canvas),
+    "a packed profile": (".png", png_bomb(b"iCCP", b"x\0\0")),
+    "a packed text": (".png", png_bomb(b"zTXt", b"x\0\0")),
+    "an archive too": (".png", polyglot),
+    "many frames": (".png", lambda rng: png(4, 4, data=bytes(52), further=chunk(b"acTL", b"\x7f\xff\xff\xff" * 2))),
+    "long numbers": (".ppm", lambda rng: b"P6 " + b"9" * 10_000 + b" 1 255\n" + bytes(99)),
+    "a negative height": (".bmp", lambda rng: (c := draw(rng, "BMP")[1])[:22] + struct.pack("<i", -(2**31)) + c[26:]),
+}
+
+
+def make_image(rng: np.random.Generator, but: str = "") -> tuple[str, str, bytes]:
+    """(in words, ending, content) of a malformed image; but: of no image of this format."""
     choice = rng.random()
     if choice < 0.12:
         name = str(rng.choice(list(OTHERS)))
@@ -102,6 +158,10 @@ def make_image(rng: np.random.Generator) -> tuple[str, str, bytes]:
             ".png",
             png(width, height, int(rng.choice([1, 8, 16, 3])), int(rng.integers(0, 8))),
         )
+    if choice > 0.94:
+        name = str(rng.choice(list(SPECIAL)))
+        ending, build = SPECIAL[name]
+        return f"{name}", ending, build(rng)
     if choice < 0.26:
         return "a TIFF whose directories are a ring", ".tif", tiff_loop()
     if choice < 0.30:
@@ -109,7 +169,7 @@ def make_image(rng: np.random.Generator) -> tuple[str, str, bytes]:
         file = io.BytesIO()
         Image.fromarray(values).save(file, "TIFF")
         return "a TIFF of NaN and infinity", ".tif", file.getvalue()
-    kind, content = draw(rng)
+    kind, content = draw(rng, but=but)
     ending = str(rng.choice(list(FORMATS.values()))) if rng.random() < 0.1 else FORMATS[kind]
     if rng.random() < 0.08:
         return f"a sound {kind}", ending, content
@@ -135,23 +195,26 @@ class Images(Kind):
         path = place.inside / odd_name(rng, ending)
         path.write_bytes(content)
         as_gaze = rng.random() < 0.25
-        return Trial(f"{'gaze map ' if as_gaze else ''}{path.name!r}: {what}", lambda: self._explain(path, as_gaze))
+        return Trial(
+            f"{'gaze map ' if as_gaze else ''}{path.name!r}: {what}", lambda: self._explain(path, as_gaze), [path.name]
+        )
 
     def _make_folder(self, rng, place):
         folder = place.inside / "images"
         folder.mkdir()
         (folder / "sound.png").write_bytes(draw(rng, "PNG")[1])
-        words = []
+        words, names = [], [folder.name]
         for number in range(6):
             what, ending, content = make_image(rng)
-            (folder / f"{number}{odd_name(rng, ending)}").write_bytes(content)
+            names.append(f"{number}{odd_name(rng, ending)}")
+            (folder / names[-1]).write_bytes(content)
             words.append(what)
         argv = [
             f"--test_images_folder_path={folder}",
             "--model_name=ResNetDemo",
             f"--output_folder_path={place.inside / 'results'}",
         ]
-        return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv))
+        return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv), names)
 
     def _explain(self, path: Path, as_gaze: bool) -> int:
         from data.images import note_reading, read_size

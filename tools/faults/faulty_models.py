@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tools.faults.trials import Kind, Place, Trial
 SIDE = 32  # pixels of the sound models
 WAYS = (  # to spoil what a HDF5 file holds
     "link", "soft link", "ring", "missing", "shape", "texts", "compound", "complex", "NaN", "huge", "scalar",
-    "attribute", "empty", "half",
+    "packed", "attribute", "empty", "half",
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ class Models(Kind):
         path.write_bytes(content)
         ways = [self._bytes, self._config, self._config, self._weights, self._settings, self._archive, self._other]
         words = ways[rng.integers(len(ways))](rng, path, place)
-        return Trial(f"{path.name}: {words}", lambda: self._load(path, place))
+        return Trial(f"{path.name}: {words}", lambda: self._load(path, place), [path.name])
 
     def _load(self, path: Path, place: Place) -> int:
         from network.model_files import load_classifier
@@ -314,6 +315,10 @@ def spoil_weights(rng: np.random.Generator, path: Path, place: Place) -> str:
                 file[name] = np.zeros(shape or 1, np.float16)
             case "huge":
                 file.create_dataset(name, (2**20, 2**20), np.float32, chunks=(64, 64))
+            case "packed":
+                sides = (2**13, 2**13) if shape and len(shape) == 2 else (2**26,)
+                kept = (file.create_dataset(name, sides, np.float32, chunks=sides, compression="gzip")).id
+                kept.write_direct_chunk((0,) * len(sides), zlib.compress(bytes(2**28), 1))
             case "scalar":
                 file[name] = 3.0
             case "empty":

@@ -63,15 +63,17 @@ class States(Kind):
         files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != ".lock")
         often = [path for path in files if path.name in ("run.json", "records.csv") or path.suffix in (".npy",)]
         curves = [path for path in files if path.parent.parent.name == "curves"]
-        words = []
+        words, names = [], []
         for _ in range(rng.integers(1, 4)):
             group = [files, often, often, curves][rng.integers(4)]
             path = group[rng.integers(len(group))]
-            words.append(f"{path.relative_to(self.folder)}: {self._spoil(rng, path, place)}")
+            names.append(path.relative_to(self.folder).as_posix())
+            words.append(f"{names[-1]}: {self._spoil(rng, path, place)}")
         reports = rng.random() < 0.3
         return Trial(
             f"{'report.py, ' if reports else ''}{'; '.join(words)}",
             lambda: ask_command("report", [str(self.folder)]) if reports else ask_command("main", self._flags()),
+            names,
         )
 
     def _spoil(self, rng, path, place):

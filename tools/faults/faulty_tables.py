@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tools.faults.faulty_images import ask_command
+from tools.faults.faulty_models import spoil_weights, write_secret_weights
 from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
 from tools.faults.trials import Kind, Place, Trial
 
@@ -31,7 +32,13 @@ GAZE = {  # name of the file -> a sound one
             "annotations": [{"image_id": 1, "fixations": [[3, 4], [10, 20]]}, {"image_id": 1, "fixations": [[7, 9]]}],
         }
     ),
+    "studio.csv": "ParticipantName;RecordingName;MediaName;GazeEventType;GazeEventDuration;FixationIndex;"
+    "FixationPointX (MCSpx);FixationPointY (MCSpx)\n"
+    "P1;r1;a.png;Fixation;250;1;12,5;7\nP2;r1;b.png;Fixation;90;1;1,5;2\n",
+    "p1.FixationEndEvent.txt": "participant\timage\teye\tduration\taverage_gaze_x\taverage_gaze_y\n"
+    "p01\ta.png\t21\t0.25\t-30.0\t20.5\np01\ta.png\t22\t0.25\t-3.0\t2.5\np02\tb.png\t22\t0.125\tnan\tnan\n",
     "osie.mat": "",  # written by scipy
+    "session.hdf5": "",  # written by h5py
 }
 BOXES = "file,x0,y0,x1,y1,name\na.png,1,2,20,30,dog\na.png,5.5,6,40,41,cat\nb.png,0,0,64,48,\n"
 LABELS = "file,dome,arch,glass\na.png,1,1,0\nb.png,0,1,1\n"
@@ -52,6 +59,7 @@ FURTHER_FILES = {  # that lie about in folders
     "a web page": b"<!DOCTYPE html><html>",
     "Matlab 7.3": b"MATLAB 7.3 MAT-file".ljust(512, b" ") + b"\x89HDF\r\n\x1a\n" + bytes(100),
     "quotes": b'"' * 10_001,
+    "many columns": b"image,x,y" + b",c" * 10**6 + b"\na.png,1,2" + b",1" * 10**6 + b"\n",
 }
 
 
@@ -66,6 +74,24 @@ def spoil(rng: np.random.Generator, name: str, content: str | bytes) -> tuple[st
         words, text = spoil_json(rng, json.loads(content))
         return words, text.encode("utf-8", errors="surrogatepass")
     return spoil_text(rng, content)
+
+
+def write_session(path: Path) -> Path:
+    """The path of a sound file of PsychoPy's ioHub, once it is written."""
+    import h5py
+
+    numbers = [("session_id", "u4"), ("time", "f8"), ("eye", "u1"), ("duration", "f4")]
+    places = [("average_gaze_x", "f4"), ("average_gaze_y", "f4")]
+    trials = [("SESSION_ID", "i4"), ("image", "S9"), ("TRIAL_START", "f8"), ("TRIAL_END", "f8")]
+    with h5py.File(path, "w") as file:
+        found = np.array([(1, 1.5, 21, 0.25, -3.0, 2.5), (2, 1.5, 22, 0.25, 3.0, 2.5)], numbers + places)
+        file["data_collection/events/eyetracker/FixationEndEvent"] = found
+        file["data_collection/events/eyetracker/BlinkEndEvent"] = np.array([(1, 1.7, 21, 0.1)], numbers)
+        shown = np.array([(1, b"a.png", 1.0, 2.0), (2, b"b.png", 1.0, 2.0)], trials)
+        file["data_collection/condition_variables/EXP_CV_1"] = shown
+        codes = np.array([(1, b"p01"), (2, b"p02")], [("session_id", "u4"), ("code", "S9")])
+        file["data_collection/session_meta_data"] = codes
+    return path
 
 
 def write_images(folder: Path) -> None:
@@ -87,15 +113,22 @@ class Gaze(Kind):
         seen = [{"fix_x": [3.0, 4.0], "fix_y": [5.0, 6.0], "fix_duration": [100.0, 200.0]} for _ in range(2)]
         savemat(path, {"fixations": [{"img": "a.png", "subjects": seen}]}, do_compression=False)
         self.mat = path.read_bytes()
+        self.hdf5 = write_session(place.outside.parent / "session.hdf5").read_bytes()
+        write_secret_weights(place)
 
     def make(self, rng: np.random.Generator, place: Place) -> Trial:
         """One form, spoiled."""
         write_images(place.inside / "images")
         name = str(rng.choice(list(GAZE)))
-        words, content = spoil(rng, name, self.mat if name.endswith(".mat") else GAZE[name])
         gaze = place.inside / "gaze"
         gaze.mkdir()
-        (gaze / name).write_bytes(content)
+        sound = {"osie.mat": self.mat, "session.hdf5": self.hdf5}.get(name, GAZE[name])
+        if name == "session.hdf5" and rng.random() < 0.5:
+            (gaze / name).write_bytes(sound)
+            words = spoil_weights(rng, gaze / name, place)
+        else:
+            words, content = spoil(rng, name, sound)
+            (gaze / name).write_bytes(content)
         is_folder = name.endswith(".txt") or name.startswith("fixations_on") or rng.random() < 0.2
         path = gaze if is_folder else gaze / name
         argv = [
@@ -103,9 +136,11 @@ class Gaze(Kind):
             f"--test_fixations_path={path}",
             f"--output_folder_path={place.inside / 'gaze_maps'}",
         ]
-        if rng.random() < 0.3:
+        if name.endswith(("Event.txt", ".hdf5")):
+            argv.append("--fixations_unit=pixels")
+        elif rng.random() < 0.3:
             argv.append(f"--fixations_unit={rng.choice(['pixels', 'fraction'])}")
-        return Trial(f"{name}: {words}", lambda: ask_command("gaze", argv))
+        return Trial(f"{name}: {words}", lambda: ask_command("gaze", argv), [path.name, name, *IMAGES])
 
 
 class Tables(Kind):
@@ -120,7 +155,7 @@ class Tables(Kind):
         words, content = spoil(rng, name, sound)
         path = place.inside / name
         path.write_bytes(content)
-        return Trial(f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"))
+        return Trial(f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"), [name])
 
     def _use_boxes(self, path: Path, images: Path) -> int:
         from data import boxes
@@ -141,7 +176,7 @@ class Tables(Kind):
         table, samples = multi_labels.read_labels(path), load_dataset(images)
         say(multi_labels.match_labels(table, samples))
         read = labelled_images.read_labelled(samples, table.class_names, *SHAPE, table.rows)
-        multi_labels.check_learnable(read)
+        multi_labels.check_learnable(read, table.path)
         return 0
 
     def _use_taxonomy(self, path: Path, images: Path) -> int:

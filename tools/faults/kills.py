@@ -1,11 +1,14 @@
 """Every command is killed at moments drawn by a seed, and run again: in the end its files are those of a calm run.
 
-Half of the kills come at an event, the n-th file that is opened for writing or put in its place below the output
-folder: between the writing of a file and its taking the place of the old one, for example. The others come at a time
-after the first of these events. A command that is killed is given again in the same folder, and may be killed again;
-after as many kills as are wanted it is let go on to its end. Files are compared as tools/same_results.py does: maps by
-their bits, pictures by their pixels, tables without `seconds`; networks by their weights, drawn.json by the
-figures that it knows, all others by their bytes. A file of one side alone, as one written in part, is a difference.
+First it meets a full disk: from one of its events on, no byte can be written to any file, as RLIMIT_FSIZE has it
+(not on Windows). It has to end with one line that names the file, and code 2. Then it is killed: half of the kills are
+by SIGKILL, the others by SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it; half come at an event, the n-th file that is
+opened for writing or put in its place below the output folder: between the writing of a file and its taking the place
+of the old one, for example. The others come at a time after the first of these events. A command that is killed is
+given again in the same folder, and may be killed again; after as many kills as are wanted it is let go on to its end.
+Files are compared as tools/same_results.py does: maps by their bits, pictures by their pixels, tables without
+`seconds`; networks by their weights, drawn.json by the figures that it knows, all others by their bytes. A file of one
+side alone, as one written in part, is a difference.
 """
 
 import json
@@ -15,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 import zlib
@@ -48,11 +52,13 @@ COMMANDS = {  # {folder}: where the files of the command go; {runs}: a finished 
 TAXONOMY = "leaf,age\nColonial,old\nPrehispanic,old\nModern,new\n"
 KILLED = f"""
 import os, signal, sys, time
-folder, log, number, *sys.argv = sys.argv[1:]
+folder, log, number, what, *sys.argv = sys.argv[1:]
 folder, log, number = os.path.realpath(folder), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), int(number)
 seen = 0
 def note(event, args):
     global seen
+    if what == "full" and seen >= number:
+        return
     if event == "os.rename":
         path = args[1]
     elif event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
@@ -62,26 +68,33 @@ def note(event, args):
     if isinstance(path, (str, bytes, os.PathLike)) and os.path.realpath(os.fsdecode(path)).startswith(folder + os.sep):
         seen += 1
         os.write(log, f"{{time.monotonic()}}\\n".encode())
-        if seen == number:
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        if seen == number and what == "full":
+            import resource
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        elif seen == number:
+            os.kill(os.getpid(), int(what))
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
 sys.addaudithook(note)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+SIGNALS = ("SIGKILL", "SIGKILL", "SIGKILL", "SIGTERM", "SIGHUP", "SIGINT") if os.name != "nt" else ("SIGTERM",)
+STOPPED = 130  # exit code after SIGINT
 LIMIT = 600.0  # seconds for one run of a command
 LONGEST_WAIT = 120.0  # seconds until the first file
 
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of one command: kills, ends of the command that were compared, files, what differed or went wrong."""
+    """What came of one command: kills, ends of the command that were compared, files, what differed or went wrong, and
+    full disks that it met."""
 
     command: str
     kills: int
     ends: int
     files: int
     faults: list[str]
+    full_disks: int = 0
 
 
 class Bench:
@@ -119,25 +132,30 @@ class Bench:
         output = [] if "{folder}" in COMMANDS[command] else [f"--output_folder_path={folder}"]
         return [str(ROOT / script), *flags, *output]
 
-    def start(self, command: str, number: int) -> tuple[subprocess.Popen, Path]:
-        """The running command and the file of its events' times; it kills itself at event `number` (0: never)."""
+    def start(self, command: str, number: int = 0, what: str | int = 0) -> tuple[subprocess.Popen, Path]:
+        """The running command and the file of its events' times.
+
+        At event `number` (0: never) it sends itself the signal `what`, or finds the disk 'full'.
+        """
         log, folder = self.folder / f"{command}.events", self.folder / command
         log.unlink(missing_ok=True)
-        words = [sys.executable, "-c", KILLED, str(folder), str(log), str(number), *self.words(command, folder)]
-        screen = (self.folder / f"{command}.txt").open("w")
-        return subprocess.Popen(words, cwd=self.folder, stdout=screen, stderr=screen), log
+        words = [sys.executable, "-c", KILLED, str(folder), str(log), str(number), str(what)]
+        words += self.words(command, folder)
+        screen = subprocess.PIPE if what == "full" else (self.folder / f"{command}.txt").open("w")
+        return subprocess.Popen(words, cwd=self.folder, stdout=screen, stderr=screen, text=True), log
 
     def try_command(self, command: str, n: int, seed: int) -> Killed:
         """n kills of a command, and the comparison of its files whenever it came to an end."""
         rng = np.random.default_rng([seed, zlib.crc32(command.encode())])
         folder, calm = self.folder / command, self.folder / f"{command}_calm"
-        process, log = self.start(command, 0)
+        process, log = self.start(command)
         code, times = process.wait(LIMIT), self._times(log)
         if code not in (0, 1):
             return Killed(command, 0, 0, 0, [f"the calm run ended with {code}: {self._screen(command)}"])
         folder.rename(calm)
         n_files = sum(path.is_file() for path in calm.rglob("*"))
-        kills, ends, faults = 0, 0, []
+        faults, ends = self._fill_disk(command, folder, calm, code, int(rng.integers(1, len(times) + 1)))
+        kills = 0
         for _ in range(3 * n):
             if kills == n:
                 break
@@ -146,16 +164,30 @@ class Bench:
             else:  # it had come to its end before
                 ends += 1
                 faults += self._end(command, folder, calm, code)
-        process, _ = self.start(command, 0)
+        process, _ = self.start(command)
         faults += self._end(command, folder, calm, code, process.wait(LIMIT))
         for path in (folder, calm):
             shutil.rmtree(path, ignore_errors=True)
-        return Killed(command, kills, ends + 1, n_files, faults)
+        return Killed(command, kills, ends + 1, n_files, faults, full_disks=int(os.name != "nt"))
+
+    def _fill_disk(self, command, folder, calm, wanted, number):
+        """Faults, and ends that were compared, of a run on a disk that is full from an event on."""
+        if os.name == "nt":
+            return [], 0
+        process, _ = self.start(command, number, "full")
+        told = process.communicate(timeout=LIMIT)[1].strip()
+        if process.returncode == wanted:  # nothing was left to write
+            return self._end(command, folder, calm, wanted, wanted), 1
+        last = told.splitlines()[-1] if told else ""
+        names = any(place in last for place in (str(folder), tempfile.gettempdir()))
+        if process.returncode != 2 or ": error: " not in last or not names or "Traceback" in told:
+            return [f"a full disk at event {number} ended with {process.returncode}: {told[-500:]}"], 0
+        return [], 0
 
     def _kill(self, command, times, rng):
         """Whether the command was killed before its end."""
-        at_event = rng.random() < 0.5
-        process, log = self.start(command, int(rng.integers(1, len(times) + 1)) if at_event else 0)
+        at_event, sent = rng.random() < 0.5, getattr(signal, SIGNALS[rng.integers(len(SIGNALS))])
+        process, log = self.start(command, int(rng.integers(1, len(times) + 1)) if at_event else 0, int(sent))
         delay = rng.uniform(0, times[-1] - times[0] + 0.5)
         if not at_event:
             begun = time.monotonic()
@@ -164,9 +196,9 @@ class Bench:
             try:
                 process.wait(delay)
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.send_signal(sent)
         self.last_code = process.wait(LIMIT)
-        return self.last_code in (-signal.SIGKILL, 1) if os.name == "nt" else self.last_code == -signal.SIGKILL
+        return self.last_code in (-sent, STOPPED if sent == signal.SIGINT else -sent, 1 if os.name == "nt" else -sent)
 
     def _end(self, command, folder, calm, wanted, code=None):
         code = self.last_code if code is None else code

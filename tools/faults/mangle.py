@@ -132,6 +132,10 @@ def spoil_json(rng: np.random.Generator, value, further=()) -> tuple[str, str]:
                 other = nodes[rng.integers(len(nodes))]
                 words.append(f"{other[2]} in place of {path}")
                 holder[key] = copy.deepcopy(other[0][other[1]]) if other[1] in _keys(other[0]) else None
+            case 4 if rng.random() < 0.3 and isinstance(value, dict) and value:
+                first = next(iter(value))
+                words.append(f"/{first} there before")
+                return ", ".join(words), json.dumps({first: "x"})[:-1] + ", " + json.dumps(value)[1:]
             case _:
                 new = copy.deepcopy(pool[rng.integers(len(pool))])
                 words.append(f"{path} is {str(new)[:60]}")

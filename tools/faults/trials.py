@@ -2,11 +2,12 @@
 
 What comes of an input is one of three:
 
-    refused      a ValueError of this project (or a full disk, or too little memory) in one line: exit code 2
+    refused      a ValueError of this project (or a full disk, or too little memory) in one line that names the file,
+                 as `run_command` and the page say it: exit code 2
     explained    the command went on to its end, code 0, or 1 with something left out and named
-    escaped      another exception, a ValueError of a library, another code, a line that would drive a terminal, no end
-                 within LIMIT, death by a signal, the canary file, a file elsewhere that was read, written or removed,
-                 another program, a connection
+    escaped      another exception, a ValueError of a library, a line that names no file, another code, a line that
+                 would drive a terminal, no end within LIMIT, death by a signal, the canary file, a file elsewhere that
+                 was read, written or removed, another program, a connection
 
 A process that died or hung is started anew for the next input. What Python opens is seen by an audit hook; what a
 library reads in C, by the time of access of the secret file, where the file system keeps it.
@@ -22,7 +23,7 @@ import tempfile
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +43,14 @@ CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.tr
 
 @dataclass(frozen=True)
 class Trial:
-    """An input, in words, and what gives it to the program and returns an exit code."""
+    """An input, in words, and what gives it to the program and returns an exit code.
+
+    names: of its files; a refusal has to hold one of them.
+    """
 
     what: str
     ask: Callable[[], int]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -186,11 +191,26 @@ def judge(trial: Trial, watch: Watch) -> tuple[str, str]:
             result, said = ESCAPED, _tell(error)
     if any(letter == "\x1b" or letter == "\0" for letter in screen.getvalue()):
         result, said = ESCAPED, f"a raw control character on the screen: {screen.getvalue()!r}"
-    if result == REFUSED and not said.strip():
-        result, said = ESCAPED, "a refusal without a word"
+    if result == REFUSED and (fault := _find_fault(said, trial.names)):
+        result, said = ESCAPED, f"{fault}: {said}"
+    if result == EXPLAINED and code == 1 and not _names_one(screen.getvalue(), trial.names):
+        result, said = ESCAPED, f"what was left out has no name: {screen.getvalue()[-300:]}"
     if seen:
         result, said = ESCAPED, "; ".join(seen)
     return result, printable(said)
+
+
+def _find_fault(said: str, names: Sequence[str]) -> str:
+    """What is wrong with the line of a refusal; '' if it is one line that names the file."""
+    if not _names_one(said, names):
+        return "a refusal that names no file"
+    for name in sorted(names, key=len, reverse=True):
+        said = said.replace(name, "")
+    return "a refusal of several lines" if "\n" in said.strip() else ""
+
+
+def _names_one(text: str, names: Sequence[str]) -> bool:
+    return any(name in text or printable(name) in text for name in names)
 
 
 def _is_ours(error: BaseException) -> bool:
