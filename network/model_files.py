@@ -202,8 +202,8 @@ def _tell_cause(error: Exception) -> str:
         text = f"{text[:300]}..."
     if "activation function identifier: {'value'" in text:
         return (
-            "an activation of it is a lambda, in a form that Keras itself does not read again: save it anew with a named "
-            "function in its place (--custom_objects=my_layers.py names a file that defines it)"
+            "an activation of it is a lambda, in a form that Keras itself does not read again: save it anew with a "
+            "named function in its place (--custom_objects=my_layers.py names a file that defines it)"
         )
     if text.startswith(("Could not locate", "Unknown layer", "Cannot deserialize object of type")):
         return f"{text.split('. ')[0]}; --custom_objects=my_layers.py names a file that defines it, and runs that file"

@@ -11,7 +11,8 @@ from tools.model_matrix import CASES, EQUAL, FAULT, NOT_FOR_IT, REFUSED, RULES, 
 CHEAP = [METHODS[name] for name in RULES]
 EQUAL_EVERYWHERE = (
     "plain", "batch norms", "residual", "squeeze and excite", "softmax layer", "temperature", "one sigmoid",
-    "flattened", "nested twice", "Sequential", "softmaxes of groups", "padded inside a layer of the user's", "preprocessing caffe", "ViT, mean",
+    "flattened", "nested twice", "Sequential", "softmaxes of groups",
+    "padded inside a layer of the user's", "preprocessing caffe", "ViT, mean",
 )  # fmt: skip
 
 
