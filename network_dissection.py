@@ -219,7 +219,7 @@ def run(settings: NetworkDissectionSettings) -> int:
             flags=settings.flags,
             overwrite=settings.overwrite,
             cluster=settings.cluster,
-            loading=vars(settings.model),
+            loading={**vars(settings.model), "batch_size": classifier.batch_size},
         )
 
     if settings.words:

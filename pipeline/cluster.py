@@ -80,6 +80,26 @@ def run_by_workers(
         while tasks:
             tasks = _keep_answers(runner, pool.run(tasks), methods, pool.n_workers)
     runner.results.flush()
+    if not runner.results.keeps_small_maps:
+        runner.results.records = order_records(runner.results.records, samples, methods)
+
+
+def order_records(
+    records: dict[tuple[str, str], Record], samples: Sequence[Sample], methods: dict[Method, dict]
+) -> dict[tuple[str, str], Record]:
+    """The records as one process finds them: those of earlier runs, then a few images by each method at a time, what
+    could not be read first."""
+    size = constants.IMAGES_AT_ONCE
+    places = {sample.name: place for place, sample in enumerate(samples)}
+    turns = {method.name: turn for turn, method in enumerate(methods)}
+
+    def place_of(key: tuple[str, str]) -> tuple:
+        method, image = key
+        if method not in turns or image not in places:
+            return (-1,)
+        return places[image] // size, turns[method], not records[key].failed, places[image]
+
+    return {key: records[key] for key in sorted(records, key=place_of)}
 
 
 def list_tasks(runner: Runner, samples: Sequence[Sample], methods: dict[Method, dict]) -> Iterator[Task]:

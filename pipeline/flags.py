@@ -292,10 +292,11 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )
     model.add_argument(
         "--batch_size",
-        type=in_range(int, 1),
+        type=lambda text: text if text == constants.AUTO else in_range(int, 1)(text),
         default=constants.BATCH_SIZE,
         metavar="N",
-        help="images per forward pass (default: %(default)s)",
+        help=f"images per forward pass, or {constants.AUTO}: the quickest here by a short timing, which is kept "
+        "(default: %(default)s)",
     )
     return model
 

@@ -6,7 +6,6 @@ open_run(...)              -> these with the folder of results; says what was ch
 examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
 
-import math
 import os
 import sys
 import zlib
@@ -22,7 +21,7 @@ from data.class_names import BY_INDEX, describe_labels
 from data.dataset import Sample
 from data.sample_table import SampleTable, open_samples
 from explainers.registry import GAZE_ROWS, Method
-from network import model_files
+from network import batches, model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output import memory
@@ -82,11 +81,16 @@ class Run:
 def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
     """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
     than there is."""
-    classifier, source = model_files.load_classifier(**vars(settings))
-    sizes = [math.prod(step.output.shape[1:]) for step in classifier.steps if None not in (step.output.shape or [None])]
-    largest = max(sizes, default=0) + math.prod(classifier.image_spec.shape[1:])
-    images = f"{settings.batch_size} images inside the network"
-    memory.check_room(4 * settings.batch_size * largest, images, "--batch_size says how many at once")
+    is_auto = settings.batch_size == constants.AUTO
+    usual = replace(settings, batch_size=constants.BATCH_SIZE) if is_auto else settings
+    classifier, source = model_files.load_classifier(**vars(usual))
+    if is_auto:
+        found = batches.choose_batch_size(classifier)
+        spent = ", ".join(f"{n}: {milliseconds:.3g}" for n, milliseconds in found.items())
+        print_table({"batch": f"{classifier.batch_size} images (auto; ms an image in a pass of {spent})"})
+    images = f"{classifier.batch_size} images inside the network"
+    needed = batches.estimate_bytes(classifier, classifier.batch_size)
+    memory.check_room(needed, images, "--batch_size says how many at once")
     return classifier, source
 
 
@@ -141,7 +145,8 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     about = {"gaze": images.gaze_note or "as given", "flags": settings.flags, "model": description}
     kept = {**list_settings(settings, classifier, methods), **further}
     results = open_results(settings.output_folder, kept, about, settings.overwrite, is_large(settings, images.samples))
-    model = replace(settings.model, engine=classifier.engine.name)  # of 'auto', what was chosen: workers choose alike
+    # Of 'auto', what was chosen: workers choose alike.
+    model = replace(settings.model, engine=classifier.engine.name, batch_size=classifier.batch_size)
     return Run(classifier, images, methods, results, description, class_rule, model)
 
 

@@ -50,7 +50,7 @@ class ModelSettings:
     trust_model: bool = False
     custom_objects: str | None = None
     precision: str = "float32"
-    batch_size: int = constants.BATCH_SIZE
+    batch_size: int | str = constants.BATCH_SIZE  # or constants.AUTO
     engine: str = constants.ENGINES[0]
 
 

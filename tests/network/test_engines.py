@@ -42,6 +42,15 @@ def asked(classifier, engine):
     return twin
 
 
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="OpenVINO is not installed")
+def test_what_openvino_says_of_an_image_does_not_depend_on_others_beside_it():
+    classifier = asked(Classifier(nested(), batch_size=4), "openvino")
+    images = noise(7)
+    together = classifier.predict(images)
+    for place in range(len(images)):
+        np.testing.assert_array_equal(classifier.predict(images[place : place + 1])[0], together[place])
+
+
 def vision_transformer():
     return transformers.vit(depth=1)
 

@@ -14,6 +14,7 @@ from pipeline import cluster
 from pipeline.explain import Runner
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import open_results
+from pipeline.records import Record
 from pipeline.score import Scorer
 
 CHOSEN = {METHODS["GRADCAM"]: {}, METHODS["RISE"]: {"n_masks": 20, "mask_size": 4}}
@@ -135,6 +136,17 @@ def test_an_image_that_kills_every_worker_is_told_and_costs_no_other(open_runner
     failed = {record.image: record.status for record in runner.results.records.values() if record.failed}
     assert failed == {deadly: "failed: every process that explained it died (out of memory)"}
     assert len(runner.results.records) == 16
+
+
+def test_records_stand_in_the_order_of_one_process_whoever_was_first(open_runner, samples):
+    runner = open_runner("alone", samples)
+    runner.run(samples, CHOSEN)
+    expected = list(runner.results.records)
+    other = Record("RISE", "of another run.png", "s")
+    mixed = dict(sorted(runner.results.records.items(), key=lambda item: item[1].checksum))
+    mixed = {**mixed, ("RISE", other.image): other}
+    assert list(mixed)[:-1] != expected
+    assert list(cluster.order_records(mixed, samples, CHOSEN)) == [("RISE", other.image), *expected]
 
 
 @pytest.mark.cluster

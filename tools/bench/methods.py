@@ -296,7 +296,8 @@ def measure(bench: Bench, rounds: int, titles: list[str]) -> Table:
                 if (timing.title, name) in failed:
                     continue
                 try:
-                    with contextlib.redirect_stdout(io.StringIO()):  # their bars of progress
+                    quiet = io.StringIO()  # for their bars of progress
+                    with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
                         taken[name] = bench.time_peer(timing, name)
                 except Exception as error:  # of libraries made for an older Keras, which raise what they like
                     failed[timing.title, name] = f"fails ({type(error).__name__})"

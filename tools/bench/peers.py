@@ -90,7 +90,7 @@ def of_lime(bench) -> Call:
         return bench.model.predict(np.asarray(images, np.float32), verbose=0)
 
     def explain():
-        options = {"num_samples": N_SAMPLES, "segmentation_fn": lambda _: labels, "progress_bar": False}
+        options = {"num_samples": N_SAMPLES, "segmentation_fn": lambda _: labels}
         return explainer.explain_instance(bench.scene.astype(np.double), predict, **options)
 
     return explain, REGRESSION

@@ -1,0 +1,61 @@
+"""How many images a forward pass takes quickest on this machine, by a short timing that is kept.
+
+What is timed is `Classifier.predict`'s own pass. Another number of images may change the last digits of what a network
+gives, so that only who asks for it (`--batch_size=auto`) gets a number that other machines would not choose.
+"""
+
+import math
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import constants
+from network import timings
+from network.classifier import Classifier
+from output import memory
+
+CANDIDATES = (1, 2, 4, 8, 16, 32)
+ROUNDS = 3  # of the timing, behind one that warms up; the shortest counts, as other programs only lengthen it
+WORTH = 1.05  # times as fast as the usual number: less is not worth other last digits
+
+
+def estimate_bytes(classifier: Classifier, n: int) -> float:
+    """The memory that n images take inside the network at least: themselves and what its largest layer gives."""
+    outputs = [step.output for step in classifier.steps if tf.is_tensor(step.output) and step.output.shape.rank]
+    shapes = [output.shape[1:] for output in outputs]
+    largest = max((math.prod(shape) for shape in shapes if shape.is_fully_defined()), default=0)
+    return 4 * n * (largest + math.prod(classifier.image_spec.shape[1:]))
+
+
+def choose_batch_size(classifier: Classifier) -> dict[int, float]:
+    """Number of images -> milliseconds an image; the classifier and its views take the best of them from now on.
+
+    The usual number stays unless another is `WORTH` leaving it. Numbers for which there is no room are not tried.
+    """
+    engine = classifier.engine
+    key = {"what": "batch", "weights": classifier.fingerprint, "precision": classifier.precision}
+    key |= {"size": list(classifier.image_spec.shape[1:]), "engine": engine.name, "tensorflow": tf.__version__}
+    found = {int(n): spent for n, spent in timings.recall(key, lambda: _measure(classifier, engine.run)).items()}
+    best = min(found, key=found.get)
+    usual = found.get(constants.BATCH_SIZE, np.inf)
+    chosen = best if usual > WORTH * found[best] else constants.BATCH_SIZE
+    for view in {id(view): view for view in (classifier, *classifier.by_layer)}.values():
+        view.batch_size = chosen
+    return found
+
+
+def _measure(classifier: Classifier, run) -> dict[str, float]:
+    """Number of images, as text -> milliseconds an image, all of them in turn."""
+    rng = np.random.default_rng(constants.SEED)
+    images = rng.uniform(0, 255, (max(CANDIDATES), *classifier.image_spec.shape[1:])).astype(np.float32)
+    images += np.float32(classifier.shift)
+    fits = [n for n in CANDIDATES if not memory.describe_lack(estimate_bytes(classifier, n), "images")]
+    shortest = dict.fromkeys(fits or CANDIDATES[:1], np.inf)
+    for turn in range(ROUNDS + 1):
+        for n in shortest:
+            begin = time.perf_counter()
+            run(images[:n])
+            spent = 1000 * (time.perf_counter() - begin) / n
+            shortest[n] = min(shortest[n], spent if turn else np.inf)
+    return {str(n): round(spent, 3) for n, spent in shortest.items()}
