@@ -35,6 +35,7 @@ import constants
 from metrics.common import PIECE, WHOLE, ScaledMap, Undefined
 
 AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
+N_BINS = 4096  # into which the pixels of a large map are sorted
 AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
@@ -168,12 +169,30 @@ def _count_others(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.n
 
     values: (n,) of the fixated pixels, increasing; raw: (HW,) of all pixels.
     """
-    step = raw.size if raw.size <= WHOLE else PIECE
-    larger, as_large = (-count for count in _count_from(values, values))
-    for start in range(0, raw.size, step):
-        counts = _count_from(values, np.sort(raw[start : start + step]))
-        larger, as_large = larger + counts[0], as_large + counts[1]
+    own = _count_from(values, values)
+    counts = _count_from(values, np.sort(raw)) if raw.size <= WHOLE else _count_by_bins(values, raw)
+    larger, as_large = (count - fixated for count, fixated in zip(counts, own))
     return larger, as_large - larger
+
+
+def _count_by_bins(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `_count_from`, of a large map (HW,) in no order: only pixels that share a bin with a value are compared."""
+    low, high = float(raw.min()), float(raw.max())
+
+    def find_bins(part: np.ndarray) -> np.ndarray:  # rounding keeps their order
+        return (np.subtract(part, low, dtype=np.float64) * ((N_BINS - 1) / (high - low))).astype(np.intp)
+
+    shared, others = np.zeros(N_BINS, bool), np.zeros(N_BINS, np.intp)
+    shared[find_bins(values)] = True
+    near = np.zeros((2, len(values)), np.intp)
+    for start in range(0, raw.size, 8 * PIECE):
+        piece = raw[start : start + 8 * PIECE]
+        bins = find_bins(piece)
+        others += np.bincount(bins, minlength=N_BINS)
+        near += _count_from(values, np.sort(piece[shared[bins]]))
+    others[shared] = 0
+    beyond = others.sum() - np.cumsum(others)[find_bins(values)]
+    return tuple(near + beyond)
 
 
 def _count_from(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -76,7 +76,8 @@ class SharedAnswers:
             del self._kept[next(iter(self._kept))]
 
     def _size(self) -> int:
-        return sum(array.nbytes for answer, _ in self._kept.values() for array in keras.tree.flatten(answer))
+        arrays = (array for answer, _ in self._kept.values() for array in keras.tree.flatten(answer))
+        return sum({id(array): array.nbytes for array in arrays}.values())  # several answers may hold one
 
 
 def _key(question: Hashable, arrays: Sequence[np.ndarray]) -> tuple:

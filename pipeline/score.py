@@ -91,12 +91,14 @@ class Scorer:
     def _score_gaze(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, lacking: list[str]
     ) -> None:
+        own_size = None
         for kind, measure in ((DENSITY, self._measure_density), (POINTS, self._measure_points)):
             names = [name for name in lacking if name in catalogue.names_against(kind)]
             if not names:
                 continue
+            own_size = utils.resize_map(saliency_map, *prepared.size) if own_size is None else own_size
             try:
-                measure(prepared, utils.resize_map(saliency_map, *prepared.size), record, names)
+                measure(prepared, own_size, record, names)
             except ValueError as error:  # of another shape, damaged: no use for any metric
                 record.undefined[kind.replace(" ", "_")] = str(error)
                 record.undefined.update(dict.fromkeys(names, str(error)))

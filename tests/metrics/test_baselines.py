@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from metrics import baselines
 from metrics.baselines import centre_gaussian, edge_map, random_map
 
 
@@ -45,3 +46,11 @@ def test_a_step_has_its_edge_where_it_is_and_a_flat_image_has_none():
     assert edges[:, :5].max() == edges[:, 7:].max() == 0
     with pytest.raises(ValueError, match="RGB"):
         edge_map(image[..., 0])
+
+
+def test_the_centre_of_a_large_image_is_that_of_a_small_one(monkeypatch):
+    small = baselines.centre_gaussian(30, 47)
+    monkeypatch.setattr(baselines, "WHOLE", 1000)
+    large = baselines.centre_gaussian(30, 47)
+    assert large.dtype == np.float32
+    np.testing.assert_allclose(large, small, rtol=3e-7)

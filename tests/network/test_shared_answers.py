@@ -78,6 +78,14 @@ def test_the_oldest_answers_are_forgotten_first(monkeypatch):
         assert ask.counts["passes"] == 12
 
 
+def test_what_several_answers_hold_counts_once(monkeypatch):
+    monkeypatch.setattr(shared_answers, "MOST_BYTES", 20)  # one answer of two numbers
+    ask = Asked()
+    with ask.shared.open():
+        ask.shared.ask("both", [IMAGE], lambda: ask(question="f"), ask.counts, lambda f: [("same", [IMAGE], f)])
+        assert ask.shared.ask("same", [IMAGE], None, ask.counts) is ask.shared.ask("both", [IMAGE], None, ask.counts)
+
+
 def test_methods_that_grew_from_gradcam_share_one_pass_and_keep_their_bits(planted_classifier):
     family = "GRADCAM", "GRADCAM_PLUS_PLUS", "HIRESCAM", "LAYERCAM", "FEM"
     images = np.stack([picture(RED), picture(GREEN)])
