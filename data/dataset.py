@@ -342,7 +342,7 @@ def in_pixels(sample: Sample, fixations: Fixations) -> Fixations | None:
         size = sample.read_size()
     except ValueError:  # told where the image is explained
         return None
-    return fixations.in_pixels(*size)
+    return fixations.in_pixels(*size, sample.name)
 
 
 def group_of(name: str) -> str:

@@ -35,14 +35,14 @@ class Fixations:
     def __len__(self) -> int:
         return len(self.points)
 
-    def in_pixels(self, height: int, width: int) -> "Fixations":
-        """The fixations in pixels of their image; ValueError if they are of a screen of another size."""
+    def in_pixels(self, height: int, width: int, image: str = "") -> "Fixations":
+        """The fixations in pixels of their image; ValueError, naming it, if they are of a screen of another size."""
         size = np.array([width, height])
         if self.unit == SCREEN and self.screen != (height, width):
             raise ValueError(
-                f"fixations: they are in pixels of a screen of {self.screen[1]} x {self.screen[0]}, the image has "
-                f"{width} x {height}, and nothing says where it stood: --fixations_unit=pixels takes them as pixels of "
-                "the image"
+                f"fixations: those of '{image}' are in pixels of a screen of {self.screen[1]} x {self.screen[0]}, the "
+                f"image has {width} x {height}, and nothing says where it stood: --fixations_unit=pixels takes "
+                "them as pixels of the image"
             )
         points = {FRACTION: self.points * size, CENTRED: self.points + size / 2}.get(self.unit, self.points)
         return replace(self, points=points, unit=PIXELS, screen=None)

@@ -83,7 +83,9 @@ def _list_candidates(name: str) -> list[str]:
 
 
 def _make_safe(stem: str) -> str:
-    """The stem without what file systems refuse: great length, reserved characters and names, a last dot or space."""
+    """The stem without what file systems refuse: great length, reserved characters and names, a last dot or space;
+    nor what drives a terminal or turns text round."""
     short = stem.encode(errors="replace")[:MAX_STEM_LENGTH].decode(errors="ignore")
-    safe = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", short).rstrip(". ") or "_"
+    safe = re.sub(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069<>:"/\\|?*]', "_", short)
+    safe = safe.rstrip(". ") or "_"
     return f"_{safe}" if DEVICES.fullmatch(safe.partition(".")[0].strip()) else safe

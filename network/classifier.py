@@ -24,7 +24,17 @@ import tensorflow as tf
 
 import constants
 from data.class_names import find_class_index
-from network import batch_norm_folding, cam_head, engines, layer_choice, layer_graph, model_reading, node_scores, tokens
+from network import (
+    batch_norm_folding,
+    cam_head,
+    engines,
+    layer_choice,
+    layer_graph,
+    model_reading,
+    node_scores,
+    steadiness,
+    tokens,
+)
 from network.preprocessing import (
     OWN,
     Preprocessing,
@@ -123,6 +133,7 @@ class Classifier:
             ) from error
         output = self._pick(output)
         graph = keras.tree.flatten(output)[0].graph
+        steadiness.check(graph, output, shape)
         self.pixels = find_preprocessing(model, self._steps, graph, shape, preprocessing, zoo and zoo[1], model_name)
         if target is None:
             self._n_outputs = model_reading.read_n_outputs(output)
@@ -409,6 +420,11 @@ class Classifier:
         images: a few different ones, RGB 0-255 (n, H, W, 3).
         """
         found = [doubt for doubt in (self.pixels.doubt, self.score.doubt) if doubt]
+        if in_training := layer_graph.called_in_training(self._network):
+            found.append(
+                f"the model calls {', '.join(in_training)} with training=True: model(images) leaves that active, "
+                "model.predict does not, nor do the maps"
+            )
         doubt = "" if self.score.function == NONE else doubt_probabilities(self.predict(images))
         if doubt:
             others = "|".join(mode for mode in constants.PREPROCESSING if mode != self.pixels.mode)

@@ -7,6 +7,7 @@ layer by layer, and each layer says by its numbers where things go:
     keeps positions                 batch norm, activation, sum, attention: as its input
     no weights, moves things        is given the coordinates in the place of values, and gives those of its output:
                                     crop, padding, resizing, slice, reshape, transpose, roll, a Lambda
+    weights of the user's own       stretches its map too, unless it visibly pads, crops, shifts or scales inside
     a patch embedding, other weights   one band of its input changes after the other: where its output changes with it
 
 The third needs no rule per layer: whatever copies or interpolates values does the same with coordinates. Zeros that
@@ -81,6 +82,9 @@ SUMS = (
 )
 BANDS_PER_CELL = 3  # of a layer that is measured
 MAX_BANDS = 128  # along an axis
+BANDS_OF_LAYER = 12  # along an axis, of a layer of the user's that is asked what it does
+FEWEST_CELLS = 6  # along an axis, of which padding can be told: the ends of fewer are a cell off
+WHOLE = (0.0, 1.0)
 BANDS_AT_ONCE = 16  # changed copies in one call
 
 
@@ -185,12 +189,12 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
         found = _transport(step, known, places, after) or _agreed(alike, mixed)
         if found is not None:
             return found
-    elif alike:  # attention, a transformer block, a layer of the user's
-        moves = len(after) == 3 and _is_of_users(step.layer) and _moves_ends(step, known[0], after)
-        return None if moves else _agreed(alike[:1], True)
+    elif len(before) == len(after) == 3 and _is_of_users(step.layer):
+        return _by_users_layer(step, known[0], first, after)
+    elif alike:  # attention, a transformer block
+        return _agreed(alike[:1], True)
     elif len(before) == len(after) == 3:
-        moves = _is_of_users(step.layer) and _moves_ends(step, known[0], after)
-        return None if moves else _stretch(step.layer, first, before, after)
+        return _stretch(step.layer, first, before, after)
     return measure(lambda values: call_with(step, {id(known[0]): values}), first, before, after, step.name)
 
 
@@ -198,29 +202,78 @@ def _is_of_users(layer) -> bool:
     return not type(layer).__module__.startswith("keras.")
 
 
-def _moves_ends(step: Step, tensor: tf.Tensor, after: tuple) -> bool:
-    """Whether a layer of the user's visibly does not stretch its input (h, w, K) over its output.
+def _by_users_layer(step: Step, tensor: tf.Tensor, places: Places, after: tuple) -> Places | None:
+    """Places behind a layer of the user's with weights, of a map: stretched over its input, unless it visibly pads,
+    crops, shifts or scales it inside. None where what it does is not understood."""
+    ends = _find_ends(step, tensor, after)
+    if ends is None:
+        return None
+    found = _stretch(step.layer, places, tuple(tensor.shape[1:]), after, ends)
+    if found is None or all(end == WHOLE for end in ends):
+        return found
+    return replace(found, through=(*places.through, step.name))
 
-    Asked with its four borders, as wide as a cell of the output: one is not seen (a crop), or shows at another end.
+
+def _find_ends(step: Step, tensor: tf.Tensor, after: tuple) -> list[tuple[float, float]] | None:
+    """Where the output of a layer begins and ends along y and x, shares of its input (h, w, K); None for one that turns
+    it, or leaves an end out in a way that is not understood.
+
+    One band of the input after the other changes; the line of where the output changes with them tells. Where neither
+    an end as wide as a cell of the output is left out, nor cells are too many for the input by most of one, the output
+    is the whole: a convolution without padding, too, is stretched over its input.
     """
     before, rng = tuple(tensor.shape[1:]), np.random.default_rng(0)
     one, other = rng.uniform(0, 255, (2, *before)).astype(np.float32)
-    borders = np.zeros((4, *before[:2], 1), bool)
-    cells = [-(-size // cells) for size, cells in zip(before, after)]
-    borders[0, : cells[0]] = borders[1, -cells[0] :] = borders[2, :, : cells[1]] = borders[3, :, -cells[1] :] = True
-    output = call_with(step, {id(tensor): np.concatenate([one[None], np.where(borders, other, one)])})
-    if output is None or output.ndim != 4:
-        return False
-    changes = ((output[1:].astype(np.float64) - output[0]) ** 2).sum(axis=-1)
+    positions = [np.arange(size).reshape(shape) for size, shape in zip(before, ((-1, 1, 1), (1, -1, 1)))]
+    cells = [-(-size // n) for size, n in zip(before, after)]
+    ends = [(place < cell, place >= size - cell) for place, size, cell in zip(positions, before, cells)]
+    masks = [mask for pair in ends for mask in pair]
+    n_bands = [min(BANDS_OF_LAYER, size) for size in before[:2]]
+    masks += [place * n // size == band for place, size, n in zip(positions, before, n_bands) for band in range(n)]
+    base, changes = call_with(step, {id(tensor): one[None]}), []
+    if base is None or base.ndim != 4:
+        return [WHOLE, WHOLE]
+    for start in range(0, len(masks), BANDS_AT_ONCE):
+        changed = np.stack([np.where(mask, other, one) for mask in masks[start : start + BANDS_AT_ONCE]])
+        changes.append(np.square(call_with(step, {id(tensor): changed}) - base).sum(axis=-1, dtype=np.float64))
+    changes = np.concatenate(changes)
     totals = changes.sum(axis=(1, 2))
-    if totals.min() < 1e-12 * totals.max():
-        return True
     if not totals.max():
-        return False
-    rows = (changes.sum(axis=2) @ _centres(after[0])) / totals
-    columns = (changes.sum(axis=1) @ _centres(after[1])) / totals
-    turned = abs(columns[0] - columns[1]) > 0.25 > abs(rows[0] - rows[1])
-    return bool(turned or rows[0] - rows[1] > 0.25 or columns[2] - columns[3] > 0.25)
+        return [WHOLE, WHOLE]
+    left_out = totals[:4] < 1e-12 * totals.max()
+    if not left_out.any():
+        rows, columns = ((changes[:4].sum(axis=2 - axis) @ _centres(after[axis])) / totals[:4] for axis in (0, 1))
+        turned = abs(columns[0] - columns[1]) > 0.25 > abs(rows[0] - rows[1])
+        if turned or rows[0] - rows[1] > 0.25 or columns[2] - columns[3] > 0.25:
+            return None
+    found = []
+    for axis, bands in enumerate(np.split(changes[4:], [n_bands[0]])):
+        ends = _fit_bands(bands.sum(axis=2 - axis))
+        missing = left_out[2 * axis : 2 * axis + 2].any()
+        if ends is None and missing:
+            return None
+        too_long = ends is not None and after[axis] >= FEWEST_CELLS and (ends[1] - ends[0] - 1) * after[axis] > 0.75
+        found.append(ends if missing or too_long else WHOLE)
+    return found
+
+
+def _fit_bands(changes: np.ndarray) -> tuple[float, float] | None:
+    """Where n cells begin and end that change (bands, n) with equal bands of 0-1; None where they lie on no line."""
+    bands, cells = (_centres(size) for size in changes.shape)
+    shares = changes**2  # of what changes everywhere a little, and of one place much, that place
+    by_cell = len(cells) < len(bands)  # of two grids the coarser one's steps are even on the other
+    if by_cell:
+        shares, bands, cells = shares.T, cells, bands
+    totals = shares.sum(axis=1)
+    seen = np.flatnonzero(totals > 1e-18 * totals.max())[1:-1]  # an end is cut off by that of the image, or of the map
+    if len(seen) < 2:
+        return None
+    places = (shares[seen] @ cells) / totals[seen]
+    slope, start = np.polyfit(bands[seen], places, 1)
+    off = np.abs(start + slope * bands[seen] - places).max()
+    if slope < 0.25 or off > 0.6 * max(1 / shares.shape[1], slope / shares.shape[0]):
+        return None
+    return (start, start + slope) if by_cell else (-start / slope, (1 - start) / slope)
 
 
 def _keeps(places: Places, before: tuple, after: tuple) -> bool:
@@ -257,8 +310,11 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 # --- windows ---------------------------------------------------------------------------------------------
-def _stretch(layer, places: Places, before: tuple, after: tuple) -> Places | None:
-    """Places behind a convolution or pooling: what its input lies on, cut into equal cells."""
+def _stretch(layer, places: Places, before: tuple, after: tuple, ends: Sequence = (WHOLE, WHOLE)) -> Places | None:
+    """Places behind a convolution or pooling: what its input lies on, cut into equal cells.
+
+    ends: where these begin and end along the input's y and x, shares of it.
+    """
     if len(before) != 3 or len(after) != 3:
         return None
     first = getattr(layer, "data_format", None) == "channels_first"
@@ -271,20 +327,20 @@ def _stretch(layer, places: Places, before: tuple, after: tuple) -> Places | Non
     margins = {along_y: places.margins[:2], along_x: places.margins[2:]}
     own = all(max(margins[axis]) <= window[axis][0] // 2 for axis in margins)  # padding as of padding="same"
     found, rolled = [], []
-    for values, axis, was_rolled in ((y, along_y, places.rolled[0]), (x, along_x, places.rolled[1])):
+    for values, axis, was_rolled, (low, high) in zip((y, x), (along_y, along_x), places.rolled, ends):
         line = values.reshape(-1)
         line = line[margins[axis][0] : len(line) - margins[axis][1]] if own else line
         edges = _edges(line)
-        ends = was_rolled if edges is None and was_rolled else _find_roll(line) if edges is None else None
-        if ends is not None:
-            line = _unroll(line, ends)
+        seam = was_rolled if edges is None and was_rolled else _find_roll(line) if edges is None else None
+        if seam is not None:
+            line = _unroll(line, seam)
             edges = _edges(line)
         if edges is None:
             return None
-        line = edges[0] + (edges[1] - edges[0]) * _centres(after[axis])
-        if ends is not None:
-            line = ends[0] + (line - ends[0]) % (ends[1] - ends[0])
-        rolled.append(ends)
+        line = edges[0] + (edges[1] - edges[0]) * (low + (high - low) * _centres(after[axis]))
+        if seam is not None:
+            line = seam[0] + (line - seam[0]) % (seam[1] - seam[0])
+        rolled.append(seam)
         found.append(line.reshape([-1 if other == axis else 1 for other in range(3)]))
     mixed = places.mixed or any(size > stride for size, stride in window.values())
     return replace(places, y=found[0], x=found[1], margins=(0, 0, 0, 0), mixed=mixed, rolled=tuple(rolled))

@@ -91,6 +91,8 @@ class Layers:
         for step in self._all[first:]:
             if not tf.is_tensor(step.output) or rows[id(step.output)] != 1:
                 continue
+            if step.output.shape.rank and step.output.shape[0] is not None:  # the images lie along another axis
+                continue
             is_map = step.output.shape.rank == 4 and step.output.shape[1:3].num_elements() != 1
             if is_map or (step.output.shape.rank == 3 and self.reading(step) is not None):
                 found.append(step)

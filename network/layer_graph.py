@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 
 import keras
 import tensorflow as tf
+from keras.src.layers.preprocessing.image_preprocessing.base_image_preprocessing_layer import (
+    BaseImagePreprocessingLayer,
+)
 from keras.src.models.functional import Functional
 
 PATCHES_LAYER = "patches"  # of a model of bags of patches: what it cuts an image into
@@ -42,6 +45,23 @@ def has_graph(layer) -> bool:
     if isinstance(layer, keras.Sequential):
         return layer._functional is not None
     return isinstance(layer, Functional) and type(layer).call is Functional.call
+
+
+def called_in_training(model, prefix: str = "") -> list[str]:
+    """The paths of layers that the model calls with `training=True`.
+
+    Keras itself runs them so in `model(images)`, and in inference in `model.predict`, which `call_layer` does.
+    """
+    found = []
+    graph = getattr(model, "_functional", model) if has_graph(model) else None
+    by_depth = getattr(graph, "_nodes_by_depth", {})
+    for node in (node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]):
+        path = prefix + node.operation.name
+        of_images = isinstance(node.operation, BaseImagePreprocessingLayer)  # whose `training` is True unless told
+        if node.arguments.kwargs.get("training") is True and not of_images:
+            found.append(path)
+        found += called_in_training(node.operation, path + "/")
+    return list(dict.fromkeys(found))
 
 
 def call_layer(layer, args: tuple, kwargs: dict):

@@ -74,7 +74,6 @@ def _reword_model(model: dict) -> dict:
             only = is_old and len(inner[key]) == 1 and _is_reference(inner[key][0])
             inner[key] = _without_slashes(inner[key][0] if only else inner[key])
     model = {**model, "config": {**inner, "layers": layers}}
-    model.pop("compile_config", None)  # nothing is trained here: no loss, optimizer or metric is made
     if "module" in model and model["class_name"] in MODELS:
         module = "keras.src.models.functional" if model["class_name"] == "Functional" else "keras.models"
         model |= {"module": module, "registered_name": None}

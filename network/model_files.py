@@ -110,7 +110,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
         )
     try:
         read, load = (_read_archive, _load_archive) if kind == file_kinds.KERAS else (_read_hdf5, _load_hdf5)
-        config = modernise(read(path))
+        config = modernise(_without_training(read(path)))
         if not trust_model:
             check_config(config, known)
         with keras.saving.custom_object_scope(known):
@@ -154,6 +154,15 @@ def _read_config(text: str | bytes) -> dict:
     return config
 
 
+def _without_training(config):
+    """The config without what compiles its models, at any depth: nothing is trained here."""
+    if isinstance(config, list):
+        return [_without_training(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_training(item) for key, item in config.items() if key != "compile_config"}
+
+
 def _load_archive(path: Path, config: dict, trust_model: bool):
     model = keras.saving.deserialize_keras_object(config, safe_mode=not trust_model)
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
@@ -191,6 +200,11 @@ def _tell_cause(error: Exception) -> str:
         text = f"its layers are not described as Keras does ({type(error).__name__}: {text})"
     if len(text) > 300:
         text = f"{text[:300]}..."
+    if "activation function identifier: {'value'" in text:
+        return (
+            "an activation of it is a lambda, in a form that Keras itself does not read again: save it anew with a "
+            "named function in its place (--custom_objects=my_layers.py names a file that defines it)"
+        )
     if text.startswith(("Could not locate", "Unknown layer", "Cannot deserialize object of type")):
         return f"{text.split('. ')[0]}; --custom_objects=my_layers.py names a file that defines it, and runs that file"
     return text

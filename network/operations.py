@@ -68,8 +68,12 @@ class Operations:
 
     def on_the_way_to(self, tensors: list) -> list:
         """The operations that carry the image to any of the tensors, in their order."""
+        return [operation for operation in self.needed_for(tensors) if self.depends_on_image(operation)]
+
+    def needed_for(self, tensors: list) -> list:
+        """The operations that any of the tensors needs, in their order."""
         needed = _needed_for([tensor.op for tensor in tensors])
-        return [operation for operation in self.all if operation.name in needed and self.depends_on_image(operation)]
+        return [operation for operation in self.all if operation.name in needed]
 
     def types_behind_weights(self, tensor) -> set[str]:
         """The types of the operations between the last weights and the tensor."""

@@ -189,28 +189,18 @@ class Probe:
         even = np.broadcast_to(EVEN_PICTURES[:, None, None], (len(EVEN_PICTURES), height, width, 3))
         self._pictures = np.concatenate([even, noise])
 
-    def look(self, mode: str, pictures: np.ndarray | None = None) -> list[np.ndarray]:
-        """What reaches the first weights of each branch of the pictures under a mode, (n, ...); [] of a model that
+    def look(self, mode: str) -> list[np.ndarray]:
+        """What reaches the first weights of each branch of the probes under a mode, (n, ...); [] of a model that
         cannot be looked into. Behind a reshape the rows may be positions: those of an image are put together."""
         if self._run is None:
             return []
-        pictures = self._pictures if pictures is None else pictures
+        pictures = self._pictures
         values = self._run(tf.cast(prepare(tf.constant(pictures), mode, self.shape[2]), self._dtype))
         return [value if len(value) == len(pictures) else value.reshape(len(pictures), -1) for value in values]
 
     def under(self, mode: str) -> list[Seen]:
         """What each branch sees of the probes under a mode."""
         return [_read(value, self.shape[2]) for value in self.look(mode)]
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether what becomes of an image is the same at each call, whatever else is in its batch."""
-        dim, others = self._pictures[-1:] / 2, self._pictures[[0, 2]]  # between black and white
-        alone, together = self.look("none", dim), self.look("none", np.concatenate([others[:1], dim, others[1:]]))
-        return all(
-            np.allclose(one[0], several[1], rtol=0.01, atol=1e-3 * np.ptp(one) + 1e-6, equal_nan=True)
-            for one, several in zip(alone, together)
-        )
 
 
 def _read(values: np.ndarray, channels: int) -> Seen:
@@ -245,8 +235,7 @@ def find_preprocessing(
 
     steps, graph: of `layer_graph.trace_model`. given: a mode, or a `Preprocessing` that says how it was found.
     zoo_mode: what `model_name` wants; None without a name. ValueError, naming the flag, where branches of the model
-    differ, so that no one mode fits all, where what the name wants does not go with what the model does, and where
-    what becomes of an image is not its own.
+    differ, so that no one mode fits all, and where what the name wants does not go with what the model does.
     """
     mode = check_mode(given.mode if isinstance(given, Preprocessing) else given)
     if mode == OWN and own_preprocessor(model) is None:
@@ -256,12 +245,6 @@ def find_preprocessing(
     if own_preprocessor(model) is not None and mode in (None, OWN):
         return Preprocessing(OWN, f"it carries one: {type(own_preprocessor(model)).__name__}", in_model=True)
     probe = Probe(graph, shape)
-    if not probe.is_steady:
-        raise ValueError(
-            "what the model makes of an image's pixels differs from call to call or with the other images of a batch, "
-            "so that an image has no answer of its own; take what is drawn out of the model, and means, deviations and "
-            "largest values of each image alone: axis=(1, 2, 3)"
-        )
     seen = {place: branch for place, branch in enumerate(probe.under("none")) if np.isfinite(branch.noise).all()}
     changed = [place for place, branch in seen.items() if not branch.is_mode("none")]
     what = " and ".join(dict.fromkeys(branch.describe() for branch in seen.values()))

@@ -3,7 +3,8 @@
 How it is found, in this order: by what is asked for (`--score`); by the last operation of the traced model, whatever
 layer runs it (softmax, sigmoid, the logarithm of one); by the numbers, where something else than weights has the last
 word (the mean of several networks); by the loss that the model was trained with; by numbers that no logits are; else
-guessed of a linear output, and warned of. What ends in another function than these is refused, with the flag.
+several linear outputs are guessed to be logits, and warned of, and a single one is asked about. What ends in another
+function than these is refused, with the flag.
 
     softmax   probabilities = softmax(logits)     sigmoid   probabilities = sigmoid(logits), one unit: of two classes
     none      the numbers themselves stand for both: a regression, an embedding, anything that is no probability
@@ -137,7 +138,7 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
             "a softmax is of two outputs or more, and this model has one: --score=sigmoid is its yes or no"
         )
     end = _find_end(output)
-    if end is not None:
+    if end is not None and (end[0] == SIGMOID or end[1].shape[-1] == n_outputs):  # else it is of groups of the outputs
         return _check_end(end[0], wanted, one_unit, loss, layer)
     if wanted is None and (steps := Operations(output.graph).types_behind_weights(output) & set(STEPS)):
         raise ValueError(
@@ -154,6 +155,7 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
     function, of_loss = LOSSES.get(name), f"of the loss it was trained with, {name}"
     if behind & set(BOUNDS) and values.min() >= 0 and values.max() <= 1 and (wanted or not _is_embedding(values)):
         found = "probed: the outputs are probabilities"
+        _check_probabilities(values, wanted, layer)
         return Score(wanted or SIGMOID, one_unit, PROBABILITIES, found, _doubt_of_numbers(wanted, name))
     if wanted is not None:
         return Score(wanted, one_unit, LOGITS, "given")
@@ -213,22 +215,40 @@ def _check_ends_in_weights(last: str, behind: set[str], values: np.ndarray, laye
         )
 
 
+def _check_probabilities(values: np.ndarray, wanted: str | None, layer: str) -> None:
+    """ValueError for numbers of 0 to 1 that no picture changes, or that do not sum to 1 as was asked for."""
+    if wanted is None and np.ptp(values, axis=0).max() < 1e-6:
+        raise ValueError(
+            f"the model gives {values[0].min():.4g} to {values[0].max():.4g} whatever the picture ({layer}), as a "
+            "softmax over an axis of one does, or a model that was trained on other pixels (--preprocessing): there is "
+            "nothing to explain; --score says what the numbers are even so"
+        )
+    if wanted == SOFTMAX:
+        raise ValueError(
+            f"score 'softmax' does not fit: the outputs are from 0 to 1 and do not sum to 1 ({layer}); leave --score "
+            "out, or explain the numbers themselves with --score=none"
+        )
+
+
 def _is_embedding(values: np.ndarray) -> bool:
     """Whether the numbers (n, C) of each image are a vector of length 1."""
     return values.shape[1] > 1 and np.allclose(np.square(values).sum(axis=-1), 1, atol=1e-3)
 
 
 def _guess(one_unit: bool, loss: str | None) -> Score:
-    """The score of linear outputs of which nothing else tells what they are."""
-    function = SIGMOID if one_unit else SOFTMAX
+    """The score of linear outputs of which nothing else tells what they are; ValueError for a single one: the logit of
+    a yes or no and a number, as of a regression, look alike."""
     of_loss = f"no loss that tells: {loss}" if loss else "no loss with it that tells"
+    if one_unit:
+        raise ValueError(
+            f"the model has one linear output and {of_loss}: what it means cannot be known; --score=sigmoid says that "
+            "it is the logit of a yes or no, --score=none that it is a number, as of a regression"
+        )
     doubt = (
-        f"the model has {'one linear output' if one_unit else 'linear outputs'} and {of_loss}: it is guessed that "
-        f"{'it is the logit of a yes or no' if one_unit else 'they are logits of one class among others'}; "
-        f"--score={function} says so, {'' if one_unit else '--score=sigmoid that several may be there, '}--score=none "
-        f"that {'it is a number, as of a regression' if one_unit else 'they are numbers'}"
+        f"the model has linear outputs and {of_loss}: it is guessed that they are logits of one class among others; "
+        "--score=softmax says so, --score=sigmoid that several may be there, --score=none that they are numbers"
     )
-    return Score(function, one_unit, LOGITS, "guessed of a linear output; --score says what it is", doubt)
+    return Score(SOFTMAX, False, LOGITS, "guessed of a linear output; --score says what it is", doubt)
 
 
 def _doubt_of_numbers(wanted: str | None, loss: str | None) -> str:

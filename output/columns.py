@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from output.files import write_whole
+from output.files import name_unwritten, write_whole
 
 ROWS_PER_PART = 20_000
 PLACES = 2**32  # a place is PLACES * part + row
@@ -166,7 +166,7 @@ class ColumnTable:
                 self._journal_path, lambda path: path.write_bytes(self._as_lines(self._journal).encode("ascii"))
             )
             self._is_ours = True
-        with self._journal_path.open("a", encoding="ascii", newline="") as file:
+        with name_unwritten(self._journal_path), self._journal_path.open("a", encoding="ascii", newline="") as file:
             file.write(self._as_lines(rows))
             file.flush()
             os.fsync(file.fileno())

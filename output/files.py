@@ -1,6 +1,7 @@
 """Files that are written whole or not at all: pictures, figures, arrays."""
 
 import contextlib
+import io
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+REMOVE = "remove it, and the same command makes it again"
 PICTURE_DPI = 100  # of a picture in a PDF or SVG file, whose pixels are kept
 NO_DATE = {"pdf": "CreationDate", "svg": "Date"}  # format -> the entry of its metadata that is left out
 
@@ -84,7 +86,12 @@ def save_figure(figure, path: Path, figure_format: str | None = None) -> None:
     text = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": ""}
     with matplotlib.rc_context(text), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # said of every letter that no font has
-        figure.savefig(path, format=figure_format, metadata={NO_DATE[figure_format]: None})
+        content = io.BytesIO()  # on a full disk matplotlib's writer of PDF stumbles over itself
+        figure.savefig(content, format=figure_format, metadata={NO_DATE[figure_format]: None})
+    if isinstance(path, Path):
+        path.write_bytes(content.getvalue())
+    else:
+        path.write(content.getvalue())
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
@@ -95,7 +102,7 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 def read_array(path: Path, n_dimensions: int) -> np.ndarray:
     """The numbers of a .npy file of a run; ValueError for one that is damaged, or holds anything else."""
-    with _refuse_damaged(path):
+    with refuse_damaged(path):
         array = np.load(path)
         if not isinstance(array, np.ndarray) or array.ndim != n_dimensions or not array.size:
             raise ValueError("it holds something else")
@@ -106,19 +113,29 @@ def read_array(path: Path, n_dimensions: int) -> np.ndarray:
 
 def read_arrays(path: Path, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """The arrays of a .npz file of a run; ValueError for one that is damaged, or lacks one of these names."""
-    with _refuse_damaged(path), np.load(path) as arrays:
+    with refuse_damaged(path), np.load(path) as arrays:
         if missing := sorted({*names} - {*arrays.files}):
             raise ValueError(f"it has no {missing[0]}")
         return {name: arrays[name] for name in arrays.files}
 
 
+def read_curve(path: Path, n_columns: int, advice: str = REMOVE) -> np.ndarray:
+    """The numbers (n, n_columns) below the head of a csv file of a run; ValueError for a damaged one."""
+    with refuse_damaged(path, advice), warnings.catch_warnings(action="ignore"):  # of an empty file
+        curve = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        if curve.ndim != 2 or curve.shape[1] != n_columns or not np.isfinite(curve).all():
+            raise ValueError(f"{n_columns} columns of numbers were wanted")
+    return curve
+
+
 @contextlib.contextmanager
-def _refuse_damaged(path: Path) -> Iterator[None]:
+def refuse_damaged(path: Path, advice: str = REMOVE) -> Iterator[None]:
+    """Has whatever goes wrong within it, with a file of a run, name that file; advice: what helps."""
     try:
         yield
     except Exception as error:  # numpy raises whatever it stumbles on, MemoryError for a size that is made up
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"cannot read '{path}' ({reason}); remove it, and the same command makes it again") from None
+        raise ValueError(f"cannot read '{path}' ({reason}); {advice}") from None
 
 
 def open_text(path: Path, mode: str = "r"):

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import platform
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from output.files import name_unwritten, write_whole
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of drives without locks: nothing is kept out there
+UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # what JSON leaves, and a screen obeys
 LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "lime", "scikit-image", "matplotlib")
 
 
@@ -89,6 +91,7 @@ class OutputFolder:
         host = {"versions": versions(), "host": platform.node(), "platform": platform.platform()}
         self.description = {**(self.description or {}), **host, **more}
         text = json.dumps(self.description, indent=2, ensure_ascii=False, default=str) + "\n"
+        text = UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
         write_whole(self._file, lambda path: path.write_text(text, encoding="utf-8", errors="surrogateescape"))
 
     def _join(self, old: dict, new: dict, grows: str | None) -> dict:

@@ -1,12 +1,12 @@
 """Tables: rows to a csv file, cells to the screen, and the mean and deviation of what a column holds."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from output.files import open_text, write_whole
+from output.files import open_text, refuse_damaged, write_whole
 from output.progress import printable
 
 MEANS = "mean ± sample deviation"  # what `format_mean` writes, for the heading of a table
@@ -26,6 +26,15 @@ def write_table(path: Path, rows: Sequence[Mapping], names: Sequence[str] | None
             writer.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)
 
     return write_whole(path, write)
+
+
+def read_rows(path: Path, names: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of a csv file of a run, by its columns; ValueError if it is damaged, or lacks one of names."""
+    with refuse_damaged(path), open_text(path) as file:
+        head, *rows = [*csv.reader(file, strict=True)] or [[]]
+        if missing := [name for name in names if name not in head]:
+            raise ValueError(f"it has no column {missing[0]}")
+        return [dict(zip(head, row, strict=True)) for row in rows]
 
 
 def align(lines: Sequence[Sequence[str]]) -> str:

@@ -14,7 +14,6 @@ import csv
 import glob
 import itertools
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import numpy as np
 
 import constants
 from explainers.registry import GAZE_ROWS
-from output.files import name_unwritten, open_text, picture_saver, read_array, save_array, write_whole
+from output.files import name_unwritten, open_text, picture_saver, read_array, read_curve, save_array, write_whole
 from output.folder import OutputFolder, read_description
 from output.map_store import SmallMap
 from output.tables import write_table
@@ -133,14 +132,7 @@ class RunFolder:
         path = self.curves_path(record)
         if not path.is_file():
             return None
-        try:
-            with warnings.catch_warnings(action="ignore"):  # of an empty file
-                curves = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-            fractions, insertion, deletion = curves.T
-            if not np.isfinite(curves).all():
-                raise ValueError("it holds values that are no numbers")
-        except (ValueError, OSError) as error:
-            raise ValueError(f"cannot read the curves '{path}' ({error}); --overwrite makes the run anew") from None
+        fractions, insertion, deletion = read_curve(path, 3, "--overwrite makes the run anew").T
         return fractions, insertion, deletion
 
     def check(self, record: Record | None, sample) -> Record | None:

@@ -271,4 +271,4 @@ def print_paths(paths: Sequence, show: bool) -> None:
         from PIL import Image
 
         for path in paths:
-            Image.open(path).show()
+            Image.open(path, formats=["PNG"]).show()

@@ -109,7 +109,7 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], frames_per_second: floa
     """The frames, as they are written."""
     import cv2
 
-    writer = None
+    writer, n_frames = None, 0
     try:
         for frame in frames:
             if writer is None:
@@ -118,10 +118,16 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], frames_per_second: floa
                 if not writer.isOpened():
                     raise OSError(f"OpenCV cannot write MPEG-4 at {size[0]} x {size[1]} pixels")
             writer.write(np.ascontiguousarray(frame[..., ::-1]))
+            n_frames += 1
             yield frame
     finally:
         if writer is not None:
             writer.release()
+    reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)  # the writer says nothing of a full disk
+    n_written = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+    reader.release()
+    if n_written != n_frames:
+        raise OSError(f"{n_written} of {n_frames} frames were written")
 
 
 def _narrow(frame: np.ndarray) -> np.ndarray:

@@ -125,7 +125,8 @@ def write_demo(
     readme, about = folder / "README.txt", README.format(seed=seed)
     if readme.exists() and readme.read_text("utf-8", "replace").splitlines()[:1] != about.splitlines()[:1]:
         raise ValueError(f"'{folder}' holds the embedded data of another seed than {seed}: choose another folder")
-    _write(readme, about.encode())
+    if not readme.exists() or readme.read_bytes() != about.encode():  # a folder that is complete may be read-only
+        _write(readme, about.encode())
     for done, (part, name) in enumerate(wanted, start=1):
         if not (folder / f"images_{part}" / name).exists():
             _write_image(folder, part, name, seed)

@@ -148,3 +148,27 @@ def test_other_settings_want_another_folder(work, capsys):
 def test_many_classes_want_a_choice(work, monkeypatch, capsys):
     monkeypatch.setattr(visualization, "MOST_CLASSES", 2)
     assert run() == 2 and "choose with --class_index or --layer_name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("curves/FOURIER/class_0_red.csv", b"step,score,objective\n0\t1\t2\n"),
+        ("curves/FOURIER/class_0_red.csv", b"\x00\xff"),
+        ("results.csv", b"method,target\nFOURIER,red\n"),
+        ("results.csv", b'"' * 999),
+        ("images/FOURIER/class_0_red.png", b"no image"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named_in_one_line(work, capsys, name, content):
+    flags = ("--n_steps=3", "--class_index=0", "--visualization_method=FOURIER")
+    assert run(*flags) == 0
+    path = Path("out") / name
+    assert path.is_file()
+    path.write_bytes(content)
+    capsys.readouterr()
+    assert run(*flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert path.as_posix() in lines[-1] and ": error: " in lines[-1]
+    path.unlink()
+    assert run(*flags) == 0, "removed, it is made again"

@@ -364,6 +364,27 @@ class OwnReLU(layers.Layer):
         return tf.nn.relu(x)
 
 
+class Padded(layers.Conv2D):
+    """A convolution that pads what it is given by code of its own."""
+
+    def call(self, x):
+        return super().call(ops.pad(x, [[0, 0], [16, 16], [16, 16], [0, 0]]))
+
+    def compute_output_shape(self, shape):
+        return super().compute_output_shape((shape[0], shape[1] + 32, shape[2] + 32, shape[3]))
+
+
+class Always(layers.Layer):
+    """A layer whose code runs another one in training, whatever the model is told."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x, training=True)
+
+
 def two_outputs(model):
     return keras.Model(model.input, {"other": layers.Dense(2, name="other")(mean(model.layers[2].output)),
                                      "classes": model.output})  # fmt: skip
@@ -408,6 +429,10 @@ def saved_model():
 
 def flat(x):
     return layers.Flatten()(x)
+
+
+def grouped(x):
+    return layers.Reshape((-1, 2))(x)
 
 
 def lifted(x):
@@ -482,6 +507,9 @@ CASES = {
     "1 x 1 convolution behind the mean": case(head=lifted, last=lambda: layers.Conv2D(UNITS, 1, activation="softmax")),
     "mean of a score map": case(lambda x: conv(plain(x), UNITS, 1),
                                 last=lambda: layers.Activation("softmax")),
+    "softmaxes of groups": case(activation=None, units=6, tail=lambda y: flat(layers.Softmax()(grouped(y))),
+                                logits=lambda z: flat(grouped(z) - grouped(z)[:, :, ::-1])),
+    "dropout that model(images) leaves on": case(head=lambda x: layers.Dropout(0.5)(mean(x), training=True)),
     "average of networks": case(build=average),
     "two outputs": case(wrap=two_outputs, options={"output_name": "classes"}),
     # wrappers
@@ -503,6 +531,7 @@ CASES = {
     "cropped inside": case(front=[layers.Rescaling(1 / 255), layers.CenterCrop(48, 48)]),
     "padded inside": case(front=[layers.Rescaling(1 / 255), layers.ZeroPadding2D(4)]),
     "rolled inside": case(lambda x: ops.roll(plain(ops.roll(x, (16, -32), axis=(1, 2))), (-4, 8), axis=(1, 2))),
+    "padded inside a layer of the user's": case(lambda x: Padded(8, 3, strides=4, activation="relu")(x)),
     "padded by reflection inside": case(
         lambda x: plain(ops.pad(x, [[0, 0], [8, 8], [8, 8], [0, 0]], mode="reflect"))),
     "channels first inside": case(channels_first),
@@ -548,6 +577,10 @@ CASES = {
         logits=lambda z: ops.sum(z[:, :4], axis=1, keepdims=True)),
     "segmentation": case(build=segmentation, refused=True),
     "softmax of one unit": case(units=1, refused=True),
+    "softmax over the batch": case(activation=None, tail=lambda y: ops.softmax(y, axis=0), refused=True),
+    "one linear output": case(activation=None, units=1, refused=True),
+    "dropout that stays on": case(head=lambda x: Always(layers.Dropout(0.5))(mean(x)), refused=True),
+    "statistics of the batch": case(lambda x: Always(layers.BatchNormalization())(plain(x)), refused=True),
     "tanh at the end": case(activation="tanh", refused=True),
     "integers as pixels": case(build=lambda: Built(keras.Model(
         image := keras.Input((SIDE, SIDE, 3), dtype="int32"),

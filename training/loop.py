@@ -22,7 +22,7 @@ import numpy as np
 
 import constants
 from data.image_files import ImageFiles
-from output.files import read_arrays, write_whole
+from output.files import read_arrays, refuse_damaged, write_whole
 from training.training_settings import Stage
 
 LEAST_PROGRESS = 1e-3  # of the validation loss, for an epoch to be better than the best
@@ -191,9 +191,11 @@ def _read_checkpoint(path: Path, model: keras.Model) -> tuple[History, list[np.n
     state, n_weights = _state(model), len(model.get_weights())
     names = [*(f"state_{i}" for i in range(len(state))), *(f"best_{i}" for i in range(n_weights))]
     arrays = read_arrays(path, ["history", *names])
-    for i, variable in enumerate(state):
-        variable.assign(arrays[f"state_{i}"])
-    return json.loads(str(arrays["history"])), [arrays[f"best_{i}"] for i in range(n_weights)]
+    with refuse_damaged(path):
+        for i, variable in enumerate(state):
+            variable.assign(arrays[f"state_{i}"])
+        history = {name: list(map(float, values)) for name, values in json.loads(str(arrays["history"])).items()}
+    return history, [arrays[f"best_{i}"] for i in range(n_weights)]
 
 
 def _state(model: keras.Model) -> list:

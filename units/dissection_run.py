@@ -146,7 +146,7 @@ def _read_about(folder: Path) -> dict:
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8", errors="surrogateescape"))
         return dict(about)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         raise ValueError(f"'{folder}' holds no run.json of a dissection") from None
 
 

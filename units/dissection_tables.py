@@ -9,15 +9,13 @@
 A unit is a detector of its best concept if their IoU exceeds `min_iou` (Bau et al. 2017, section 2.2: 0.04).
 """
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from output.files import open_text
-from output.tables import align, write_table
+from output.tables import align, read_rows, write_table
 from units.dissection import Dissection
 from units.unit_tally import UnitTally
 
@@ -49,8 +47,7 @@ def read_descriptions(folder: str | Path) -> list[dict]:
     path = Path(folder) / "descriptions.csv"
     if not path.is_file():
         raise ValueError(f"compare_with: there is no descriptions.csv in '{folder}': a folder of a run was wanted")
-    with open_text(path) as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path, DESCRIPTION_COLUMNS)
     try:
         return [
             {**row, "unit": int(row["unit"]), "iou": float(row["iou"]), "threshold": float(row["threshold"])}

@@ -9,7 +9,6 @@ The verdict is on the picture as it is written, in whole grey levels. A run that
 checkpoint, and ends with the very images of one that was not: a step depends on the seed and its number alone.
 """
 
-import csv
 import re
 import time
 import zlib
@@ -23,7 +22,7 @@ import constants
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
-from output.tables import align, write_table
+from output.tables import align, read_rows, write_table
 from units.maximisation import Maximiser, State
 
 FILES = (
@@ -141,12 +140,16 @@ class Visualizer:
         self.classifier, self.folder, self.settings, self.seed = classifier, folder, settings, seed
         self.rows = {}
         if (folder / "results.csv").is_file():
-            with files.open_text(folder / "results.csv") as file:
-                self.rows = {(row["method"], row["stem"]): row for row in csv.DictReader(file)}
+            rows = read_rows(folder / "results.csv", IMPRESSION_COLUMNS)
+            with files.refuse_damaged(folder / "results.csv"):
+                for row in rows:
+                    float(row["probability"])  # which the figures show
+            self.rows = {(row["method"], row["stem"]): row for row in rows}
 
     def is_done(self, method: str, target: Target) -> bool:
-        """Whether the image of a target is there already."""
-        return (method, target.stem) in self.rows and self.image_path(method, target.stem).is_file()
+        """Whether the image of a target is there already, and its curve."""
+        paths = self.image_path(method, target.stem), self.curve_path(method, target.stem)
+        return (method, target.stem) in self.rows and all(path.is_file() for path in paths)
 
     def image_path(self, method: str, stem: str) -> Path:
         """Where the image of a target is kept."""

@@ -9,6 +9,7 @@ import numpy as np
 import constants
 from data.images import read_image
 from output.figures import write_pages
+from output.files import read_curve
 from plots import drawing
 from units.visualization import SURE_PROBABILITY, Visualizer
 
@@ -70,7 +71,7 @@ def write_visualization_pages(
 def read_visualization(visualizer: Visualizer, row: dict) -> Visualization:
     """Image and curve of a row from the files of the run."""
     method, stem = row["method"], row["stem"]
-    curve = np.loadtxt(visualizer.curve_path(method, stem), delimiter=",", skiprows=1, ndmin=2)
+    curve = read_curve(visualizer.curve_path(method, stem), 3)
     verdict = f"classified as {row['verdict']} {float(row['probability']):.2f}"
     if row["is_sure"] == "no":
         verdict = f"NOT over {SURE_PROBABILITY}: {row['verdict']} {float(row['probability']):.3f}"

@@ -24,9 +24,11 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import h11  # which uvicorn speaks HTTP by
 
 import constants
 
@@ -158,6 +160,7 @@ class Guard:
         self.is_private, self.password = host in LOOPBACK, password
 
     async def __call__(self, scope, receive, send):
+        send = _until_closed(send)
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         if scope["type"] != "http":
@@ -298,6 +301,16 @@ def _replay(body: bytes, receive):
         return messages.pop() if messages else await receive()
 
     return again
+
+
+def _until_closed(send):
+    """A `send` without a word where the server has answered and closed already: what came was no HTTP to its end."""
+
+    async def send_if_open(message):
+        with suppress(h11.LocalProtocolError):
+            await send(message)
+
+    return send_if_open
 
 
 async def _refuse(send, status: int) -> None:

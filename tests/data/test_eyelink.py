@@ -59,7 +59,7 @@ def test_an_image_that_a_variable_names_has_to_be_as_large_as_the_screen(write, 
     Image.new("RGB", (200, 100)).save(tmp_path / "images" / "a.png")
     assert load_dataset(tmp_path / "images", fixations=path)[0].fixations.points.tolist() == [[110, 40]]
     Image.new("RGB", (100, 100)).save(tmp_path / "images" / "a.png")
-    with pytest.raises(ValueError, match="screen of 200 x 100, the image has 100 x 100"):
+    with pytest.raises(ValueError, match="those of 'a.png' are .* screen of 200 x 100, the image has 100 x 100"):
         load_dataset(tmp_path / "images", fixations=path)
     assert load_dataset(tmp_path / "images", fixations=path, fixations_unit="pixels")[0].fixations.unit == "pixels"
 

@@ -37,6 +37,7 @@ def test_what_is_empty_is_still_found():
         (["cats/1.png", "dogs/1.png", "dogs/2.png"], ["cats_1", "dogs_1", "2"]),
         (["cats/1.jpg", "cats/1.png", "dogs/1.png"], ["cats_1_jpg", "cats_1_png", "dogs_1"]),
         (["a:b?.png", "c. .png"], ["a_b_", "c"]),
+        (["a\x9b31m\u202eb.png", "\x1b]0;x\x07.png"], ["a_31m_b", "_]0;x_"]),
         (["CON.png", "nul.x.jpg", "com1 .png", "console.png"], ["_CON", "_nul.x", "_com1", "console"]),
     ],
 )

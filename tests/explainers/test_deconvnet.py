@@ -186,6 +186,7 @@ def gated(gate, weights):
     difference.set_weights([np.array([1, -1, 0]).reshape(1, 1, 3, 1)])
     blue.set_weights([np.array([0, 0, 1]).reshape(1, 1, 3, 1)])
     dense.set_weights([np.array(weights)])
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))  # a logit, not a number
     return model
 
 

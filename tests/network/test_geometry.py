@@ -26,6 +26,7 @@ def brightness(move, side=4, **options):
     model = keras.Model(images, layers.Dense(1, name="logit")(x))
     last.set_weights([np.full(last.kernel.shape, 1 / (3 * side**2))])
     model.get_layer("logit").set_weights([np.ones((1, 1)), np.zeros(1)])
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))  # a logit, not a number
     return model
 
 
@@ -180,3 +181,40 @@ def test_the_crops_map_is_that_of_the_cropped_image():
     inside = GradCAM(brightness(lambda x: x[:, 16:, 24:]), None, whole, 1).compute_saliency_map()
     features = Classifier(brightness(lambda x: x[:, 16:, 24:])).features(whole[None].astype(np.float32))[0, ..., 0]
     np.testing.assert_allclose(inside[16:, 24:], utils.resize_map(features / features.size, 48, 72), atol=1e-6)
+
+
+class OwnConvolution(layers.Layer):
+    """A layer that moves its input by code of its own, then convolves it: cells of four pixels."""
+
+    def __init__(self, move):
+        super().__init__(name="own")
+        self.move = move
+        self.convolution = layers.Conv2D(6, 5, strides=4, padding="same", activation="relu")
+
+    def call(self, x):
+        return self.convolution(self.move(x))
+
+
+INSIDE = {  # what is done inside -> top, bottom, left, right of what the map lies on, in pixels of 64 x 96
+    "nothing": (lambda x: x, (0, 64, 0, 96)),
+    "padding": (lambda x: ops.pad(x, [[0, 0], [16, 16], [16, 16], [0, 0]]), (-16, 80, -16, 112)),
+    "padding of one side": (lambda x: ops.pad(x, [[0, 0], [16, 0], [0, 0], [0, 0]]), (-16, 64, 0, 96)),
+    "a crop": (lambda x: x[:, 16:48, 20:84], (16, 48, 20, 84)),
+    "a crop, enlarged": (lambda x: ops.image.resize(x[:, 16:48, 20:84], (64, 96)), (16, 48, 20, 84)),
+    "a shift": (lambda x: ops.pad(x[:, :-16], [[0, 0], [16, 0], [0, 0], [0, 0]]), (-16, 48, 0, 96)),
+}
+
+
+@pytest.mark.parametrize("what", INSIDE)
+def test_what_a_layer_of_the_users_moves_inside_is_found(what):
+    move, expected = INSIDE[what]
+    images = keras.Input((HEIGHT, WIDTH, 3))
+    x = layers.GlobalAveragePooling2D()(OwnConvolution(move)(layers.Rescaling(1 / 255)(images)))
+    model = keras.Model(images, layers.Dense(2, "softmax")(x))
+    draw_weights(model)
+    classifier = Classifier(model)
+    assert classifier.layer_name == "own"
+    top, bottom, left, right = classifier.reading.box
+    found = np.array([top * HEIGHT, bottom * HEIGHT, left * WIDTH, right * WIDTH])
+    np.testing.assert_allclose(found, expected, atol=2.5)  # of cells of four pixels, whose weights lie to one side
+    assert ("probed: own" in classifier.describe()["geometry"]) == (what != "nothing")

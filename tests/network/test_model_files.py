@@ -441,6 +441,38 @@ def test_a_model_with_its_author_s_layer_loads_with_the_file_that_defines_it(tmp
     keras.saving.get_custom_objects().pop("lab>Scale")
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_as_an_activation_is_told_in_words(tmp_path):
+    dense = layers.Dense(3, activation=lambda x: keras.ops.softmax(x))
+    keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), dense]).save(tmp_path / "model.keras")
+    for trust in (False, True):
+        with pytest.raises(ValueError, match="an activation of it is a lambda, .* save it anew with a named function"):
+            load_model(tmp_path / "model.keras", trust_model=trust)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_compiled_model_of_its_author_s_class_loads_too(tmp_path, nested):
+    source = "import keras\n@keras.saving.register_keras_serializable('lab')\nclass Own(keras.Model):\n"
+    source += "    def __init__(self, **options):\n        super().__init__(**options)\n"
+    source += "        self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(3)\n"
+    source += "    def build(self, shape):\n        self.dense.build((None, 192))\n"
+    source += "    def call(self, x):\n        return self.dense(self.flat(x))\n"
+    (tmp_path / "my_layers.py").write_text(source)
+    namespace = {}
+    exec(source, namespace)
+    model = own = namespace["Own"]()
+    own(noise(1, 8))
+    own.compile("adam", "categorical_hinge")
+    if nested:
+        model = keras.Sequential([keras.Input((8, 8, 3)), own])
+        model.compile("adam", "categorical_hinge")
+    model.save(tmp_path / "own.keras")
+    classifier, _ = load_classifier(model_path=tmp_path / "own.keras", custom_objects=str(tmp_path / "my_layers.py"))
+    keras.saving.get_custom_objects().pop("lab>Own")
+    np.testing.assert_allclose(classifier.logits(noise(2, 8)), model(noise(2, 8)), rtol=1e-4, atol=1e-4)
+    assert classifier.score.function == "none"  # of the loss, which the file still tells
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

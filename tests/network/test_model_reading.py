@@ -88,10 +88,10 @@ SOFTMAX_ENDS = {
 }
 
 
-def scores_of(tail):
+def scores_of(tail, **options):
     """Logits and probabilities by the classifier, and those worked out from the weights of the layer 'logits'."""
     model = small_model(*tail)
-    classifier = Classifier(model)
+    classifier = Classifier(model, **options)
     images = noise(4)
     logits = classifier.compiled("logits", lambda images: classifier.forward(images)[1])(images).numpy()
     pooled = keras.Model(model.input, model.get_layer("pool").output)(images).numpy()
@@ -128,9 +128,10 @@ def test_several_sigmoids_are_classes_of_their_own(tail):
 
 @pytest.mark.parametrize("activation", ["sigmoid", None], ids=["sigmoid", "logit"])
 def test_one_unit_is_two_classes_with_opposite_logits(activation):
-    classifier, logits, probabilities, expected, _ = scores_of([layers.Dense(1, activation=activation, name="logits")])
+    tail, options = [layers.Dense(1, activation=activation, name="logits")], {} if activation else {"score": "sigmoid"}
+    classifier, logits, probabilities, expected, _ = scores_of(tail, **options)
     assert classifier.n_classes == 2
-    found = "the model ends in it" if activation else "guessed of a linear output; --score says what it is"
+    found = "the model ends in it" if activation else "given"
     assert classifier.describe()["score"] == f"sigmoid of one unit ({found})"
     assert_close(logits, np.concatenate([-expected, expected], axis=1))
     np.testing.assert_allclose(probabilities[:, 1], 1 / (1 + np.exp(-expected[:, 0])), atol=1e-6)
@@ -194,7 +195,7 @@ def test_the_sum_of_two_heads_of_logits_is_softmaxed_once():
 )
 def test_a_model_with_a_call_of_its_own_gives_its_own_probabilities(activation, n_units, function):
     model = own_call(activation, n_units)
-    classifier = Classifier(model)
+    classifier = Classifier(model, score="sigmoid" if (activation, n_units) == (None, 1) else None)
     assert (classifier.input_height, classifier.input_width) == (32, 32)
     assert classifier.score.function == function
     assert not classifier.score.hides_logits
@@ -381,7 +382,7 @@ def test_the_fingerprint_changes_with_any_weight():
 
 
 def test_a_single_logit_is_explained_on_the_planted_object():
-    classifier = Classifier(planted_model([layers.Identity()], n_classes=1))
+    classifier = Classifier(planted_model([layers.Identity()], n_classes=1), score="sigmoid")
     assert explain(METHODS["GRADCAM"], classifier, np.zeros((SIDE, SIDE, 3), np.uint8), RED).max() == 0
 
 

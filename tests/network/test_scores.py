@@ -71,6 +71,24 @@ def test_logits_are_what_the_softmax_is_taken_of(end):
     np.testing.assert_allclose(classifier.predict(noise(3, 16)), softmax(by_hand(model)), atol=1e-6)
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_softmaxes_of_groups_of_the_outputs_are_probabilities_of_their_own(axis):
+    tail = [layers.Dense(6), layers.Reshape((3, 2)), layers.Softmax(axis=axis), layers.Flatten()]
+    model = small_model(*tail)
+    classifier = Classifier(model)
+    assert classifier.describe()["score"] == "sigmoid (probed: the outputs are probabilities)"
+    np.testing.assert_allclose(classifier.predict(noise(3, 16)), model(noise(3, 16)), atol=1e-6)
+    with pytest.raises(ValueError, match="'softmax' does not fit: the outputs .* do not sum to 1"):
+        Classifier(model, score="softmax")
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
+def test_a_softmax_over_an_axis_of_one_says_nothing_and_is_refused():
+    model = small_model(layers.Reshape((1, 1, 4)), layers.Conv2D(3, 1), layers.Softmax(axis=1))
+    with pytest.raises(ValueError, match="gives 1 to 1 whatever the picture .* nothing to explain"):
+        Classifier(model)
+
+
 def test_a_temperature_is_part_of_the_logits():
     for divide in (layers.Rescaling(1 / 4), layers.Lambda(lambda x: x / 4.0), lambda x: x / 4.0):
         model = small_model(layers.Dense(3, name="logits"), divide, layers.Softmax())
@@ -261,12 +279,12 @@ def test_the_loss_kept_in_the_file_tells_what_a_linear_output_is(tmp_path, loss,
     assert Classifier(model_files.load_model(path)).describe()["score"].startswith("softmax (guessed")
 
 
-def test_one_small_number_without_a_loss_is_a_guess_that_is_warned_of():
-    (doubt,) = Classifier(small_model(layers.Dense(1, name="logits"))).doubts(noise(3, 16))
-    assert doubt == (
-        "the model has one linear output and no loss with it that tells: it is guessed that it is the logit of a yes "
-        "or no; --score=sigmoid says so, --score=none that it is a number, as of a regression"
-    )
+def test_one_number_without_a_loss_is_asked_about():
+    model = small_model(layers.Dense(1, name="logits"))
+    with pytest.raises(ValueError, match="cannot be known; --score=sigmoid says .*, --score=none that it is a number"):
+        Classifier(model)
+    assert Classifier(model, score="sigmoid").n_classes == 2
+    assert Classifier(model, score="none").n_classes == 1
 
 
 class OwnEntropy(keras.losses.BinaryCrossentropy):

@@ -1,6 +1,7 @@
 """Rows on disk as columns: they come back exactly, the later of two counts, a torn one is dropped."""
 
 import pytest
+from full_disk import full_disk
 
 pytest.importorskip("pyarrow")
 
@@ -99,3 +100,15 @@ def test_other_columns_are_refused(table, tmp_path):
     table().append([row(str(number)) for number in range(4)])
     with pytest.raises(ValueError, match="other columns than ours"):
         ColumnTable(tmp_path / "rows", {"method": "text", "image": "text"}, ("method", "image"))
+
+
+def test_on_a_full_disk_the_journal_is_named_and_what_was_kept_stays(table, tmp_path):
+    rows = table()
+    rows.append([row("a.png")])
+    with full_disk(100), pytest.raises(OSError) as error:
+        rows.append([row("b" * 500)])
+    assert error.value.filename == str(tmp_path / "rows" / "_000000.jsonl")
+    again = table()
+    assert again.find("FEM", "a.png") == row("a.png") and len(again) == 1
+    again.append([row("b.png")])
+    assert len(table()) == 2

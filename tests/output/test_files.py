@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import full_disk
+from matplotlib.figure import Figure
 from PIL import Image
 
-from output.files import figure_saver, picture_saver, write_whole
+from output.files import figure_saver, picture_saver, save_array, write_whole
 from plots import drawing
 
 
@@ -102,3 +104,27 @@ def test_a_picture_keeps_its_size_in_every_format(tmp_path):
     inside = re.search(r'base64,\s*([^"]+)"', svg)[1]
     embedded = np.asarray(Image.open(io.BytesIO(base64.b64decode(inside))).convert("RGB"))
     assert np.array_equal(embedded, picture) or np.array_equal(embedded[::-1], picture)
+
+
+# --- a full disk --------------------------------------------------------------------------------------------------
+def draw_noise():
+    figure = Figure()
+    figure.add_subplot().imshow(np.random.default_rng(0).random((200, 200)))
+    return figure
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.svg", "a.npy", "a.csv"])
+def test_on_a_full_disk_the_file_is_named_and_nothing_of_it_is_left(tmp_path, name):
+    path = tmp_path / name
+    picture = np.random.default_rng(0).integers(0, 256, (99, 99, 3)).astype(np.uint8)
+    save = {
+        "a.png": picture_saver(picture),
+        "a.npy": lambda partial: save_array(partial, picture),
+        "a.csv": lambda partial: partial.write_text("x" * 9000),
+    }.get(name, figure_saver(draw_noise()))
+    with full_disk(5000), pytest.raises(OSError) as error:
+        write_whole(path, save)
+    assert error.value.filename == str(path) and error.value.strerror.startswith("cannot write (")
+    assert list(tmp_path.iterdir()) == []
+    write_whole(path, save)
+    assert path.stat().st_size > 5000

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from output.tables import align, format_mean, list_means, mean_and_deviation, write_table
+from output.tables import align, format_mean, list_means, mean_and_deviation, read_rows, write_table
 
 
 def read(path):
@@ -46,3 +46,24 @@ def test_a_row_of_means_and_how_it_reads():
     assert format_mean(row, "sim", 1) == "0.500"  # one value has no deviation
     assert format_mean(row, "kl", 3) == "-"
     assert format_mean({"box_acc_mean": 0.5, "box_acc_n": 3}, "box_acc", 3) == "0.500"  # nor has a share
+
+
+def test_rows_are_read_as_they_were_written(tmp_path):
+    path = write_table(tmp_path / "a.csv", [{"name": 'a "b"\n', "x": 1}, {"name": "\udcff", "x": None}])
+    assert read_rows(path, ["x"]) == [{"name": 'a "b"\n', "x": "1"}, {"name": "\udcff", "x": ""}]
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "no column x"),
+        (b"y\n1\n", "no column x"),
+        (b"x,y\n1\n", "a.csv"),
+        (b'x\n"1', "a.csv"),
+        (b"x\n" + b"1" * 200_000, "field larger"),
+    ],
+)
+def test_a_damaged_table_is_refused_by_name(tmp_path, content, words):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=f"cannot read .*a.csv.*{words}|a.csv.*remove it"):
+        read_rows(tmp_path / "a.csv", ["x"])

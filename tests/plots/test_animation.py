@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from full_disk import full_disk
 from PIL import Image
 
 from output.files import write_whole
@@ -64,3 +65,11 @@ def test_a_long_film_keeps_its_length_in_fewer_frames_of_the_gif(tmp_path, monke
     _, path = animation.write_film(tmp_path / "film", (grey(number) for number in range(100)), 100, 10)
     film = Image.open(path)
     assert film.n_frames == 10 and film.info["duration"] == 1000
+
+
+def test_a_film_that_a_full_disk_has_cut_short_is_an_error_and_is_removed(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (96, 128, 3)).astype(np.uint8) for _ in range(12)]
+    with full_disk(20_000), pytest.raises(OSError, match="of 12 frames were written.*the disk may be full"):
+        animation.write_film(tmp_path / "film", iter(frames), 12, 10)
+    assert list(tmp_path.iterdir()) == []

@@ -179,6 +179,8 @@ def test_a_peer_is_made_once_and_timed_per_unit_like_ours(one, clock, monkeypatc
     monkeypatch.setitem(peers.PEERS, "T", {"other": make})
     timing = methods.Timing("T", "RISE", "mask", 1, units=48, batch=False)
     assert [one.time_peer(timing, "other").clock for _ in range(2)] == [1, 1] and made == [one]
+    metric = methods.Timing("T", "insertion", "scored image", 1)
+    assert one.time_peer(metric, "other").clock == 48 / 21, "of a metric as many images as ours scores"
 
 
 def test_seconds_of_insertion_are_per_scored_image(one, clock):

@@ -11,7 +11,8 @@ from tools.model_matrix import CASES, EQUAL, FAULT, NOT_FOR_IT, REFUSED, RULES, 
 CHEAP = [METHODS[name] for name in RULES]
 EQUAL_EVERYWHERE = (
     "plain", "batch norms", "residual", "squeeze and excite", "softmax layer", "temperature", "one sigmoid",
-    "flattened", "nested twice", "Sequential", "preprocessing caffe", "ViT, mean",
+    "flattened", "nested twice", "Sequential", "softmaxes of groups",
+    "padded inside a layer of the user's", "preprocessing caffe", "ViT, mean",
 )  # fmt: skip
 
 
@@ -39,8 +40,9 @@ def test_a_constant_map_of_which_a_run_warns_is_no_fault():
     assert mark == SOUND and "constant" in remark and "--preprocessing" in remark
 
 
-def test_a_model_without_a_readable_meaning_is_refused_for_every_method():
-    assert marks("softmax of one unit") == dict.fromkeys(RULES, REFUSED)
+@pytest.mark.parametrize("name", ["softmax of one unit", "one linear output", "dropout that stays on"])
+def test_a_model_without_a_readable_meaning_is_refused_for_every_method(name):
+    assert marks(name) == dict.fromkeys(RULES, REFUSED)
 
 
 def test_a_method_of_another_kind_of_model_is_not_applicable():

@@ -70,3 +70,25 @@ def test_images_that_memory_does_not_hold_stay_in_their_files(tmp_path, monkeypa
     assert (files.names, files.left_out) == (whole.names, whole.left_out)
     for rows in (slice(1, None), np.array([2, 0]), 1):
         np.testing.assert_array_equal(files.images[rows], whole.images[rows])
+
+
+@pytest.mark.parametrize("damage", ["bytes", "history", "shape", "deep"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    path, history = tmp_path / "head.npz", {"loss": [1.0], "val_loss": [0.5]}
+    loop._write_checkpoint(path, model, history, model.get_weights())
+    assert loop._read_checkpoint(path, model)[0] == history
+    if damage == "bytes":
+        path.write_bytes(path.read_bytes()[:300])
+    else:
+        with np.load(path) as arrays:
+            kept = dict(arrays)
+        kept |= {
+            "history": {"history": np.array('{"loss": 3}')},
+            "shape": {"state_0": np.zeros((9, 9), np.float32)},
+            "deep": {"history": np.array("[" * 100_000)},
+        }[damage]
+        np.savez(path, **kept)
+    with pytest.raises(ValueError, match="cannot read '.*head.npz'.*remove it"):
+        loop._read_checkpoint(path, model)

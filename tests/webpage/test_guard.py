@@ -6,6 +6,7 @@ import errno
 import json
 import time
 
+import h11
 import pytest
 
 import constants
@@ -345,3 +346,18 @@ def test_frames_are_of_the_camera_alone():
     body = json.dumps({"fn_index": 2, "session_hash": "abc", "data": [None, 1, 2]}).encode()
     assert answer_of("/gradio_api/queue/join", body)[0] == 200
     assert answer_of("/gradio_api/stream/0a1b", body)[0] == 400
+
+
+@pytest.mark.parametrize("length, application", [(b"x", None), (b"0", "answers")])
+def test_an_answer_to_a_connection_that_is_closed_already_is_no_fault(length, application):
+    """What came was no HTTP to its end: the server has answered 400 by itself."""
+
+    async def answers(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        raise h11.LocalProtocolError("can't handle event type Response when role=SERVER and state=MUST_CLOSE")
+
+    guard = Guard(application and answers, REQUESTS, Visitors("."), "127.0.0.1")
+    headers = [(b"host", b"127.0.0.1"), (b"content-length", length)]
+    asyncio.run(guard({"type": "http", "path": "/config", "headers": headers}, None, send))

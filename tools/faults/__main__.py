@@ -23,7 +23,7 @@ from tools.faults import hostile_requests, kills, trials
 from tools.faults.faulty_images import Images
 from tools.faults.faulty_models import Models
 from tools.faults.faulty_sources import Sources
-from tools.faults.faulty_states import States
+from tools.faults.faulty_states import Folders, States
 from tools.faults.faulty_tables import Gaze, Tables
 from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, Outcome
 
@@ -34,6 +34,7 @@ KINDS = {
     "tables": (Tables, 600),
     "sources": (Sources, 300),
     "states": (States, 60),
+    "folders": (Folders, 60),
 }
 REQUESTS = 600
 PARTS = ("kills", *KINDS, "page")

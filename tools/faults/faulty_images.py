@@ -51,9 +51,9 @@ OTHERS = {  # what is sent as an image and is none
 }
 
 
-def draw(rng: np.random.Generator, kind: str | None = None, but: str = "") -> tuple[str, bytes]:
-    """(format, content) of a sound image of at most 96 x 96 pixels, of any mode of its format; but: not this one."""
-    kind = kind or str(rng.choice([name for name in FORMATS if name != but]))
+def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]:
+    """(format, content) of a sound image of at most 96 x 96 pixels, of any mode of its format."""
+    kind = kind or str(rng.choice(list(FORMATS)))
     mode = MODES[kind][rng.integers(len(MODES[kind]))]
     height, width = rng.integers(1, 97, 2)
     if mode in ("I;16", "F"):
@@ -66,7 +66,8 @@ def draw(rng: np.random.Generator, kind: str | None = None, but: str = "") -> tu
         exif = Image.Exif()
         exif[0x0112] = int(rng.integers(0, 10))
         options["exif"] = exif
-    if kind in ("GIF", "AVIF", "WEBP") and rng.random() < 0.3:
+    # Not both of an AVIF: Pillow 12.3 dies when it writes several frames with an orientation of 2 to 8.
+    if kind in ("GIF", "AVIF", "WEBP") and rng.random() < 0.3 and not (options and kind == "AVIF"):
         options |= {"save_all": True, "append_images": [image.rotate(180)] * 3}
     if kind == "TIFF" and rng.random() < 0.5:
         options["compression"] = str(rng.choice(["tiff_lzw", "tiff_adobe_deflate", "packbits"]))
@@ -145,8 +146,8 @@ SPECIAL = {
 }
 
 
-def make_image(rng: np.random.Generator, but: str = "") -> tuple[str, str, bytes]:
-    """(in words, ending, content) of a malformed image; but: of no image of this format."""
+def make_image(rng: np.random.Generator) -> tuple[str, str, bytes]:
+    """(in words, ending, content) of a malformed image."""
     choice = rng.random()
     if choice < 0.12:
         name = str(rng.choice(list(OTHERS)))
@@ -169,7 +170,7 @@ def make_image(rng: np.random.Generator, but: str = "") -> tuple[str, str, bytes
         file = io.BytesIO()
         Image.fromarray(values).save(file, "TIFF")
         return "a TIFF of NaN and infinity", ".tif", file.getvalue()
-    kind, content = draw(rng, but=but)
+    kind, content = draw(rng)
     ending = str(rng.choice(list(FORMATS.values()))) if rng.random() < 0.1 else FORMATS[kind]
     if rng.random() < 0.08:
         return f"a sound {kind}", ending, content

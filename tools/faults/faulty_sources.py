@@ -14,7 +14,6 @@ from tools.faults.trials import Kind, Place, Trial
 
 CLASS_NAMES = ("red", "green", "blue")
 FILMS = {".avi": "MJPG", ".mp4": "mp4v"}
-BUT = "AVIF"  # whose encoder dies in a process that has written films and records; its decoder does not
 PLAYLISTS = {  # that FFmpeg would follow
     "HLS": "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1.0,\n{secret}\n#EXT-X-ENDLIST\n",
     "concat": "ffconcat version 1.0\nfile {secret}\n",
@@ -127,7 +126,7 @@ class Sources(Kind):
                 if rng.random() < 0.3:
                     name = odd[rng.integers(len(odd))]
                     words.append(repr(name))
-                member, content = tarfile.TarInfo(name.replace("\x00", "")), make_image(rng, but=BUT)[2]
+                member, content = tarfile.TarInfo(name.replace("\x00", "")), make_image(rng)[2]
                 member.size = len(content)
                 if rng.random() < 0.15:
                     member.type, member.linkname = kinds[rng.integers(len(kinds))], str(place.secret)
@@ -187,7 +186,7 @@ class Sources(Kind):
             words, content = spoil_bytes(rng, self.records)
             path.write_bytes(content)
         else:  # records with right checksums, that hold something else
-            examples = [self._example(make_image(rng, but=BUT)[2], labels[rng.integers(len(labels))]) for _ in range(3)]
+            examples = [self._example(make_image(rng)[2], labels[rng.integers(len(labels))]) for _ in range(3)]
             if rng.random() < 0.6:
                 place_ = int(rng.integers(3))
                 words, examples[place_] = spoil_bytes(rng, examples[place_])

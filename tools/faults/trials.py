@@ -33,7 +33,7 @@ from output.progress import printable
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 90.0  # seconds for one input
-START = 300.0  # seconds until a process is ready
+START = 900.0  # seconds until a process is ready
 MAX_MEMORY = 12 * 2**30  # bytes a process may ask for, where the system can hold it to that
 REFUSED, EXPLAINED, ESCAPED = "refused", "explained", "escaped"
 SECRET = "secret-4711"  # what the file outside holds
