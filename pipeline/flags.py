@@ -475,13 +475,14 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
     metrics.add_argument(
         "--faithfulness",
         type=reader(read_faithfulness),
-        default=constants.FAITHFULNESS,
+        default=constants.USUAL_FAITHFULNESS,
         metavar="NAMES",
         help=f"metrics that ask the network: {', '.join(FAITHFULNESS)}, ALL or none (default: %(default)s)",
     )
     metrics.add_argument(
+        "--faithfulness_protocol",
         "--fidelity_protocol",
-        choices=constants.FIDELITY_PROTOCOLS,
+        choices=constants.FAITHFULNESS_PROTOCOLS,
         help="steps and blur of insertion and deletion (default: rise; lab with --protocol=lab)",
     )
     return metrics

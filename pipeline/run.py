@@ -182,7 +182,7 @@ def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) 
         run.classifier,
         gaze,
         faithfulness=settings.faithfulness,
-        protocol=settings.fidelity_protocol,
+        protocol=settings.faithfulness_protocol,
         seed=settings.seed,
     )
     asked = {"class_rule": run.class_rule, "seed": settings.seed, "after_map": after_map}
@@ -203,7 +203,7 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
         "class_index": settings.class_rule,
-        "fidelity_protocol": settings.fidelity_protocol,
+        "faithfulness_protocol": settings.faithfulness_protocol,
         "seed": settings.seed,
         "sigma_px": settings.data.sigma_px,
         **settings.data.paths,

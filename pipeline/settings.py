@@ -131,7 +131,7 @@ class RunSettings:
     leaves_out: bool
     flags: dict
     faithfulness: tuple[str, ...] = ()
-    fidelity_protocol: str = "rise"
+    faithfulness_protocol: str = "rise"
     colormap: str = constants.COLORMAP
     alpha: float = constants.ALPHA
     show: bool = False
@@ -210,11 +210,11 @@ def refuse(args: argparse.Namespace, names: Sequence[str], where: str) -> None:
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
     """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
     if "curves" not in getattr(args, "faithfulness", ("curves",)):
-        refuse(args, ["fidelity_protocol"], "without the curves of --faithfulness")
+        refuse(args, ["faithfulness_protocol"], "without the curves of --faithfulness")
     if getattr(args, "figures", None) == 0 and not getattr(args, "report", False):
         refuse(args, ["colormap", "alpha", "display_type", "rank_by"], "where --figures=none")
     baselines = BASELINES.values() if getattr(args, "baselines", False) else ()
-    _, fidelity_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
+    _, faithfulness_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
     data = read_data_settings(args)
     return RunSettings(
         model=read_model_settings(args),
@@ -227,7 +227,7 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         leaves_out=means_all(args.explanation_method),
         flags=list_flags(args),
         faithfulness=tuple(getattr(args, "faithfulness", ())),
-        fidelity_protocol=getattr(args, "fidelity_protocol", None) or fidelity_protocol,
+        faithfulness_protocol=getattr(args, "faithfulness_protocol", None) or faithfulness_protocol,
         colormap=args.colormap,
         alpha=args.alpha,
         show=args.show,
