@@ -175,11 +175,8 @@ def run(settings: ActivationSettings) -> int:
         "images_folder": settings.data.paths["test_images_folder_path"],
     }
     about = {"flags": settings.flags, "model": description}
-    # Held as long as this runs.
-    opened = open_folder(
-        settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
-    )  # held till the end
-    folder = opened.path
+    opened = open_folder(settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite)
+    folder = opened.path  # `opened` holds the folder as long as this runs
     failed, rows = {}, []
 
     def say(paths) -> None:
