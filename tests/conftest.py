@@ -105,3 +105,15 @@ def five_class_model(tmp_path):
     backbone = residual_backbone()
     model = keras.Model(backbone.input, head(n_classes=5)(backbone.output))
     return save_model(model, tmp_path / "whole.keras", {"preprocessing": "tf", "model_name": None})
+
+
+@pytest.fixture
+def write_taxonomy(tmp_path):
+    """`write_taxonomy(text)` -> the path of a taxonomy file that holds it."""
+
+    def write(text):
+        path = tmp_path / "animals.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

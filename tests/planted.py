@@ -16,6 +16,7 @@ COLOURS = ("red", "green", "blue")
 RED, GREEN, BLUE = range(3)
 ROOT = Path(__file__).parents[1]  # of the project
 DATA = ROOT.parent / "shared" / "data"  # real photographs, gaze and networks, where they are
+ANIMALS = "leaf,group,kingdom\ngoldfish,fish,animal\nrobin,bird,animal\norange,fruit,plant\ncrane,bird,animal\n"
 ELSEWHERE = {"ATTENTION"}  # methods for models of their own kind: test_attention.py asks them on one
 OPTIONS = {  # that make a costly method quick, by name, whatever the method
     "n_masks": 400,

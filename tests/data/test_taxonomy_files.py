@@ -2,7 +2,8 @@
 
 import pytest
 from inat_loc_files import SPECIES, write_rows
-from test_train import folders, read_table, run, saved_model  # noqa: F401 red and green squares, a saved model
+from planted import ANIMALS, read_table
+from test_train import run
 
 from data.taxonomy_files import (
     INAT_RANKS,
@@ -15,28 +16,16 @@ from data.taxonomy_files import (
 )
 from network import model_files
 
-ANIMALS = "leaf,group,kingdom\ngoldfish,fish,animal\nrobin,bird,animal\norange,fruit,plant\ncrane,bird,animal\n"
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text):
-        path = tmp_path / "animals.csv"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
 
 # --- what a file says ----------------------------------------------------------------------------------------
-def test_a_file_tells_the_levels_and_the_nodes_of_every_leaf(write):
-    taxonomy = open_taxonomy(write(ANIMALS))
+def test_a_file_tells_the_levels_and_the_nodes_of_every_leaf(write_taxonomy):
+    taxonomy = open_taxonomy(write_taxonomy(ANIMALS))
     assert taxonomy.levels == ("leaf", "group", "kingdom")
     assert [taxonomy.label(2, position) for position in range(3)] == ["orange", "fruit", "plant"]
 
 
-def test_a_byte_order_mark_and_blank_lines_do_not_matter(write):
-    assert open_taxonomy(write("\ufeff" + ANIMALS.replace("\n", "\n\n"))).levels[0] == "leaf"
+def test_a_byte_order_mark_and_blank_lines_do_not_matter(write_taxonomy):
+    assert open_taxonomy(write_taxonomy("\ufeff" + ANIMALS.replace("\n", "\n\n"))).levels[0] == "leaf"
 
 
 @pytest.mark.parametrize(
@@ -56,9 +45,9 @@ def test_a_byte_order_mark_and_blank_lines_do_not_matter(write):
         ("leaf,group,kingdom\na,b,c\nd,b,e\n", "group 'b' is under two of the level 'kingdom': 'c' and 'e'"),
     ],
 )
-def test_a_bad_file_is_told_in_one_line(write, text, words):
+def test_a_bad_file_is_told_in_one_line(write_taxonomy, text, words):
     with pytest.raises(ValueError) as error:
-        open_taxonomy(write(text))
+        open_taxonomy(write_taxonomy(text))
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
@@ -145,9 +134,9 @@ TREE = "leaf,warmth\nred,warm\nyellow,warm\ngreen,cold\n"
 
 
 @pytest.fixture
-def tree(folders):  # noqa: F811
-    (folders / "tree.csv").write_text(TREE)
-    return folders
+def tree(class_folders):
+    (class_folders / "tree.csv").write_text(TREE)
+    return class_folders
 
 
 def test_a_folder_is_labelled_by_the_nodes_over_its_classes(tree):
@@ -158,7 +147,7 @@ def test_a_folder_is_labelled_by_the_nodes_over_its_classes(tree):
     assert [sample.label for sample in leaves] == ["green"] * 4 + ["red"] * 4
 
 
-def test_a_network_is_trained_on_the_coarser_labels(tree, saved_model):  # noqa: F811
+def test_a_network_is_trained_on_the_coarser_labels(tree, five_class_model):
     assert run("--taxonomy=tree.csv", "--label_level=warmth", "--epochs_head=2", "--epochs_fine_tuning=0") == 0
     assert model_files.read_settings("new.keras")["class_names"] == ["cold", "warm"]
     assert {row["true"] for row in read_table("new_training/validation.csv")} == {"cold", "warm"}
@@ -173,7 +162,7 @@ def test_a_network_is_trained_on_the_coarser_labels(tree, saved_model):  # noqa:
         (["--taxonomy=tree.csv", "--multi_label=labels.csv"], "give one of them"),
     ],
 )
-def test_a_slip_is_told_in_one_line(tree, saved_model, capsys, flags, words):  # noqa: F811
+def test_a_slip_is_told_in_one_line(tree, five_class_model, capsys, flags, words):
     assert run(*flags) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and words in lines[0]
@@ -186,7 +175,7 @@ def test_a_slip_is_told_in_one_line(tree, saved_model, capsys, flags, words):  #
         ("leaf,warmth\nred,warm\ngreen,warm\n", "two classes or more were wanted"),
     ],
 )
-def test_labels_that_cannot_be_learnt_are_refused(tree, saved_model, capsys, text, words):  # noqa: F811
+def test_labels_that_cannot_be_learnt_are_refused(tree, five_class_model, capsys, text, words):
     (tree / "tree.csv").write_text(text)
     assert run("--taxonomy=tree.csv", "--label_level=warmth") == 2
     assert words in capsys.readouterr().err
