@@ -27,7 +27,7 @@ from pathlib import Path
 import constants
 from output.progress import printable
 from pipeline import flags
-from pipeline.settings import ModelSettings, read_model_settings
+from pipeline.settings import ModelSettings, list_flags, read_model_settings
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def read_settings(args: argparse.Namespace) -> VisualizationSettings:
         animates=args.animate,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
-        flags=vars(args),
+        flags=list_flags(args),
     )
 
 

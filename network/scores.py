@@ -118,7 +118,7 @@ class Score:
 def check_name(score: str | None) -> str | None:
     """The score function, None of 'auto'; ValueError for an unknown one lists the choices."""
     if score not in (None, *constants.SCORES):
-        raise ValueError(f"unknown score {score!r}; choose one of: {', '.join(constants.SCORES)} (--score)")
+        raise ValueError(f"unknown score {score!r}; choose from: {', '.join(constants.SCORES)} (--score)")
     return None if score == "auto" else score
 
 

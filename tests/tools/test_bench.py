@@ -185,7 +185,7 @@ def test_a_peer_is_made_once_and_timed_per_unit_like_ours(one, clock, monkeypatc
 
 def test_seconds_of_insertion_are_per_scored_image(one, clock):
     one.classifier = type("Classifier", (), {"predict": None})
-    assert one.time_fidelity(lambda *args: clock.take(42)).clock == 42 / 21, "one row's worth a step, and the start"
+    assert one.time_faithfulness(lambda *args: clock.take(42)).clock == 42 / 21, "one row's worth a step, and the start"
 
 
 def test_f_is_per_image_of_the_batch(one, clock):

@@ -127,7 +127,7 @@ class Bench:
         explainer = explainer_class(classifier, None, images, 0, **timing.options)
         return self._take(explainer.compute_saliency_map, timing.besides) / (n_images * timing.units)
 
-    def time_fidelity(self, metric: Callable) -> Taken:
+    def time_faithfulness(self, metric: Callable) -> Taken:
         """Of insertion or deletion, per scored image."""
         saliency_map = self.scene.mean(axis=-1)
         return take(lambda: metric(self.classifier.predict, self.scene, saliency_map, 0)) / self.n_scored
@@ -175,7 +175,7 @@ class Bench:
             return OTHERS[timing.method](self, timing)
         if timing.method in METHODS:
             return self.time_method(timing)
-        return self.time_fidelity(getattr(evaluate, timing.method))
+        return self.time_faithfulness(getattr(evaluate, timing.method))
 
 
 @dataclass(frozen=True)
