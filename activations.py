@@ -39,7 +39,7 @@ from pathlib import Path
 import constants
 from output.progress import printable
 from pipeline import flags
-from pipeline.settings import DataSettings, ModelSettings, read_data_settings, read_model_settings
+from pipeline.settings import DataSettings, ModelSettings, list_flags, read_data_settings, read_model_settings
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def read_settings(args: argparse.Namespace) -> ActivationSettings:
         seed=constants.SEED if args.seed is None else args.seed,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
-        flags=vars(args),
+        flags=list_flags(args),
     )
 
 
@@ -149,7 +149,7 @@ def run(settings: ActivationSettings) -> int:
     """One run from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
 
     from data.films import film_of
     from output.folder import open_folder
@@ -175,11 +175,8 @@ def run(settings: ActivationSettings) -> int:
         "images_folder": settings.data.paths["test_images_folder_path"],
     }
     about = {"flags": settings.flags, "model": description}
-    # Held as long as this runs.
-    opened = open_folder(
-        settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite
-    )  # held till the end
-    folder = opened.path
+    opened = open_folder(settings.output_folder, kept, about, activation_maps.FILES, settings.overwrite)
+    folder = opened.path  # `opened` holds the folder as long as this runs
     failed, rows = {}, []
 
     def say(paths) -> None:

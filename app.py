@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--password",
         nargs="?",
         const="",
-        help=f"asked of every visitor, {SHORTEST_PASSWORD} letters or more; without a value it is typed unseen",
+        help=f"asked of every visitor, {SHORTEST_PASSWORD} letters or more; without a value: asked for (default: none)",
     )
     return parser
 

@@ -156,10 +156,10 @@ OCCLUSION_FILL = 127.0  # grey value
 KERNEL_SHAP_NUM_SAMPLES = 1000
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
-FAITHFULNESS = "curves,drop"  # judges that a run asks by default, of metrics.FAITHFULNESS
+USUAL_FAITHFULNESS = "curves,drop"  # what a run asks by default, of metrics.catalogue.FAITHFULNESS
 # Deletion and insertion: n_pixels changed per step (None: one image row's worth); Gaussian blur of the image
 # that insertion starts from: kernel_size (odd) and sigma in pixels (0: OpenCV's choice for the kernel).
-FIDELITY_PROTOCOLS = {
+FAITHFULNESS_PROTOCOLS = {
     "rise": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
     "black": {"n_pixels": None, "kernel_size": 11, "sigma": 5.0},
     "lab": {"n_pixels": 500, "kernel_size": 127, "sigma": 0.0},

@@ -131,7 +131,7 @@ def insertion(
     **options,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """`insertion_deletion.insertion`, as `deletion` here is that one; in the lab's order also with the lab's blur."""
-    blur = {name: value for name, value in constants.FIDELITY_PROTOCOLS["lab"].items() if name != "n_pixels"}
+    blur = {name: value for name, value in constants.FAITHFULNESS_PROTOCOLS["lab"].items() if name != "n_pixels"}
     class_index, options = _read_order(class_index, lab, {**(blur if lab else {}), **options})
     return insertion_deletion.insertion(
         as_predict(predict, model_name), img_array, saliency_map, class_index, **options

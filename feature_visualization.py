@@ -27,7 +27,7 @@ from pathlib import Path
 import constants
 from output.progress import printable
 from pipeline import flags
-from pipeline.settings import ModelSettings, read_model_settings
+from pipeline.settings import ModelSettings, list_flags, read_model_settings
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def read_settings(args: argparse.Namespace) -> VisualizationSettings:
         animates=args.animate,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
-        flags=vars(args),
+        flags=list_flags(args),
     )
 
 
@@ -162,7 +162,7 @@ def run(settings: VisualizationSettings) -> int:
     """One run from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
 
     from output.folder import open_folder
     from pipeline import run as runs

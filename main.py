@@ -10,7 +10,7 @@ Without flags it explains the embedded demonstration with the embedded network. 
     flags -> settings               pipeline/flags.py, pipeline/settings.py
     load_dataset, load_classifier   pipeline/run.py, over data/ and network/
     examine                         pipeline/run.py: for every image and method, in pipeline/explain.py,
-                                        METHODS[name](...).compute_saliency_map()
+                                        METHODS[name].load()(...).compute_saliency_map()
                                         Scorer.score, over evaluate.py
                                         Results.add
     tables, figures                 pipeline/summary.py, pipeline/run_figures.py over representations.py
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
 from pipeline import flags
-from pipeline.settings import RunSettings, read_run_settings
+from pipeline.settings import RunSettings, read_run_settings, refuse
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="K",
         help="also the maps of the K most probable classes, a figure per image (default: one class)",
     )
-    classes.add_argument("--classes", metavar="NAMES", help="the same of these classes: names or indices, by commas")
-    further.add_argument(
-        "--boxes",
+    classes.add_argument("--classes", metavar="NAMES", help="these classes instead, by commas (default: one class)")
+    flags.add_boxes_flag(
+        further,
+        "whose class probability is measured as OCCLUSION fills each, and, with --top_k or --classes, the share of a "
+        "map's energy in it",
         "--mute_boxes",
-        type=flags.path,
-        metavar="CSV",
-        help="boxes (file, x0, y0, x1, y1 in image pixels, name; or COCO's instances.json): how far the class "
-        "probability falls if OCCLUSION fills each, and with --top_k or --classes the share of each map's energy in it "
-        "(default: none)",
     )
     further.add_argument(
         "--animate",
@@ -93,13 +90,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="say how the model is understood and what each method will say of it (default: explain the images)",
     )
     further.add_argument(
-        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them"
+        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them (default: no)"
     )
     return parser
 
 
 def read_settings(args: argparse.Namespace) -> MainSettings:
     """The settings of these flags; ValueError for flags that do not go together."""
+    if args.check_model:
+        of_maps = ["report", "display_type", "top_k", "classes", "animate", "boxes", "baselines"]
+        refuse(args, of_maps, "with --check_model")
     run = read_run_settings(args)
     if run.boxes and METHODS["OCCLUSION"] not in run.methods and not (args.top_k or args.classes):
         raise ValueError(
@@ -139,6 +139,8 @@ def run(settings: MainSettings) -> int:
 
         check_size(len(images.samples) * len(settings.run.methods))
     rule = top_classes.read_rule(classifier, settings.top_k, settings.classes)
+    if rule and not any(method.load().uses_class for method in settings.run.methods):
+        raise ValueError(f"--top_k and --classes: no class enters the maps of {', '.join(settings.run.names)}")
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
         runs.print_table({"boxes": note})

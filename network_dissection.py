@@ -38,6 +38,7 @@ from pipeline import flags
 from pipeline.settings import (
     DataSettings,
     ModelSettings,
+    list_flags,
     read_cluster_settings,
     read_data_settings,
     read_model_settings,
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = flags.CommandParser(
         "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
     )
-    flags.add_data_flags(parser)
+    flags.add_data_flags(parser, embedded=constants.DEMO_MONUMENTS)
     model = flags.add_model_flags(parser)
     model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
     dissection = parser.add_argument_group("dissection")
@@ -181,7 +182,7 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
         n_figures=args.n_figures,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
-        flags=vars(args),
+        flags=list_flags(args),
         words=args.words,
         similarities=args.similarities,
         clip=args.clip,
@@ -194,7 +195,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     """One dissection from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
 
     from pipeline import run as runs
     from units import clip_run, concepts, dissection, dissection_run

@@ -9,6 +9,7 @@ A map comes in on its raw scale and is coloured by one rule, `colour_scale`:
 Where map and image differ in size, the map is resized to the image (bilinear), never the other way round.
 """
 
+import difflib
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +72,9 @@ def check_colormap(colormap: str) -> None:
     import matplotlib
 
     if colormap not in matplotlib.colormaps:
-        known = ", ".join(("jet", "turbo", "viridis", "inferno", "gray", *DIVERGING_COLORMAPS[:4]))
-        raise ValueError(f"unknown colormap {colormap!r}; some that matplotlib knows: {known}")
+        usual = ("jet", "turbo", "viridis", "inferno", "gray", *DIVERGING_COLORMAPS[:4])
+        near = difflib.get_close_matches(colormap, matplotlib.colormaps, n=3, cutoff=0.7)
+        raise ValueError(f"unknown colormap {colormap!r}; {utils.suggest(colormap, near or usual)}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def colour_scale(
         raise ValueError(f"limits must be (low, high) with low <= high, not {limits}")
     if signed and colormap not in DIVERGING_COLORMAPS:
         colormap = COLORMAP_SIGNED
-    if low == high or limits is None and is_constant(saliency_map):
+    if is_constant(np.array((low, high))):
         # Room beside the only value puts it where zero is: in the middle, or at the lower end. Two colours meet in the
         # middle itself: a hair beside it, the rounding of a constant map does not show as both.
         room = max(1.0, abs(low))

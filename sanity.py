@@ -107,7 +107,7 @@ def run(settings: SanitySettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
     return {
         "randomisation": run_randomisation,
         "input_shift": run_input_shift,

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,6 +173,13 @@ def get_image_index(file_name: str, class_names: Sequence[str] = constants.STYLE
     return find_class("_".join(parts[:3]), class_names) if index is None else index
 
 
+def suggest(wanted: str, names: Iterable[str]) -> str:
+    """'did you mean a or b?' of the names that come near to what was written, in any letter case; else all of them."""
+    folded = {name.casefold(): name for name in names}
+    near = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded, n=3, cutoff=0.7)]
+    return f"did you mean {' or '.join(near)}?" if near else f"choose from: {', '.join(folded.values())}"
+
+
 def find_model_name(model_name: str) -> str:
     """The name of `constants.ZOO`, or of the embedded network, that is meant, in any letter case.
 
@@ -182,9 +189,7 @@ def find_model_name(model_name: str) -> str:
     wanted = str(model_name).casefold().replace("_", "").replace("-", "").strip()
     if wanted in names:
         return names[wanted]
-    near = [names[name] for name in difflib.get_close_matches(wanted, names, n=3, cutoff=0.7)]
-    choices = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(names.values())}"
-    raise ValueError(f"unknown model_name {model_name!r}; {choices}")
+    raise ValueError(f"unknown model_name {model_name!r}; {suggest(wanted, names.values())}")
 
 
 def get_last_layer_name(model_name: str) -> str:

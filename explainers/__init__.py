@@ -24,6 +24,6 @@ The lab's four stand in the root, the others here; `registry.py` turns the names
     ATTENTION              explainers/attention.py               of the models that attention_mil.py trains
 
 The maps that every method must beat, such as noise and a Gaussian in the centre, are explainers of their own module.
-Imports network, metrics.baselines and utils. The pipeline, units, training, the rooms above them and the commands may
-import it; a module of a class is loaded only when its method is asked for.
+Imports network, metrics.baselines, utils and constants. The pipeline, units, training, the rooms above them and the
+commands may import it; a module of a class is loaded only when its method is asked for.
 """

@@ -206,7 +206,9 @@ def choose_methods(text: str) -> list[Method]:
     names = _read_names(text)
     unknown = [name for name in names if name not in METHODS and name != "ALL"]
     if unknown:
-        raise ValueError(f"unknown explanation_method {unknown[0]!r}; choose from: {', '.join(METHODS)}, ALL")
+        from utils import suggest
+
+        raise ValueError(f"unknown explanation_method {unknown[0]!r}; {suggest(unknown[0], [*METHODS, 'ALL'])}")
     return list(METHODS.values()) if "ALL" in names else [METHODS[name] for name in dict.fromkeys(names)]
 
 

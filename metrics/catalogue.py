@@ -72,5 +72,10 @@ def read_faithfulness(text: str) -> tuple[str, ...]:
         return tuple(FAITHFULNESS)
     unknown = [name for name in wanted if name not in FAITHFULNESS]
     if unknown or not wanted:
-        raise ValueError(f"of {', '.join(FAITHFULNESS)}, or ALL, or none; got {text!r}")
+        from utils import suggest
+
+        wrong = (unknown or [text])[0]
+        if wrong in ("all", "none"):
+            raise ValueError(f"{wrong!r} stands alone; got {text!r}")
+        raise ValueError(f"unknown metric {wrong!r}; {suggest(wrong, [*FAITHFULNESS, 'ALL', 'none'])}")
     return tuple(name for name in FAITHFULNESS if name in wanted)

@@ -24,7 +24,7 @@ import numpy as np
 import constants
 from metrics.common import Predict, check_image_and_map, measure_scores, rank_pixels, split_evenly
 
-RISE = constants.FIDELITY_PROTOCOLS["rise"]
+RISE = constants.FAITHFULNESS_PROTOCOLS["rise"]
 
 
 def deletion(

@@ -78,9 +78,7 @@ def preprocess(images: tf.Tensor, preprocessing: str) -> tf.Tensor:
         mean, std = tf.constant(TORCH_MEAN_RGB), tf.constant(TORCH_STD_RGB)
         return (images / 255.0 - mean) / std
     if preprocessing != "none":
-        raise ValueError(
-            f"unknown preprocessing {preprocessing!r}; choose one of: {', '.join(constants.PREPROCESSING)}"
-        )
+        raise ValueError(f"unknown preprocessing {preprocessing!r}; choose from: {', '.join(constants.PREPROCESSING)}")
     return images
 
 
@@ -94,7 +92,7 @@ def check_mode(mode: str | None) -> str | None:
     """The mode, None of 'auto'; ValueError for an unknown one lists the choices."""
     if mode not in (None, AUTO, OWN, *constants.PREPROCESSING):
         choices = ", ".join([AUTO, *constants.PREPROCESSING])
-        raise ValueError(f"unknown preprocessing {mode!r}; choose one of: {choices} (--preprocessing)")
+        raise ValueError(f"unknown preprocessing {mode!r}; choose from: {choices} (--preprocessing)")
     return None if mode == AUTO else mode
 
 

@@ -118,7 +118,7 @@ class Score:
 def check_name(score: str | None) -> str | None:
     """The score function, None of 'auto'; ValueError for an unknown one lists the choices."""
     if score not in (None, *constants.SCORES):
-        raise ValueError(f"unknown score {score!r}; choose one of: {', '.join(constants.SCORES)} (--score)")
+        raise ValueError(f"unknown score {score!r}; choose from: {', '.join(constants.SCORES)} (--score)")
     return None if score == "auto" else score
 
 
@@ -217,10 +217,11 @@ def _check_ends_in_weights(last: str, behind: set[str], values: np.ndarray, laye
 
 def _check_probabilities(values: np.ndarray, wanted: str | None, layer: str) -> None:
     """ValueError for numbers of 0 to 1 that no picture changes, or that do not sum to 1 as was asked for."""
-    if np.ptp(values, axis=0).max() < 1e-6:
+    if wanted is None and np.ptp(values, axis=0).max() < 1e-6:
         raise ValueError(
             f"the model gives {values[0].min():.4g} to {values[0].max():.4g} whatever the picture ({layer}), as a "
-            "softmax over an axis of one does: there is nothing to explain; --score=none explains the numbers even so"
+            "softmax over an axis of one does, or a model that was trained on other pixels (--preprocessing): there is "
+            "nothing to explain; --score says what the numbers are even so"
         )
     if wanted == SOFTMAX:
         raise ValueError(

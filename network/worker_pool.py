@@ -225,7 +225,7 @@ def limit_threads(n_threads: int) -> None:
     import utils
 
     keep_pages()
-    utils.silence_tensorflow()
+    utils.silence_tensorflow(with_extras=False)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(n_threads)

@@ -2,6 +2,9 @@
 
     Runner.run -> read_ahead -> prepare_images -> explain_group -> score_and_keep -> Results.add
 
+Where a method begins with a pass over the whole images (`find_first`), `prepare_images` asks for f(x) by that pass: its
+features and gradients are shared, and `explain_group` finds them there. So an image is sent forward once.
+
 A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
 recorded with its reason, and the run goes on.
 

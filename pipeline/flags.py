@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,13 +38,25 @@ class CommandParser(argparse.ArgumentParser):
             "--version", action=_Version, nargs=0, help="show the versions of this project and its libraries"
         )
 
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        """The flags; `given` holds the names of those that were typed, whatever their values."""
+        words = sys.argv[1:] if args is None else [*args]
+        found = super().parse_args(words, namespace)
+        typed = (self._option_string_actions.get(word.split("=")[0]) for word in words)
+        found.given = frozenset(action.dest for action in typed if action is not None)
+        return found
+
     def error(self, message: str):
-        """Says what is wrong, the flag that comes closest to an unknown one, and ends the program with code 2."""
-        words = message.removeprefix("unrecognized arguments: ").split()
-        unknown = words[0].split("=")[0] if message.startswith("unrecognized") else ""
-        close = difflib.get_close_matches(unknown, list(self._option_string_actions), n=1, cutoff=0.75)
+        """Says what is wrong, the flag or value that comes closest to it, and ends the program with code 2."""
+        unknown, known = "", list(self._option_string_actions)
+        if message.startswith("unrecognized arguments: "):
+            unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
+        elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            unknown, known = choice[1], re.findall(r"[\w.-]+", choice[2])
+        close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
         advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
-        self.exit(2, f"{self.prog}: error: {printable(message)}\n{advice}\n")
+        lines = [f"{self.prog}: error: {printable(message)}", *([] if "did you mean" in message else [advice])]
+        self.exit(2, "\n".join(lines) + "\n")
 
 
 class _Version(argparse.Action):
@@ -61,7 +74,9 @@ class _MethodHelp(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         if values.upper() not in METHODS:
-            parser.error(f"{option_string}: unknown method {values!r}; choose from: {', '.join(METHODS)}")
+            from utils import suggest
+
+            parser.error(f"{option_string}: unknown method {values!r}; {suggest(values.upper(), METHODS)}")
         method = METHODS[values.upper()]
         shown = CommandParser(parser.prog, f"Options of {method.name}, of {method.module.replace('.', '/')}.py.")
         add_method_flags(shown.add_argument_group(f"{method.name} options"), method)
@@ -154,10 +169,12 @@ SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
 
 
 # --- flags that several commands have -----------------------------------------------------------------------------
-def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) -> argparse._ArgumentGroup:
+def add_data_flags(
+    parser: argparse.ArgumentParser, limit: int | None = None, embedded: int = constants.DEMO_LIMIT
+) -> argparse._ArgumentGroup:
     """Adds the flags of the images, which `settings.read_data_settings` reads, and returns their group.
 
-    limit: the default of --limit; None: all, but of the embedded data.
+    limit: the default of --limit; None: all, but of the embedded data so many as `embedded` says.
     """
     data = parser.add_argument_group("images")
     data.add_argument(
@@ -172,14 +189,10 @@ def add_data_flags(parser: argparse.ArgumentParser, limit: int | None = None) ->
         type=in_range(int, 1),
         default=limit,
         metavar="N",
-        help="so many images, taken in turn from each class (default: "
-        f"{limit or f'all; {constants.DEMO_LIMIT} of the embedded data'})",
+        help=f"N images, taken in turn from each class (default: {limit or f'all; {embedded} of the embedded data'})",
     )
     data.add_argument(
-        "--frame_step",
-        type=in_range(int, 1),
-        metavar="N",
-        help="of a film, one frame of so many (default: every frame)",
+        "--frame_step", type=in_range(int, 1), metavar="N", help="of a film, every N-th frame (default: every frame)"
     )
     add_reading_flags(data)
     return data
@@ -223,7 +236,7 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
     gaze.add_argument(
         "--fixations_unit",
         choices=("pixels", "fraction"),
-        help="of x and y, of the image (default: as the file says, else pixels)",
+        help="of x and y: pixels, or fractions of the image's sides (default: as the file says, else pixels)",
     )
     gaze.add_argument(
         "--sigma_px",
@@ -252,10 +265,10 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--score",
         choices=constants.SCORES,
         default="auto",
-        help="what the outputs are; none: numbers that are explained themselves, of a regression (default: found)",
+        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
     )
     model.add_argument(
-        "--output_name", metavar="NAME", help="which output of a model that has several (default: its one)"
+        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
     )
     model.add_argument(
         "--model_path",
@@ -462,13 +475,14 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
     metrics.add_argument(
         "--faithfulness",
         type=reader(read_faithfulness),
-        default=constants.FAITHFULNESS,
+        default=constants.USUAL_FAITHFULNESS,
         metavar="NAMES",
         help=f"metrics that ask the network: {', '.join(FAITHFULNESS)}, ALL or none (default: %(default)s)",
     )
     metrics.add_argument(
+        "--faithfulness_protocol",
         "--fidelity_protocol",
-        choices=constants.FIDELITY_PROTOCOLS,
+        choices=constants.FAITHFULNESS_PROTOCOLS,
         help="steps and blur of insertion and deletion (default: rise; lab with --protocol=lab)",
     )
     return metrics
@@ -476,7 +490,7 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
     """Adds --protocol."""
-    parser.add_argument(
+    parser.add_argument_group("protocol").add_argument(
         "--protocol",
         choices=tuple(PROTOCOLS),
         default="paper",
@@ -495,13 +509,14 @@ def add_fraction_flag(parser, default: float) -> None:
     )
 
 
-def add_boxes_flag(parser, purpose: str) -> None:
-    """Adds --boxes; purpose: what they are for, in words."""
+def add_boxes_flag(parser, purpose: str, *spellings: str) -> None:
+    """Adds --boxes; purpose: what they are for, in words; spellings: other names of the flag."""
     parser.add_argument(
         "--boxes",
+        *spellings,
         type=path,
         metavar="CSV",
-        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels, or COCO's instances.json (default: none)",
+        help=f"boxes {purpose}: file, x0, y0, x1, y1 in image pixels, name, or COCO's instances.json (default: none)",
     )
 
 

@@ -135,9 +135,6 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     if class_rule not in ("auto", "label", "predicted"):
         class_rule = f"{BY_INDEX}{classifier.class_index_of(class_rule)}"
     methods = leave_out_misfits(settings, find_misfits(classifier, settings.methods))
-    if settings.model.layer_name and not any(method.load().uses_layer for method in methods):
-        names = ", ".join(method.name for method in methods)
-        raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
     check_options(classifier, methods)
     description = {**describe_model(classifier, source), "class_rule": settings.class_rule}
     print_choices(description, images.samples, classifier.class_names)
@@ -157,12 +154,17 @@ def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
 
 
 def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
-    """The methods without those that cannot explain the model; ValueError for one unless ALL were asked for."""
+    """The methods without those that cannot explain the model; ValueError for one unless ALL were asked for, and for
+    a layer that none of the rest looks at."""
     for method, reason in misfits.items():
         if not settings.leaves_out:
             raise ValueError(f"{method.name}: {reason}")
         print(f"{method.name} is left out: {printable(reason)}", file=sys.stderr)
-    return {method: options for method, options in settings.methods.items() if method not in misfits}
+    methods = {method: options for method, options in settings.methods.items() if method not in misfits}
+    if settings.model.layer_name and not any(method.load().uses_layer for method in methods):
+        names = ", ".join(method.name for method in methods)
+        raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
+    return methods
 
 
 def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) -> list[Record]:
@@ -180,7 +182,7 @@ def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) 
         run.classifier,
         gaze,
         faithfulness=settings.faithfulness,
-        protocol=settings.fidelity_protocol,
+        protocol=settings.faithfulness_protocol,
         seed=settings.seed,
     )
     asked = {"class_rule": run.class_rule, "seed": settings.seed, "after_map": after_map}
@@ -201,7 +203,7 @@ def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[M
     """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
     return {
         "class_index": settings.class_rule,
-        "fidelity_protocol": settings.fidelity_protocol,
+        "faithfulness_protocol": settings.faithfulness_protocol,
         "seed": settings.seed,
         "sigma_px": settings.data.sigma_px,
         **settings.data.paths,

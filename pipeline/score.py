@@ -40,7 +40,7 @@ class PreparedImage:
 
 
 class Scorer:
-    """Scores the maps of one run. faithfulness: keys of `catalogue.FAITHFULNESS`; protocol: of `FIDELITY_PROTOCOLS`."""
+    """Scores the maps of one run. faithfulness: of `catalogue.FAITHFULNESS`; protocol: of `FAITHFULNESS_PROTOCOLS`."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Scorer:
 
     def _measure_curves(self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
         """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
-        n_pixels, *blur = constants.FIDELITY_PROTOCOLS[self.protocol].items()
+        n_pixels, *blur = constants.FAITHFULNESS_PROTOCOLS[self.protocol].items()
         on_mean = self.protocol in MEAN_COLOUR_PROTOCOLS
         mean_colour = self.classifier.mean_colour if on_mean else None
         curves = {}

@@ -4,6 +4,7 @@ Whether the embedded data and the embedded network are meant is decided here: wh
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from data.addresses import is_camera, is_source, is_url
 from explainers.registry import BASELINES, METHODS, Method, choose_methods, means_all
 from network.worker_pool import ClusterSettings
 
+NO_FIXATIONS = "without fixations, --test_fixations_path"
 LIME_PRESETS = {  # name -> options; 'assignment': of the LIME assignment
     "assignment": {
         "top_labels": 1,
@@ -129,7 +131,7 @@ class RunSettings:
     leaves_out: bool
     flags: dict
     faithfulness: tuple[str, ...] = ()
-    fidelity_protocol: str = "rise"
+    faithfulness_protocol: str = "rise"
     colormap: str = constants.COLORMAP
     alpha: float = constants.ALPHA
     show: bool = False
@@ -155,6 +157,8 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
     """Of the flags of `flags.add_model_flags`: ResNet for images without a model; ValueError for no name."""
     from utils import find_model_name  # a mistyped name is told before a network is loaded
 
+    if args.model_path is None:
+        refuse(args, ["trust_model", "custom_objects"], "without a file of --model_path")
     names_no_model = args.model_name is None and args.model_path is None
     has_images = getattr(args, "test_images_folder_path", None) is not None
     model_name = "ResNet" if names_no_model and has_images else args.model_name and find_model_name(args.model_name)
@@ -182,6 +186,8 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     settings = DataSettings(args.test_images_folder_path, *gaze, *reading)
     if settings.frame_step and settings.is_embedded:
         raise ValueError("--frame_step is of films: give one as --test_images_folder_path")
+    if settings.fixations is None:
+        refuse(args, ["fixations_unit"] if settings.is_embedded else ["fixations_unit", "sigma_px"], NO_FIXATIONS)
     for flag, path in settings.paths.items():
         is_elsewhere = flag == "test_images_folder_path" and path and (is_source(path) or is_camera(path))
         if path is not None and not Path(path).exists() and not is_elsewhere:
@@ -189,10 +195,26 @@ def read_data_settings(args: argparse.Namespace) -> DataSettings:
     return settings
 
 
+def list_flags(args: argparse.Namespace) -> dict:
+    """All flags by name, as run.json keeps them."""
+    return {name: value for name, value in vars(args).items() if name != "given"}
+
+
+def refuse(args: argparse.Namespace, names: Sequence[str], where: str) -> None:
+    """ValueError for the first of these flags that was typed: it has no effect there."""
+    for name in names:
+        if name in args.given:
+            raise ValueError(f"--{name} has no effect {where}: leave it out")
+
+
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
     """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
+    if "curves" not in getattr(args, "faithfulness", ("curves",)):
+        refuse(args, ["faithfulness_protocol"], "without the curves of --faithfulness")
+    if getattr(args, "figures", None) == 0 and not getattr(args, "report", False):
+        refuse(args, ["colormap", "alpha", "display_type", "rank_by"], "where --figures=none")
     baselines = BASELINES.values() if getattr(args, "baselines", False) else ()
-    _, fidelity_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
+    _, faithfulness_protocol, limit = PROTOCOLS[getattr(args, "protocol", "paper")]
     data = read_data_settings(args)
     return RunSettings(
         model=read_model_settings(args),
@@ -203,9 +225,9 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
         leaves_out=means_all(args.explanation_method),
-        flags=vars(args),
+        flags=list_flags(args),
         faithfulness=tuple(getattr(args, "faithfulness", ())),
-        fidelity_protocol=getattr(args, "fidelity_protocol", None) or fidelity_protocol,
+        faithfulness_protocol=getattr(args, "faithfulness_protocol", None) or faithfulness_protocol,
         colormap=args.colormap,
         alpha=args.alpha,
         show=args.show,
@@ -221,9 +243,8 @@ def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
     usual = FigureSettings()
     given = {name: getattr(args, name) for name in ("figure_format", "dpi")}
     n_images = getattr(args, "figures", usual.n_images)
-    for name, value in {**given, "show": getattr(args, "show", False) or None}.items():
-        if n_images == 0 and value is not None:
-            raise ValueError(f"--{name} has no effect where --figures=none: leave one of them out")
+    if n_images == 0:
+        refuse(args, ["figure_format", "dpi", "show"], "where --figures=none")
     return FigureSettings(n_images, given["figure_format"] or usual.formats, given["dpi"] or usual.dpi)
 
 

@@ -1,5 +1,5 @@
 """From arrays to figures: sizes and style, the panels of one explained image, pages of many.
 
-Every function returns a figure or a picture; none writes or shows one.
-Imports constants, utils, metrics and representations. Every room from the pipeline on may import it.
+Functions return a figure or a picture and leave it to others to write it; `animation.py` alone writes, films.
+Imports constants, utils, output, metrics and representations. Every room from the pipeline on may import it.
 """

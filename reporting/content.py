@@ -12,7 +12,7 @@ from reporting.runs import Report
 
 SETTINGS_SHOWN = (
     "class_index",
-    "fidelity_protocol",
+    "faithfulness_protocol",
     "seed",
     "sigma_px",
     "test_images_folder_path",

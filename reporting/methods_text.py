@@ -118,9 +118,9 @@ def _describe_judges(report: Report, description: dict) -> Text:
         if metric.name in references.PAPER_OF_METRIC and not _same_as_next(measured, place):
             parts += [" ", Cite((references.PAPER_OF_METRIC[metric.name],))]
     parts.append(".")
-    protocol = description["settings"].get("fidelity_protocol")
-    if protocol in constants.FIDELITY_PROTOCOLS and any(metric.name == "insertion_auc" for metric in measured):
-        given = constants.FIDELITY_PROTOCOLS[protocol]
+    protocol = description["settings"].get("faithfulness_protocol")
+    if protocol in constants.FAITHFULNESS_PROTOCOLS and any(metric.name == "insertion_auc" for metric in measured):
+        given = constants.FAITHFULNESS_PROTOCOLS[protocol]
         step = "as many pixels as an image row has" if given["n_pixels"] is None else f"{given['n_pixels']} pixels"
         kernel = given["kernel_size"]
         colour = "the network's mean colour" if protocol == "rise" else "black"

@@ -50,6 +50,7 @@ ADDED_FLAGS = (
     "precision",
     "colormap",
     "alpha",
+    "faithfulness_protocol",
     "fidelity_protocol",
     "output_folder_path",
     "show",
@@ -191,7 +192,7 @@ def test_a_flag_that_belongs_to_no_chosen_method_is_refused(method, work, capsys
             "no method that is chosen looks at a layer",
         ),
         ("--precision=float64", "invalid choice"),
-        ("--fidelity_protocol=mine", "invalid choice"),
+        ("--faithfulness_protocol=mine", "invalid choice"),
         ("--display_type=both", "invalid choice"),
         ("--explanation_method=FOO", "choose from: GRADCAM, FEM"),
         ("--explanation_method=", "choose from: GRADCAM"),
@@ -461,7 +462,7 @@ def test_how_it_is_computed_does_not_change_what_comes_out(work, undrawn, flags)
 
 
 def test_the_labs_protocol_takes_500_pixels_a_step(work, undrawn):
-    assert run("--fidelity_protocol=lab", "--limit=1") == 0
+    assert run("--faithfulness_protocol=lab", "--limit=1") == 0
     fractions = np.loadtxt("results/curves/GRADCAM/2.csv", delimiter=",", skiprows=1)[:, 0]
     assert len(fractions) == -(-96 * 96 // 500) + 1 and fractions[1] == pytest.approx(500 / 96**2, rel=1e-4)
 
@@ -473,7 +474,7 @@ def test_a_run_by_the_labs_protocol_prints_and_writes_the_labs_table(work, undra
     curves = next(Path("results/curves/GRADCAM").rglob("*.csv")).read_text().splitlines()
     assert len(curves) == 1 + 1 + -(-96 * 96 // 500), "a heading, the whole image, and steps of 500 pixels"
     settings = json.loads(Path("results/run.json").read_text())["settings"]
-    assert settings["fidelity_protocol"] == "lab"
+    assert settings["faithfulness_protocol"] == "lab"
     assert (settings["methods"]["RISE"]["n_masks"], settings["methods"]["RISE"]["threshold"]) == (40, 0.4)
     head, _, *lines = Path("results/lab_table.md").read_text(encoding="utf-8").splitlines()
     assert head == "| method | PCC | SIM | insertion | deletion |"
@@ -659,7 +660,7 @@ def test_a_map_that_was_deleted_is_computed_again(work, undrawn, counted):
     [
         "--seed=1",
         "--class_index=predicted",
-        "--fidelity_protocol=lab",
+        "--faithfulness_protocol=lab",
         "--gradcam_variant=lab",
         "--precision=bfloat16",
         "--test_gdfm_folder_path=gaze",

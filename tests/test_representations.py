@@ -86,9 +86,18 @@ def test_a_map_that_is_none_is_refused_with_what_was_given(saliency_map, complai
         representations.represent_heatmap(saliency_map)
 
 
-def test_unknown_colormap_is_refused_and_known_ones_are_listed():
-    with pytest.raises(ValueError, match="'rainbows'.*viridis"):
-        representations.represent_heatmap(np.eye(2), "rainbows")
+@pytest.mark.parametrize("name, words", [("jett", "did you mean jet"), ("heat map", "choose from: jet, .*viridis")])
+def test_unknown_colormap_is_refused_and_others_are_offered(name, words):
+    with pytest.raises(ValueError, match=f"unknown colormap '{name}'; {words}"):
+        representations.represent_heatmap(np.eye(2), name)
+
+
+def test_a_map_that_varies_by_rounding_alone_has_one_colour_on_limits_of_its_own_too():
+    saliency_map = np.ones((4, 4), np.float32)
+    saliency_map[0, 0] += 1.2e-7
+    limits = float(saliency_map.min()), float(saliency_map.max())
+    for drawn in (None, limits):
+        assert len(np.unique(representations.represent_heatmap(saliency_map, limits=drawn).reshape(-1, 3), axis=0)) == 1
 
 
 def test_overlay_with_alpha_0_is_the_image_and_with_alpha_1_the_heatmap(image, saliency_map):

@@ -77,7 +77,7 @@ def test_a_slip_in_a_name_is_asked_about(written, meant):
 
 
 def test_a_name_of_no_network_lists_them_all():
-    with pytest.raises(ValueError, match="choose one of: ResNet, .*VGG16, .*ResNetDemo"):
+    with pytest.raises(ValueError, match="choose from: ResNet, .*VGG16, .*ResNetDemo"):
         find_model_name("AlexNet")
 
 

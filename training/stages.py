@@ -76,7 +76,7 @@ def train_head(
     checkpoint_path: Path,
     report: Callable,
 ) -> History:
-    """Trains the dense layer of the model on pooled features, which are computed once and without augmentation."""
+    """The history of the dense layer, trained on pooled features, which are computed once and without augmentation."""
     head = transfer.build_head(model, stage.seed)
     data = [_pool(model, part, preprocessing, stage.batch_size) for part in (train, val)]
     history = run_stage(head, stage, *data, checkpoint_path, report)
@@ -93,7 +93,7 @@ def train_bag_head(
     checkpoint_path: Path,
     report: Callable,
 ) -> History:
-    """Trains what follows the patches' features (n, h, w, K), which are computed once and without augmentation.
+    """The history of what follows the patches' features (n, h, w, K), which are computed once, without augmentation.
 
     The head shares its layers with the model: what it learns is there already.
     """
@@ -111,7 +111,7 @@ def train_layers(
     checkpoint_path: Path,
     report: Callable,
 ) -> History:
-    """Trains the trainable layers of the model on augmented images; validation images are shown as they are."""
+    """The history of the trainable layers, trained on augmented images; validation images are shown as they are."""
     data = [
         Data(part.images, part.labels, make_preparation(part.images, preprocessing, augmented))
         for part, augmented in ((train, True), (val, False))

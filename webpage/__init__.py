@@ -8,7 +8,8 @@ follow      what a visitor sees while an answer is computed
 maps, html  the answers, drawn
 visitors    who is on the page, and the files they sent
 case        a photograph and the questions about it
-answers     what is asked of the pipeline, and found; the only module that knows how it goes about it
+answers     what is asked of the pipeline, and found
+live        a camera's pictures, explained as they come
 work        computations that are watched and stopped
 
 Imports pipeline and what that stands on; is imported by app.py alone.

@@ -49,7 +49,15 @@ def test_judges_are_named(text, names):
     assert catalogue.read_faithfulness(text) == names
 
 
-@pytest.mark.parametrize("text", ["", "curve", "none,drop", "insertion"])
-def test_other_names_are_refused(text):
-    with pytest.raises(ValueError, match="curves, drop, road"):
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "unknown metric ''; choose from: curves, drop, road"),
+        ("insertion", "unknown metric 'insertion'; choose from: curves, drop, road"),
+        ("drop,curvs", "unknown metric 'curvs'; did you mean curves"),
+        ("none,drop", "'none' stands alone; got 'none,drop'"),
+    ],
+)
+def test_other_names_are_refused(text, words):
+    with pytest.raises(ValueError, match=words):
         catalogue.read_faithfulness(text)

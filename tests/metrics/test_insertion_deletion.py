@@ -187,7 +187,7 @@ def test_the_image_and_the_map_are_left_alone(image, saliency_map):
     np.testing.assert_array_equal(saliency_map, copies[1])
 
 
-@pytest.mark.parametrize("protocol", constants.FIDELITY_PROTOCOLS.values(), ids=constants.FIDELITY_PROTOCOLS)
+@pytest.mark.parametrize("protocol", constants.FAITHFULNESS_PROTOCOLS.values(), ids=constants.FAITHFULNESS_PROTOCOLS)
 def test_every_protocol_runs_even_on_an_image_smaller_than_its_kernel(image, saliency_map, protocol):
     auc, _, fractions = insertion(predict_brightness, image, saliency_map, 1, **protocol)
     assert 0 <= auc <= 1

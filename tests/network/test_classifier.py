@@ -43,7 +43,7 @@ def test_preprocessing_is_applied_to_what_the_model_is_given(residual):
 
 
 def test_an_unknown_name_lists_the_zoo(planted):
-    with pytest.raises(ValueError, match="unknown model_name 'AlexNet'; choose one of: ResNet, .*, ResNetDemo"):
+    with pytest.raises(ValueError, match="unknown model_name 'AlexNet'; choose from: ResNet, .*, ResNetDemo"):
         Classifier(planted, "AlexNet")
 
 

@@ -544,7 +544,7 @@ def test_a_network_that_was_trained_under_the_name_of_the_embedded_one_is_found(
 
 
 def test_an_unknown_name_lists_the_choices(in_folder):
-    with pytest.raises(ValueError, match="unknown model_name 'AlexNet'; choose one of: ResNet, .*, ResNetDemo"):
+    with pytest.raises(ValueError, match="unknown model_name 'AlexNet'; choose from: ResNet, .*, ResNetDemo"):
         load_classifier("AlexNet")
 
 

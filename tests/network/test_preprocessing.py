@@ -73,7 +73,7 @@ def test_a_grey_pixel_of_a_model_of_one_channel_keeps_its_value():
 
 @pytest.mark.parametrize("mode", ["0-1", "imagenet", "None", ""])
 def test_an_unknown_mode_lists_the_choices(mode):
-    with pytest.raises(ValueError, match="unknown preprocessing .*; choose one of: auto, none, unit, tf, caffe, torch"):
+    with pytest.raises(ValueError, match="unknown preprocessing .*; choose from: auto, none, unit, tf, caffe, torch"):
         Classifier(model_behind(), preprocessing=mode)
     with pytest.raises(ValueError, match="unknown preprocessing"):
         preprocess(tf.zeros((1, 2, 2, 3)), mode)
@@ -81,7 +81,7 @@ def test_an_unknown_mode_lists_the_choices(mode):
 
 def test_an_unknown_mode_inside_a_model_file_is_refused(tmp_path):
     path = save_model(model_behind(), tmp_path / "model.keras", {"preprocessing": "imagenet"})
-    with pytest.raises(ValueError, match="unknown preprocessing 'imagenet'; choose one of: auto, none, unit"):
+    with pytest.raises(ValueError, match="unknown preprocessing 'imagenet'; choose from: auto, none, unit"):
         load_classifier(model_path=path)
 
 

@@ -216,7 +216,7 @@ def test_a_score_that_does_not_fit_and_one_that_does_not_exist_are_refused():
         Classifier(model, score="sigmoid")
     with pytest.raises(ValueError, match="a softmax is of two outputs or more"):
         Classifier(small_model(layers.Dense(1)), score="softmax")
-    with pytest.raises(ValueError, match="unknown score 'logits'; choose one of: auto, softmax, sigmoid, none"):
+    with pytest.raises(ValueError, match="unknown score 'logits'; choose from: auto, softmax, sigmoid, none"):
         Classifier(model, score="logits")
 
 

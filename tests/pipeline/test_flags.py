@@ -8,6 +8,7 @@ import sys
 import pytest
 from planted import ROOT
 
+import main
 from explainers.registry import METHODS
 from pipeline import flags
 
@@ -72,8 +73,22 @@ def test_an_entry_of_the_assignments_dictionary_that_is_no_option_is_refused_by_
 
 
 def test_help_of_a_method_that_is_none_lists_the_methods(capsys):
-    code, lines, _ = ask(capsys, "--help_method=XCAM")
-    assert code == 2 and "unknown method 'XCAM'; choose from: GRADCAM, " in lines[0]
+    code, lines, _ = ask(capsys, "--help_method=mine")
+    assert code == 2 and "unknown method 'mine'; choose from: GRADCAM, " in lines[0]
+
+
+@pytest.mark.parametrize(
+    "flag, meant",
+    [
+        ("--help_method=RIS", "RISE"),
+        ("--protocol=labb", "lab"),
+        ("--faithfulness=curvs", "curves"),
+        ("--alhpa=1", "--alpha"),
+    ],
+)
+def test_a_mistyped_flag_or_value_is_answered_with_what_may_have_been_meant(flag, meant, capsys):
+    code, lines, _ = ask(capsys, flag, parser=main.build_parser())
+    assert code == 2 and len(lines) <= 2 and lines[-1].endswith(f"did you mean {meant}?")
 
 
 def test_the_version_comes_with_those_of_the_libraries(capsys):

@@ -71,24 +71,24 @@ def test_the_labs_protocol_sets_all_of_its_choices():
         options["RISE"] | {"n_masks": 200, "threshold": 0.4, "variant": "lab", "border": "reflect"} == options["RISE"]
     )
     assert options["LIME"]["variant"] == "mask"
-    assert (settings.fidelity_protocol, settings.data.limit) == ("lab", 10)
+    assert (settings.faithfulness_protocol, settings.data.limit) == ("lab", 10)
 
 
 def test_single_flags_win_over_the_protocol():
-    flags = ("--rise_n_masks=50", "--gradcam_variant=paper", "--fidelity_protocol=black", "--limit=3")
+    flags = ("--rise_n_masks=50", "--gradcam_variant=paper", "--faithfulness_protocol=black", "--limit=3")
     settings = read_main("--explanation_method=GRADCAM,RISE,LIME", "--protocol=lab", "--lime_preset=assignment", *flags)
     options = {method.name: chosen for method, chosen in settings.methods.items()}
     assert options["GRADCAM"]["variant"] == "paper"
     assert (options["RISE"]["n_masks"], options["RISE"]["threshold"]) == (50, 0.4)
     assert (options["LIME"]["variant"], options["LIME"]["hide_color"]) == ("mask", 0.0)
-    assert (settings.fidelity_protocol, settings.data.limit) == ("black", 3)
+    assert (settings.faithfulness_protocol, settings.data.limit) == ("black", 3)
 
 
 def test_the_papers_protocol_is_what_is_done_without_it():
     methods = "--explanation_method=GRADCAM,RISE,LIME"
     paper, usual = read_main(methods, "--protocol=paper"), read_main(methods)
     assert paper.methods == usual.methods and paper.data == usual.data
-    assert paper.fidelity_protocol == usual.fidelity_protocol == "rise"
+    assert paper.faithfulness_protocol == usual.faithfulness_protocol == "rise"
     assert all(
         chosen == {option.name: option.default for option in method.options} for method, chosen in usual.methods.items()
     )
@@ -108,6 +108,31 @@ def test_settings_cannot_be_changed():
 def test_a_path_that_is_none_is_told_with_its_flag():
     with pytest.raises(ValueError, match="--test_images_folder_path: there is no file or folder"):
         read("--test_images_folder_path=nowhere")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (["--sigma_px=20", "--test_images_folder_path=photographs"], "--sigma_px has no effect without fixations"),
+        (["--fixations_unit=pixels"], "--fixations_unit has no effect without fixations"),
+        (
+            ["--faithfulness_protocol=lab", "--faithfulness=drop"],
+            "--faithfulness_protocol has no effect without the curves",
+        ),
+        (["--colormap=jet", "--figures=none"], "--colormap has no effect where --figures=none"),
+        (["--display_type=grid", "--figures=none"], "--display_type has no effect where --figures=none"),
+        (["--trust_model"], "--trust_model has no effect without a file of --model_path"),
+        (["--custom_objects=layers.py"], "--custom_objects has no effect without a file of --model_path"),
+        (["--check_model", "--report"], "--report has no effect with --check_model"),
+    ],
+)
+def test_a_flag_that_was_typed_and_has_no_effect_is_refused(given, words, photographs):
+    with pytest.raises(ValueError, match=words):
+        main.read_settings(main.build_parser().parse_args(given))
+
+
+def test_what_was_typed_is_no_flag_of_the_run():
+    assert "given" not in read("--seed=3").flags and read("--seed=3").flags["seed"] == 3
 
 
 # --- figures -------------------------------------------------------------------------------------------------

@@ -179,11 +179,13 @@ def test_a_peer_is_made_once_and_timed_per_unit_like_ours(one, clock, monkeypatc
     monkeypatch.setitem(peers.PEERS, "T", {"other": make})
     timing = methods.Timing("T", "RISE", "mask", 1, units=48, batch=False)
     assert [one.time_peer(timing, "other").clock for _ in range(2)] == [1, 1] and made == [one]
+    metric = methods.Timing("T", "insertion", "scored image", 1)
+    assert one.time_peer(metric, "other").clock == 48 / 21, "of a metric as many images as ours scores"
 
 
 def test_seconds_of_insertion_are_per_scored_image(one, clock):
     one.classifier = type("Classifier", (), {"predict": None})
-    assert one.time_fidelity(lambda *args: clock.take(42)).clock == 42 / 21, "one row's worth a step, and the start"
+    assert one.time_faithfulness(lambda *args: clock.take(42)).clock == 42 / 21, "one row's worth a step, and the start"
 
 
 def test_f_is_per_image_of_the_batch(one, clock):

@@ -12,13 +12,13 @@ import pkgutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
 import constants
+import evaluate
 import utils
 from explainers.registry import METHODS
 from tools.bench import peers
@@ -61,7 +61,10 @@ class Bench:
         if (timing.title, name) not in self.peers:
             self.peers[timing.title, name] = peers.PEERS[timing.title][name](self)
         call, besides = self.peers[timing.title, name]
-        return self._take(call, besides) / ((BATCH if timing.batch else 1) * timing.units)
+        is_metric = hasattr(evaluate, timing.method)
+        return self._take(call, besides) / (
+            self.n_scored if is_metric else (BATCH if timing.batch else 1) * timing.units
+        )
 
     def _take(self, call: Callable, besides: tuple[tuple[str, str], ...]) -> Taken:
         """What a call takes, without what it spends in functions of others."""
@@ -124,7 +127,7 @@ class Bench:
         explainer = explainer_class(classifier, None, images, 0, **timing.options)
         return self._take(explainer.compute_saliency_map, timing.besides) / (n_images * timing.units)
 
-    def time_fidelity(self, metric: Callable) -> Taken:
+    def time_faithfulness(self, metric: Callable) -> Taken:
         """Of insertion or deletion, per scored image."""
         saliency_map = self.scene.mean(axis=-1)
         return take(lambda: metric(self.classifier.predict, self.scene, saliency_map, 0)) / self.n_scored
@@ -172,7 +175,7 @@ class Bench:
             return OTHERS[timing.method](self, timing)
         if timing.method in METHODS:
             return self.time_method(timing)
-        return self.time_fidelity(getattr(import_module("evaluate"), timing.method))
+        return self.time_faithfulness(getattr(evaluate, timing.method))
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,15 @@ def of_xplique(kind: str, is_batch: bool = True, segments: bool = False, **optio
 
 
 def of_xpliques_metrics(kind: str) -> Callable[[object], Call]:
-    """A metric of xplique, of one image, with as many images scored as by ours."""
+    """A metric of xplique, of all images at a time as it takes them, with as many scored as by ours."""
 
     def make(bench) -> Call:
-        classes = np.eye(bench.classifier.n_classes, dtype=np.float32)[[0]]
+        images = bench.images
+        classes = np.eye(bench.classifier.n_classes, dtype=np.float32)[[0] * len(images)]
         metric = getattr(import_module("xplique.metrics"), kind)
-        judge = metric(bench.model, bench.scene[None], classes, steps=bench.n_scored - 1)
-        saliency_map = bench.scene.mean(axis=-1)[None, ..., None]
-        return lambda: judge(saliency_map), ()
+        judge = metric(bench.model, images, classes, steps=bench.n_scored // len(images) - 1)
+        saliency_maps = images.mean(axis=-1, keepdims=True)
+        return lambda: judge(saliency_maps), ()
 
     return make
 
