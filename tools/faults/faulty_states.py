@@ -15,7 +15,7 @@ from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
 from tools.faults.trials import Kind, Place, Trial
 
 METHODS = "GRADCAM,FEM"
-OTHERS = ("gaze", "demo", "activations", "feature_visualization", "network_dissection", "hierarchy", "train")
+OTHERS = ("feature_visualization", "network_dissection")
 
 
 def array_file(array: np.ndarray) -> bytes:
@@ -129,7 +129,7 @@ def spoil_file(rng: np.random.Generator, path: Path, place: Place) -> str:
 
 
 class Folders(Kind):
-    """As `States`, of the commands beside main.py that go on where they were stopped."""
+    """As `States`, of two commands that keep tables and curves of their own, and go on where they were stopped."""
 
     def prepare(self, place: Place) -> None:
         """Makes the runs that are spoiled; what they read stands in the folder in which they are made."""
