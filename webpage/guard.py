@@ -9,6 +9,7 @@ sessions. The guard stands before it, and refuses
     401  a visitor without the password, where there is one
     411  a request whose length is not said
     413  a request that is longer than the page needs
+    507  an upload that finds no space left; the server says so once more on its screen
     421  a name that is not this machine's, of a page for this machine alone: a site elsewhere could give itself the
          address of this machine, and take the page for one of its own (DNS rebinding)
 
@@ -23,6 +24,8 @@ import errno
 import hmac
 import json
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
@@ -60,6 +63,7 @@ FRAME_MARK = "data:image/jpeg;base64,"
 FRAME_TEXT = re.compile(re.escape(FRAME_MARK) + "[A-Za-z0-9+/]+={0,2}")
 MAX_REQUEST = 2**18  # bytes of any request but an upload
 FORM = 2**16  # bytes of an upload that are not its file
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 WRONG_PASSWORD = 1.0  # seconds that a wrong password costs
 
 
@@ -210,9 +214,13 @@ class Guard:
         except (KeyError, TypeError, ValueError):  # among which are those of its parser of forms
             await _refuse(send, 400)
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in NO_ROOM + (errno.ENAMETOOLONG,):
                 raise
-            await _refuse(send, 400)
+            if error.errno in NO_ROOM:
+                print(
+                    f"an upload was refused: no space is left in '{tempfile.gettempdir()}'", file=sys.stderr, flush=True
+                )
+            await _refuse(send, 507 if error.errno in NO_ROOM else 400)
         except Exception:
             if not has_gone:
                 raise
