@@ -109,7 +109,7 @@ def test_the_averages_of_batch_norms_follow_in_the_first_epochs_when_all_layers_
     np.testing.assert_allclose(slow.moving_mean, 10 * (1 - 0.9**20), rtol=1e-4)
 
 
-def test_the_size_of_images_can_be_chosen_where_no_file_has_fixed_it(folders, saved_model, capsys):
+def test_the_size_of_images_can_be_chosen_where_no_file_has_fixed_it(class_folders, five_class_model, capsys):
     assert run("--model_name=ResNetDemo", "--input_size=40", "--epochs_fine_tuning=1", weights="none") == 0
     classifier, _ = model_files.load_classifier(model_path="new.keras")
     assert (classifier.input_height, classifier.input_width) == (40, 40)

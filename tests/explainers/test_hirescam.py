@@ -15,9 +15,10 @@ WEIGHTS = [[1], [0], [0], [2], [3], [0], [0], [-4]]  # of A_0 and A_1 at each of
 def test_map_by_hand():
     # g_0 = [[1, 0], [3, 0]], g_1 = [[0, 2], [0, -4]]; A_0 = [[1, 2], [0, 1]], A_1 = [[0, 1], [1, 0.5]]
     # g_0 A_0 + g_1 A_1 = [[1, 2], [0, -2]]
-    speaks_for = HiResCAM(tiny_model(flat=True, weights=WEIGHTS), None, tiny_image(), 1).compute_saliency_map()
+    classifier = Classifier(tiny_model(flat=True, weights=WEIGHTS), score="sigmoid")
+    speaks_for = HiResCAM(classifier, None, tiny_image(), 1).compute_saliency_map()
     np.testing.assert_allclose(speaks_for, [[1, 2], [0, 0]], atol=1e-6)
-    against = HiResCAM(tiny_model(flat=True, weights=WEIGHTS), None, tiny_image(), 0).compute_saliency_map()
+    against = HiResCAM(classifier, None, tiny_image(), 0).compute_saliency_map()
     np.testing.assert_allclose(against, [[0, 0], [0, 2]], atol=1e-6)
 
 
@@ -49,5 +50,5 @@ def test_it_is_grad_cam_for_a_pooled_head_and_not_for_one_that_sees_every_positi
 def test_without_relus_before_the_head_its_sum_is_the_logit():
     # S is linear in A: sum over positions and channels of g A, before the ReLU, is S without its bias
     model = tiny_model(flat=True, weights=np.abs(WEIGHTS))
-    saliency_map = HiResCAM(model, None, tiny_image(), 1).compute_saliency_map()
+    saliency_map = HiResCAM(Classifier(model, score="sigmoid"), None, tiny_image(), 1).compute_saliency_map()
     np.testing.assert_allclose(saliency_map.sum(), model(tiny_image()[None])[0, 0], rtol=1e-6)

@@ -14,13 +14,13 @@ def test_map_by_hand():
     # g_0 = [[1, 0], [3, 0]], g_1 = [[-1, 2], [0, -4]]
     # ReLU(g_0) A_0 + ReLU(g_1) A_1 = [[1, 0], [0, 0]] + [[0, 2], [0, 0]]
     weights = [[1], [-1], [0], [2], [3], [0], [0], [-4]]
-    model = tiny_model(flat=True, weights=weights)
+    classifier = Classifier(tiny_model(flat=True, weights=weights), score="sigmoid")
     np.testing.assert_allclose(
-        LayerCAM(model, None, tiny_image(), 1).compute_saliency_map(), [[1, 2], [0, 0]], atol=1e-6
+        LayerCAM(classifier, None, tiny_image(), 1).compute_saliency_map(), [[1, 2], [0, 0]], atol=1e-6
     )
     # the other side: ReLU(-g_1) A_1 = [[1, 0], [0, 4]] * [[0, 1], [1, 0.5]]
     np.testing.assert_allclose(
-        LayerCAM(model, None, tiny_image(), 0).compute_saliency_map(), [[0, 0], [0, 2]], atol=1e-6
+        LayerCAM(classifier, None, tiny_image(), 0).compute_saliency_map(), [[0, 0], [0, 2]], atol=1e-6
     )
 
 

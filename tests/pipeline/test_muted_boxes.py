@@ -130,7 +130,7 @@ def test_an_image_that_could_not_be_explained_has_its_reason(work):
         ([("a.png", 0, 0, 97, 9, "x")], [], "reaches beyond its image of 96 x 96"),
         ([("b.png", 0, 0, 9, 9, "x")], [], "none of the 1 files"),
         ([("a.png", 0, "x", 9, 9, "x")], [], "line 2 of 'boxes.csv' should hold four numbers"),
-        ([], [], "none of the 0 files"),
+        ([], [], "'boxes.csv' has no row under its head"),
     ],
 )
 def test_bad_boxes_end_the_run_before_anything_is_explained(work, capsys, rows, flags, words):

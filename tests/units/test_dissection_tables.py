@@ -110,7 +110,7 @@ def test_a_folder_without_descriptions_and_a_file_of_other_columns_are_refused(t
     with pytest.raises(ValueError, match="there is no descriptions.csv"):
         dissection_tables.read_descriptions(tmp_path)
     Path(tmp_path, "descriptions.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="should have the columns layer, unit, concept, iou, threshold"):
+    with pytest.raises(ValueError, match="descriptions.csv' .it has no column layer.; remove it"):
         dissection_tables.read_descriptions(tmp_path)
 
 
