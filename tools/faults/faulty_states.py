@@ -72,7 +72,9 @@ class States(Kind):
         for _ in range(rng.integers(1, 4)):
             group = [files, often, often, curves][rng.integers(4)]
             path = group[rng.integers(len(group))]
-            names.append(path.relative_to(self.folder).as_posix())
+            if (name := path.relative_to(self.folder).as_posix()) in names:
+                continue  # spoiled already
+            names.append(name)
             words.append(f"{names[-1]}: {spoil_file(rng, path, place)}")
         reports = rng.random() < 0.3
         return Trial(
@@ -163,6 +165,8 @@ class Folders(Kind):
             ending = str(rng.choice(sorted({path.suffix for path in files})))
             group = [path for path in files if path.suffix == ending]
             path = group[rng.integers(len(group))]
-            names.append(path.relative_to(self.folder).as_posix())
+            if (name := path.relative_to(self.folder).as_posix()) in names:
+                continue  # spoiled already
+            names.append(name)
             words.append(f"{names[-1]}: {spoil_file(rng, path, place)}")
         return Trial(f"{command}.py, {'; '.join(words)}", lambda: ask_command(command, self._flags(command)), names)
