@@ -78,15 +78,15 @@ class Runner:
         size = self.classifier.input_height, self.classifier.input_width
         starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
         groups = (self.find_left(samples[start : start + constants.IMAGES_AT_ONCE], methods) for start in starts)
-        for left, pictures in read_ahead(groups, *size):
-            self.run_together(left, methods, pictures)
+        for (left, together), pictures in read_ahead(((group, group[1]) for group in groups), *size):
+            self.run_together(together, left, methods, pictures)
 
     def find_left(
         self, together: Sequence[Sample], methods: dict[Method, dict]
     ) -> tuple[dict[Method, list[Sample]], list[Sample]]:
-        """Of a few samples, those that each method has still something to do with, and those that any has."""
+        """Of a few samples, those that each method has still something to do with; and all of them, if any is left."""
         left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
-        return left, [sample for sample in together if any(sample in missing for missing in left.values())]
+        return left, [*together] if any(left.values()) else []
 
     def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
         """How many images each method has to explain; of a large run as far as the number of its records tells."""
@@ -96,12 +96,18 @@ class Runner:
         return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
 
     def run_together(
-        self, left: dict[Method, list[Sample]], methods: dict[Method, dict], pictures: dict[str, Picture | str]
+        self,
+        together: Sequence[Sample],
+        left: dict[Method, list[Sample]],
+        methods: dict[Method, dict],
+        pictures: dict[str, Picture | str],
     ) -> None:
-        """A few samples, sent forward at once, by each method that has not done with them; pictures: by their stems."""
-        samples = {sample.stem: sample for missing in left.values() for sample in missing}
+        """A few samples, sent forward at once, by each method that has not done with them; pictures: by their stems.
+
+        Where one is left all are sent forward, as in a run that was never stopped: rounding depends on the batch.
+        """
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            prepared = self.prepare_images([samples[stem] for stem in pictures], pictures, methods)
+            prepared = self.prepare_images(together, pictures, methods)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
@@ -151,14 +157,26 @@ class Runner:
             else:
                 self.progress.begin(method.name, record.image)
                 self.score_and_keep(method, options, image, self.results.read_map(record), replace(record))
-        # A method of many passes goes image by image: progress is seen, and a run that is killed loses little.
-        size = 1 if method.load().perturbs else constants.IMAGES_AT_ONCE
-        for first in range(0, len(new), size):
-            self.explain_group(method, options, new[first : first + size])
+        if not new:
+            return
+        # A method of many passes goes image by image: progress is seen, and a run that is killed loses little. Another
+        # takes those it has explained along once more, see `run_together`.
+        wanted = {image.sample.stem for image in new}
+        whole = [image for image in prepared.values() if self._goes_along(method, image, wanted)]
+        for group in [[image] for image in new] if method.load().perturbs else [whole]:
+            self.explain_group(method, options, group, wanted)
             self.results.sync()
 
-    def explain_group(self, method: Method, options: dict, group: list[PreparedImage]) -> None:
-        """Maps of a few images at once; should that fail, one by one, so that a failure costs its image alone."""
+    def _goes_along(self, method: Method, image: PreparedImage | str, wanted: set[str]) -> bool:
+        """Whether a method's group holds an image: one that is wanted, by its stem, or has been explained by it."""
+        if isinstance(image, str):
+            return False
+        record = self.results.find(method.name, image.sample)
+        return image.sample.stem in wanted or record is not None and not record.failed
+
+    def explain_group(self, method: Method, options: dict, group: list[PreparedImage], wanted: set[str]) -> None:
+        """Maps of a few images at once, of which those of the wanted file stems are kept; should that fail, one by one,
+        so that a failure costs its image alone."""
         if method.name not in self._warm:
             self._warm.add(method.name)
             self.warm_up(method, options, group[0])
@@ -182,10 +200,13 @@ class Runner:
             if len(group) == 1:
                 self.keep_failure(method, group[0].sample, str(error))
             for image in group if len(group) > 1 else ():
-                self.explain_group(method, options, [image])
+                if image.sample.stem in wanted:
+                    self.explain_group(method, options, [image], wanted)
             return
         small = self.shrink_maps(explainer, maps, own)
         for image, saliency_map, further, remark, kept in zip(group, maps, pictures, remarks, small):
+            if image.sample.stem not in wanted:
+                continue
             status = "constant map" if is_constant(saliency_map) else "ok"
             record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
             self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds, kept)

@@ -651,8 +651,8 @@ def test_a_map_that_was_deleted_is_computed_again(work, undrawn, counted):
     maps = maps_of()
     Path("results/maps/GRADCAM/1.npy").unlink()
     counted.clear()
-    assert run() == 0 and counted == ["GradCAM"] and len(rows_of()) == 3
-    np.testing.assert_allclose(maps_of()["maps/GRADCAM/1.npy"], maps["maps/GRADCAM/1.npy"], rtol=1e-5, atol=1e-7)
+    assert run() == 0 and counted == ["GradCAM"] * 3 and len(rows_of()) == 3, "in the company it was made in"
+    np.testing.assert_array_equal(maps_of()["maps/GRADCAM/1.npy"], maps["maps/GRADCAM/1.npy"])
 
 
 @pytest.mark.parametrize(

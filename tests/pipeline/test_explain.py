@@ -289,11 +289,14 @@ def test_an_image_for_which_the_model_gives_nan_costs_itself_alone(examine, samp
     assert sum(record.status == "ok" for record in results.records.values()) == 4
 
 
-def test_what_is_there_is_not_computed_again(examine, samples):
+def test_what_is_there_stays_and_shares_the_batch_of_what_is_new(examine, samples):
+    """So that a run which was stopped rounds as one that was not."""
     examine(samples[:3], Stub())
+    before = [replace(record) for record in examine(samples[:3], Stub()).records.values()]  # as they are read again
     again = Stub()
     results = examine(samples, again)
-    assert again.groups == [WARM_UP, 2] and len(results.records) == 5
+    assert again.groups == [WARM_UP, 5] and len(results.records) == 5
+    assert list(results.records.values())[:3] == before
     assert [record.image for record in results.records.values()] == [sample.name for sample in samples]
 
 
