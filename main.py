@@ -148,15 +148,15 @@ def run(settings: MainSettings) -> int:
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
     wanted = settings.run.figures
     methods, model = list(opened.methods), opened.description
-    drawing = opened.results, images.samples, methods, settings.display_type, style, model, wanted
-    failed = runs.examine(opened, settings.run, run_figures.FirstPages(*drawing))
+    drawing = run_figures.Drawing(opened.results, images.samples, methods, settings.display_type, style, model, wanted)
+    failed = runs.examine(opened, settings.run, run_figures.FirstPages(drawing))
 
     tables = opened.results.tables["summary.csv"], opened.results.tables["differences.csv"]
     print(f"\n{summary.describe_records(opened.results.columns(), len(images.samples), *tables)}\n")
     if boxes is not None and METHODS["OCCLUSION"] in opened.methods:
         print(f"{muted_boxes.write_muted(opened, boxes, settings.run.seed)}\n")
     runs.print_failures(failed)
-    paths = run_figures.write_run_figures(*drawing)
+    paths = run_figures.write_run_figures(drawing)
     if rule:
         paths += top_classes.write_top_classes(opened, rule, style, settings.run.seed, wanted, boxes)
     if film_of(images.samples) and wanted.n_images != 0:

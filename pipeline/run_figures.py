@@ -46,74 +46,71 @@ class Style:
     density_note: str = ""
 
 
-def write_run_figures(
-    results: Results,
-    samples: Sequence[Sample],
-    methods: Sequence[Method],
-    display_type: str,
-    style: Style,
-    model: dict,
-    wanted: FigureSettings = FigureSettings(),  # noqa: B008 it cannot be changed
-) -> list[Path]:
-    """The paths of the pictures of these samples and methods; samples without a map are left out.
+@dataclass(frozen=True)
+class Drawing:
+    """What the pictures of a run show, and how.
 
     display_type: 'grid' or 'singles'. model: `Classifier.describe()`, named above every page. wanted: which are drawn,
-    and as what files; those that are there already, of the same, are not drawn again.
+    and as what files.
     """
-    write = _write_singles if display_type == "singles" else _write_grid
+
+    results: Results
+    samples: Sequence[Sample]
+    methods: Sequence[Method]
+    display_type: str
+    style: Style
+    model: dict
+    wanted: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
+
+    def open_method(self, method: Method, files: FigureFiles) -> tuple[str, "_Drawn"]:
+        """The title of a method's pages, and what they are drawn from."""
+        explainer = method.load()
+        layer = f", layer {self.model['layer']}" if explainer.uses_layer else ""
+        look = {**asdict(self.style), "signed": explainer.signed}
+        drawn = _Drawn(self.results, look, self.wanted.dpi, files)
+        return f"{method.name}, {self.model['model_name']}{layer}", drawn
+
+
+def write_run_figures(drawing: Drawing) -> list[Path]:
+    """The paths of the pictures of a run; samples without a map are left out, and a picture that is there already, of
+    the same, is not drawn again."""
+    write = _write_singles if drawing.display_type == "singles" else _write_grid
+    results, n_images = drawing.results, drawing.wanted.n_images
     paths = []
-    with FigureFiles(wanted.formats, results.figures_path) as files:
-        for method in methods if wanted.n_images != 0 else ():
-            title, drawn = _open_method(results, method, style, model, wanted, files)
-            first, extremes, which = choose_shown(results, samples, method.name, wanted.n_images)
+    with FigureFiles(drawing.wanted.formats, results.figures_path) as files:
+        for method in drawing.methods if n_images != 0 else ():
+            title, drawn = drawing.open_method(method, files)
+            first, extremes, which = choose_shown(results, drawing.samples, method.name, n_images)
             paths += write(drawn, method.name, first, extremes, title, f"{title}: {which}")
     return paths
-
-
-def _open_method(
-    results: Results, method: Method, style: Style, model: dict, wanted: FigureSettings, files: FigureFiles
-) -> tuple[str, "_Drawn"]:
-    """The title of a method's pages, and what they are drawn from."""
-    explainer = method.load()
-    layer = f", layer {model['layer']}" if explainer.uses_layer else ""
-    look = {**asdict(style), "signed": explainer.signed}
-    return f"{method.name}, {model['model_name']}{layer}", _Drawn(results, look, wanted.dpi, files)
 
 
 class FirstPages:
     """Draws the first page of each method as soon as its images are done, while the run goes on.
 
-    Takes what `write_run_figures` does, which finds these pages drawn. To be called after each map, with its method and
+    `write_run_figures` of the same drawing finds these pages drawn. To be called after each map, with its method and
     with what tells whether a sample is done by a method. Of the singles display nothing is drawn early, nor of a
     large run, whose maps are written in groups, nor where an image of the page failed, whose place another will take.
     """
 
-    def __init__(
-        self,
-        results: Results,
-        samples: Sequence[Sample],
-        methods: Sequence[Method],
-        display_type: str,
-        style: Style,
-        model: dict,
-        wanted: FigureSettings,
-    ):
-        self._results, self._how = results, (style, model, wanted)
-        self._shown = samples[: constants.ROWS_PER_PAGE][: wanted.n_images]
-        draws = display_type == "grid" and len(self._shown) and not results.keeps_small_maps
-        self._left = set(methods) if draws else set()
+    def __init__(self, drawing: Drawing):
+        self._drawing = drawing
+        self._shown = drawing.samples[: constants.ROWS_PER_PAGE][: drawing.wanted.n_images]
+        draws = drawing.display_type == "grid" and len(self._shown) and not drawing.results.keeps_small_maps
+        self._left = set(drawing.methods) if draws else set()
 
     def __call__(self, method: Method, is_done: Callable[[Method, Sample], bool]) -> None:
         """Draws the page if it is not drawn and all its images are done."""
         if method not in self._left or not all(is_done(method, sample) for sample in self._shown):
             return
         self._left.remove(method)
-        page = [(sample, self._results.find(method.name, sample)) for sample in self._shown]
+        results = self._drawing.results
+        page = [(sample, results.find(method.name, sample)) for sample in self._shown]
         if any(record is None or record.failed for _, record in page):
             return
-        with FigureFiles(self._how[-1].formats, self._results.figures_path) as files:
-            title, drawn = _open_method(self._results, method, *self._how, files)
-            path = self._results.folder / "figures" / f"{method.name}_grid"
+        with FigureFiles(self._drawing.wanted.formats, results.figures_path) as files:
+            title, drawn = self._drawing.open_method(method, files)
+            path = results.folder / "figures" / f"{method.name}_grid"
             files.write(path, lambda: _draw_page(drawn, page, title), drawn.state(page, title))
 
 

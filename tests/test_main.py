@@ -314,7 +314,9 @@ def demonstration(work, monkeypatch, model_file):
     """The density note under which a run without images draws its figures; the planted network is the embedded one."""
     monkeypatch.setattr(model_files, "_choose_file", lambda name, path: (model_file, "the embedded network"))
     notes = []
-    monkeypatch.setattr(run_figures, "write_run_figures", lambda *args: notes.append(args[4].density_note) or [])
+    monkeypatch.setattr(
+        run_figures, "write_run_figures", lambda drawing: notes.append(drawing.style.density_note) or []
+    )
     assert main.main(["--limit=2"]) == 0
     return notes
 

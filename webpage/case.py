@@ -19,7 +19,7 @@ from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.files import save_array, write_whole
 from pipeline.records import Record
-from pipeline.run_figures import Style, write_run_figures
+from pipeline.run_figures import Drawing, Style, write_run_figures
 from webpage.answers import Answers, explain, prepare
 from webpage.work import Watch
 
@@ -144,6 +144,6 @@ class Case:
             saliency_map = answers.read_map(record)
             paths.append(write_whole(path, lambda partial, array=saliency_map: save_array(partial, array)))
             method, model = METHODS[record.method], self.classifier.describe()
-            figure = write_run_figures(answers, [self.sample], [method], "grid", style, model)[0]
+            figure = write_run_figures(Drawing(answers, [self.sample], [method], "grid", style, model))[0]
             paths.append(figure.replace(path.with_suffix(".png")))
         return paths

@@ -8,6 +8,7 @@ from keras import layers, ops
 from planted import noise
 
 from network.classifier import Classifier
+from tools.model_matrix import Always
 
 SIDE = 16
 
@@ -18,17 +19,6 @@ def small_model(middle=lambda x: x, head=lambda x: layers.Dense(3, "softmax")(x)
     images = keras.Input((SIDE, SIDE, 3))
     x = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(images))
     return keras.Model(images, head(layers.GlobalAveragePooling2D()(middle(x))))
-
-
-class Always(layers.Layer):
-    """A layer whose code runs another one in training, whatever the model is told."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def call(self, x):
-        return self.inner(x, training=True)
 
 
 MIXED = {

@@ -69,7 +69,8 @@ def rows(monkeypatch):
 def draw(results, samples, display_type="grid", style=run_figures.Style(), methods=("GRADCAM",), **wanted):  # noqa: B008
     chosen = [METHODS[name] for name in methods]
     wanted = FigureSettings(**{"n_images": None, **wanted})
-    return run_figures.write_run_figures(results, samples, chosen, display_type, style, MODEL, wanted)
+    drawing = run_figures.Drawing(results, samples, chosen, display_type, style, MODEL, wanted)
+    return run_figures.write_run_figures(drawing)
 
 
 def files_in(results):
@@ -269,7 +270,8 @@ def test_images_of_any_shape_can_be_drawn(explained, size, display_type):
 def watch_maps(results, samples, display_type="grid", wanted=FigureSettings()):  # noqa: B008 it cannot be changed
     """What is called after each map, once for each sample in turn: after how many the first page was there."""
     method, style = METHODS["GRADCAM"], run_figures.Style()
-    first_pages = run_figures.FirstPages(results, samples, [method], display_type, style, MODEL, wanted)
+    drawing = run_figures.Drawing(results, samples, [method], display_type, style, MODEL, wanted)
+    first_pages = run_figures.FirstPages(drawing)
     page = results.folder / "figures" / "GRADCAM_grid.png"
     for n_done in range(1, len(samples) + 1):
         first_pages(method, lambda method, sample, n_done=n_done: sample in samples[:n_done])

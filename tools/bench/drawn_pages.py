@@ -60,7 +60,8 @@ def draw(results: Results, samples: Sequence[Sample], again: bool = False) -> No
     if not again:
         results.figures_path.unlink(missing_ok=True)
     methods, wanted = [METHODS["GRADCAM"]], FigureSettings(None)
-    run_figures.write_run_figures(results, samples, methods, "grid", run_figures.Style(), MODEL, wanted)
+    drawing = run_figures.Drawing(results, samples, methods, "grid", run_figures.Style(), MODEL, wanted)
+    run_figures.write_run_figures(drawing)
 
 
 def measure_memory(small: Path, large: Path, n: int) -> float:
