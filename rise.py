@@ -21,8 +21,8 @@ batch size.
 """
 
 import copy
-from collections import deque
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -75,6 +75,17 @@ class Spread:
         return float(np.sqrt(self.n_units * np.maximum(variance, 0).mean()))
 
 
+def cut_for_looks(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same masks (n, H, W) and scores (n,), cut so that one piece ends after every `LOOK_EVERY` masks."""
+    n = 0
+    for masks, scores in batches:
+        while len(masks):
+            until_look = LOOK_EVERY - n % LOOK_EVERY
+            yield masks[:until_look], scores[:until_look]
+            n += min(until_look, len(masks))
+            masks, scores = masks[until_look:], scores[until_look:]
+
+
 class Masks(Iterator):
     """Masks (n, H, W), float32, batch by batch; `np.asarray(masks)` is all of them, (N, H, W).
 
@@ -122,9 +133,15 @@ class RISE(Explainer):
     ):
         if not (model_name is None or isinstance(model_name, str)):  # an image: every argument stands a place earlier
             if img_array is not None:
-                class_index, lab = img_array, (class_index, *lab) if class_index is not None else lab
+                if class_index is not None:
+                    lab = (class_index, *lab)
+                class_index = img_array
             model_name, img_array = None, model_name
-            n_masks, mask_size, threshold = (*lab, *(n_masks, mask_size, threshold)[len(lab) :])
+            if len(lab) > 3:
+                raise ValueError(f"behind class_index stand n_masks, mask_size and threshold; got {lab}")
+            n_masks = lab[0] if len(lab) > 0 else n_masks
+            mask_size = lab[1] if len(lab) > 1 else mask_size
+            threshold = lab[2] if len(lab) > 2 else threshold
         elif lab:
             raise ValueError(f"n_masks, mask_size and threshold are given by name beside a model_name; got {lab}")
         super().__init__(model, model_name, img_array, class_index, **options)
@@ -157,8 +174,8 @@ class RISE(Explainer):
     def _stream_masks(self) -> Iterator[np.ndarray]:
         height, width = self.images.shape[1:3]
         generator = np.random.default_rng(self.seed)
-        cell_height, cell_width = -(-height // self.mask_size), -(-width // self.mask_size)
-        n_drawn = -(-self.n_masks // self.masks_per_unit)
+        cell_height, cell_width = math.ceil(height / self.mask_size), math.ceil(width / self.mask_size)
+        n_drawn = math.ceil(self.n_masks / self.masks_per_unit)
         numbers = generator.random((n_drawn, self.mask_size, self.mask_size))
         tops, lefts = (generator.integers(0, cell, n_drawn) for cell in (cell_height, cell_width))
         if self.masks_per_unit == 2:
@@ -218,26 +235,20 @@ class RISE(Explainer):
             if self.tolerance is not None:
                 yield self._explain_within(image, index)
                 continue
-            [(_, _, *sums)] = deque(self._sum_up(image, index), maxlen=1)
-            yield self.calculate_saliency_map(*sums)
+            for _, _, weighted_sum, sum_of_scores in self._sum_up(image, index):
+                pass  # the sums of the last batch are those of all masks
+            yield self.calculate_saliency_map(weighted_sum, sum_of_scores)
 
     def _explain_within(self, image: np.ndarray, class_index: int) -> np.ndarray:
         """The map (H, W) of as many masks as the tolerance needs; looked at after as many, whatever the batch size."""
         n, weighted_sum, sum_of_scores, spread = 0, np.zeros(image.shape[:2]), 0.0, Spread(self.masks_per_unit)
-        for masks, scores in self.obtain_prediction_scores(image, class_index):
-            to_look = -n % LOOK_EVERY
-            for part in (slice(0, to_look), slice(to_look, None)):
-                if not len(scores[part]):
-                    continue
-                n += len(scores[part])
-                weighted_sum += self.weight_saliency_maps(masks[part], scores[part])
-                sum_of_scores += float(scores[part].sum())
-                spread.add(masks[part], scores[part])
-                if n % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n) <= self.tolerance:
-                    break
-            else:
-                continue
-            break
+        for masks, scores in cut_for_looks(self.obtain_prediction_scores(image, class_index)):
+            n += len(masks)
+            weighted_sum += self.weight_saliency_maps(masks, scores)
+            sum_of_scores += float(scores.sum())
+            spread.add(masks, scores)
+            if n % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n) <= self.tolerance:
+                break
         self._ends.append({"masks": n, "standard_error": self._error_of(spread, sum_of_scores, n)})
         return self.calculate_saliency_map(weighted_sum, sum_of_scores, n)
 
@@ -268,14 +279,15 @@ class RISE(Explainer):
 
     def compute_moments(self, n: int) -> Iterator[Moment]:
         """The running mean over the masks of the first image, beside the image under the last of them."""
-        twin, image, class_index, most = copy.copy(self), self.images[0], self.class_indices[0], self.n_masks
+        image, class_index, most = self.images[0], self.class_indices[0], self.n_masks
         if self.tolerance is not None:
             self._explain_within(image, class_index)
             most = self._ends.pop()["masks"]
-        twin.batch_size = min(self.batch_size, -(-most // n))
-        places = range(1, 1 + -(-most // twin.batch_size))
-        shown = {places[round(share * (len(places) - 1))] for share in np.linspace(0, 1, n)}
-        for place, (n_masks, mask, *sums) in enumerate(twin._sum_up(image, class_index, most), start=1):
-            if place in shown:
-                running = self.calculate_saliency_map(*sums, n_masks)
+        twin = copy.copy(self)  # whose batches are small enough for n of them
+        twin.batch_size = min(self.batch_size, math.ceil(most / n))
+        last_batch = math.ceil(most / twin.batch_size) - 1
+        shown = {round(share * last_batch) for share in np.linspace(0, 1, n)}
+        for batch, (n_masks, mask, weighted_sum, sum_of_scores) in enumerate(twin._sum_up(image, class_index, most)):
+            if batch in shown:
+                running = self.calculate_saliency_map(weighted_sum, sum_of_scores, n_masks)
                 yield Moment(f"{n_masks} of {most} masks", image * mask[..., None], running)
