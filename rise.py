@@ -232,25 +232,28 @@ class RISE(Explainer):
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
         """Maps (H, W), one image after the other, each under the same masks."""
         for image, index in zip(images, class_index):
-            if self.tolerance is not None:
-                yield self._explain_within(image, index)
-                continue
-            for _, _, weighted_sum, sum_of_scores in self._sum_up(image, index):
-                pass  # the sums of the last batch are those of all masks
-            yield self.calculate_saliency_map(weighted_sum, sum_of_scores)
+            n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+            for masks, scores in self._score_enough_masks(image, index):
+                n_masks += len(masks)
+                weighted_sum += self.weight_saliency_maps(masks, scores)
+                sum_of_scores += float(scores.sum())
+            yield self.calculate_saliency_map(weighted_sum, sum_of_scores, n_masks)
 
-    def _explain_within(self, image: np.ndarray, class_index: int) -> np.ndarray:
-        """The map (H, W) of as many masks as the tolerance needs; looked at after as many, whatever the batch size."""
-        n, weighted_sum, sum_of_scores, spread = 0, np.zeros(image.shape[:2]), 0.0, Spread(self.masks_per_unit)
-        for masks, scores in cut_for_looks(self.obtain_prediction_scores(image, class_index)):
-            n += len(masks)
-            weighted_sum += self.weight_saliency_maps(masks, scores)
+    def _score_enough_masks(self, image: np.ndarray, class_index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Masks and scores by batches: all, or as many as the tolerance needs, the same whatever the batch size."""
+        batches = self.obtain_prediction_scores(image, class_index)
+        if self.tolerance is None:
+            yield from batches
+            return
+        n_masks, sum_of_scores, spread = 0, 0.0, Spread(self.masks_per_unit)
+        for masks, scores in cut_for_looks(batches):
+            yield masks, scores
+            n_masks += len(masks)
             sum_of_scores += float(scores.sum())
             spread.add(masks, scores)
-            if n % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n) <= self.tolerance:
+            if n_masks % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n_masks) <= self.tolerance:
                 break
-        self._ends.append({"masks": n, "standard_error": self._error_of(spread, sum_of_scores, n)})
-        return self.calculate_saliency_map(weighted_sum, sum_of_scores, n)
+        self._ends.append({"masks": n_masks, "standard_error": self._error_of(spread, sum_of_scores, n_masks)})
 
     def _error_of(self, spread: Spread, sum_of_scores: float, n_masks: int) -> float:
         """The standard error of the map: its scale is that of `calculate_saliency_map`."""
@@ -260,34 +263,24 @@ class RISE(Explainer):
         """For each image, under a tolerance, how many masks were used and the standard error of its map."""
         return self._ends[-len(maps) :] if self.tolerance is not None else super().describe_maps(maps)
 
-    def _sum_up(
-        self, image: np.ndarray, class_index: int, most: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
-        """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores.
-
-        most: of the masks, None: all.
-        """
-        n_masks, weighted_sum, sum_of_scores, most = 0, np.zeros(image.shape[:2]), 0.0, most or self.n_masks
-        for masks, scores in self.obtain_prediction_scores(image, class_index):
-            masks, scores = masks[: most - n_masks], scores[: most - n_masks]
-            if not len(masks):
-                return
-            n_masks += len(masks)
-            weighted_sum += self.weight_saliency_maps(masks, scores)
-            sum_of_scores += float(scores.sum())
-            yield n_masks, masks[-1], weighted_sum, sum_of_scores
-
     def compute_moments(self, n: int) -> Iterator[Moment]:
         """The running mean over the masks of the first image, beside the image under the last of them."""
         image, class_index, most = self.images[0], self.class_indices[0], self.n_masks
         if self.tolerance is not None:
-            self._explain_within(image, class_index)
-            most = self._ends.pop()["masks"]
+            most = sum(len(scores) for _, scores in self._score_enough_masks(image, class_index))
+            self._ends.pop()  # of a map that nobody has asked for
         twin = copy.copy(self)  # whose batches are small enough for n of them
         twin.batch_size = min(self.batch_size, math.ceil(most / n))
         last_batch = math.ceil(most / twin.batch_size) - 1
         shown = {round(share * last_batch) for share in np.linspace(0, 1, n)}
-        for batch, (n_masks, mask, weighted_sum, sum_of_scores) in enumerate(twin._sum_up(image, class_index, most)):
+        n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+        for batch, (masks, scores) in enumerate(twin.obtain_prediction_scores(image, class_index)):
+            if n_masks == most:
+                return
+            masks, scores = masks[: most - n_masks], scores[: most - n_masks]
+            n_masks += len(masks)
+            weighted_sum += self.weight_saliency_maps(masks, scores)
+            sum_of_scores += float(scores.sum())
             if batch in shown:
                 running = self.calculate_saliency_map(weighted_sum, sum_of_scores, n_masks)
-                yield Moment(f"{n_masks} of {most} masks", image * mask[..., None], running)
+                yield Moment(f"{n_masks} of {most} masks", image * masks[-1][..., None], running)
