@@ -41,7 +41,7 @@ def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_B
     length = (n_cells + 1) * cell
     position = (np.arange(length) + 0.5) * n_cells / length - 0.5
     if border == "reflect" and n_cells > 1:
-        position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))
+        position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))  # mirrored at the first, then the last
     position = np.clip(position, 0, n_cells - 1)
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
 
