@@ -146,8 +146,8 @@ class GradCAM(Explainer):
     def combine_maps(self, features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) of features and gradients (n, h, w, K): what the methods that grew from this one change."""
         weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
-        # A weight is the sum of n_positions gradients divided by their number: of random signs, its square would be about
-        # the sum of their squares divided by that of the number.
+        # A weight is a sum of n_positions gradients divided by their number: were their signs random, its square would
+        # be about the sum of their squares divided by that of the number.
         n_positions = gradients.shape[1] * gradients.shape[2]
         squares = np.einsum("nhwk,nk->nhw", features**2, (gradients**2).sum(axis=(1, 2))) / n_positions**2
         total = self.check_sum(weighted.sum(axis=-1), squares)
