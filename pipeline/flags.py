@@ -22,6 +22,22 @@ OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes
 }
 
 
+CLUSTER = "many processes or machines, see docs/cluster.md"
+OWN_GROUP = 2  # of groups that a command has alone: behind its question
+GROUPS = {  # title -> place in the help
+    "about": 0,
+    "question": 1,
+    "images": 3,
+    "model": 4,
+    "training": 5,
+    "gaze": 6,
+    "metrics": 7,
+    "figures and report": 8,
+    "output": 9,
+    CLUSTER: 10,
+}
+
+
 # --- a parser, and what it reads --------------------------------------------------------------------------------
 class CommandParser(argparse.ArgumentParser):
     """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
@@ -37,6 +53,11 @@ class CommandParser(argparse.ArgumentParser):
         about.add_argument(
             "--version", action=_Version, nargs=0, help="show the versions of this project and its libraries"
         )
+
+    def format_help(self) -> str:
+        """The flags by groups, what is typed most first, whatever was added first."""
+        self._action_groups.sort(key=lambda group: GROUPS.get(group.title, OWN_GROUP))
+        return super().format_help()
 
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         """The flags; `given` holds the names of those that were typed, whatever their values."""
@@ -256,21 +277,6 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
     )
     model.add_argument(
-        "--preprocessing",
-        choices=("auto", *constants.PREPROCESSING),
-        default="auto",
-        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
-    )
-    model.add_argument(
-        "--score",
-        choices=constants.SCORES,
-        default="auto",
-        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
-    )
-    model.add_argument(
-        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
-    )
-    model.add_argument(
         "--model_path",
         type=path,
         metavar="PATH",
@@ -289,6 +295,21 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="layer of the CAM methods; several by commas: their mean (default: the last)",
     )
     model.add_argument(
+        "--preprocessing",
+        choices=("auto", *constants.PREPROCESSING),
+        default="auto",
+        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
+    )
+    model.add_argument(
+        "--score",
+        choices=constants.SCORES,
+        default="auto",
+        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
+    )
+    model.add_argument(
+        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
+    )
+    model.add_argument(
         "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
     )
     model.add_argument(
@@ -298,18 +319,18 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="a Python file that defines the model's own layers, and is run (default: none)",
     )
     model.add_argument(
-        "--precision",
-        choices=constants.PRECISIONS,
-        default="float32",
-        help="arithmetic of forward passes (default: %(default)s)",
-    )
-    model.add_argument(
         "--batch_size",
         type=lambda text: text if text == constants.AUTO else in_range(int, 1)(text),
         default=constants.BATCH_SIZE,
         metavar="N",
         help=f"images per forward pass, or {constants.AUTO}: the quickest here by a short timing, which is kept "
         "(default: %(default)s)",
+    )
+    model.add_argument(
+        "--precision",
+        choices=constants.PRECISIONS,
+        default="float32",
+        help="arithmetic of forward passes (default: %(default)s)",
     )
     return model
 
@@ -356,6 +377,9 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help=f"by commas, or ALL, of {', '.join(METHODS)} (default: %(default)s)",
     )
     question.add_argument(
+        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
+    )
+    question.add_argument(
         "--class_index",
         default="auto",
         metavar="CLASS",
@@ -366,9 +390,6 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     )
     question.add_argument(
         "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"
-    )
-    question.add_argument(
-        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
     )
     for method in METHODS.values():
         add_method_flags(parser, method, hidden=True)
@@ -396,6 +417,11 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     )
     add_cluster_flags(parser)
     return parser
+
+
+def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """The group of that title, which the parser has."""
+    return next(group for group in parser._action_groups if group.title == title)
 
 
 def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
@@ -447,7 +473,7 @@ def read_figure_formats(text: str) -> tuple[str, ...]:
 
 def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of many processes or machines, which `settings.read_cluster_settings` reads."""
-    cluster = parser.add_argument_group("many processes or machines, see docs/cluster.md")
+    cluster = parser.add_argument_group(CLUSTER)
     cluster.add_argument(
         "--cluster",
         metavar="WHERE",
@@ -489,8 +515,8 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 
 def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds --protocol."""
-    parser.add_argument_group("protocol").add_argument(
+    """Adds --protocol to the flags of the question."""
+    group_of(parser, "question").add_argument(
         "--protocol",
         choices=tuple(PROTOCOLS),
         default="paper",

@@ -177,6 +177,17 @@ def test_an_argument_of_python_is_shown_as_its_flag(message, shown):
     assert flags.name_flag(message, parser) == shown
 
 
+def test_the_help_begins_with_what_is_typed_most_and_ends_with_many_machines(capsys):
+    _, _, lines = ask(capsys, "--help")
+    headings = [
+        line.removesuffix(":") for line in lines if line and not line.startswith((" ", "usage")) and line[-1] == ":"
+    ]
+    assert headings[:4] == ["about", "question", "images", "model"] and headings[-1] == flags.CLUSTER
+    first = {heading: lines[lines.index(f"{heading}:") + 1].split()[0] for heading in headings}
+    assert first["question"] == "--explanation_method" and first["images"] == "--test_images_folder_path"
+    assert (first["model"], first["output"]) == ("--model_name", "--output_folder_path")
+
+
 def test_the_default_of_a_limit_is_that_of_the_command(capsys):
     _, _, lines = ask(capsys, "--help")
     text = " ".join(" ".join(lines).split())
