@@ -136,7 +136,10 @@ def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int 
     with _open(path, reading.max_pixels) as image:
         if side is not None:
             image.draft(None, (side, side))  # does nothing to other files
-        return ImageOps.exif_transpose(image) if reading.turn else image.copy()
+        image.load()
+        if reading.turn:
+            ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 def read_head(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[tuple[int, int], int]:
