@@ -22,11 +22,11 @@ from dataclasses import replace
 import numpy as np
 
 import constants
+import utils
 from data.ahead import Picture, read_ahead, read_picture
 from data.dataset import Sample
 from explainers.base import Explainer
 from explainers.registry import GAZE_ROWS, Method
-from metrics.common import is_constant
 from network import engines
 from network.classifier import Classifier
 from output import map_store
@@ -207,7 +207,7 @@ class Runner:
         for image, saliency_map, further, remark, kept in zip(group, maps, pictures, remarks, small):
             if image.sample.stem not in wanted:
                 continue
-            status = "constant map" if is_constant(saliency_map) else "ok"
+            status = "constant map" if utils.is_constant(saliency_map) else "ok"
             record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
             self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds, kept)
 

@@ -50,6 +50,6 @@ def _remark(classifier: Classifier, method, pixels: np.ndarray) -> str:
         return f"not this image: {error}"
     words = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in remark.items()}
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in words.items())
-    if saliency_map.min() == saliency_map.max():
+    if utils.is_constant(saliency_map):
         said = "the map of this image is constant" + (f", {said}" if said else "")
     return f"yes ({said})" if said else "yes"
