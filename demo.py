@@ -9,10 +9,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import constants
-from output.progress import printable
+from output.progress import printable, show_count
 from pipeline import flags
 
 
@@ -60,10 +61,8 @@ def run(settings: DemoSettings) -> int:
     """Draws what is missing; the exit code."""
     from scenes import demo_data
 
-    def progress(done: int, total: int) -> None:
-        print(f"\r{done} of {total} images", end="\n" * (done == total), file=sys.stderr, flush=True)
-
-    folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=progress)
+    show = partial(show_count, "drawing images")
+    folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=show)
     print(f"{printable(str(folder))}: simulated images and simulated gaze, see README.txt")
     return 0
 

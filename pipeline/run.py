@@ -28,9 +28,10 @@ from output import memory
 from output.progress import printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
-from pipeline.explain import AfterMap, Runner, check_options, find_misfits
+from pipeline.explain import AfterMap, Runner
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import open_results
+from pipeline.model_check import check_options, find_misfits
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.samples import Images, choose_samples, describe_files, find_paths
@@ -46,7 +47,7 @@ PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    methods: each with its options. class_rule: as `explain.choose_class` takes it. model: that the classifier was
+    methods: each with its options. class_rule: as `prepare.choose_class` takes it. model: that the classifier was
     loaded by, which a run by many processes needs.
     """
 

@@ -15,10 +15,11 @@ import numpy as np
 from data.dataset import Sample
 from explainers.registry import Method
 from network.classifier import Classifier
-from pipeline.explain import Runner, prepare_images
+from pipeline.explain import Runner
 from pipeline.gaze_truth import GazeTruth
+from pipeline.prepare import PreparedImage, prepare_images
 from pipeline.records import Record
-from pipeline.score import PreparedImage, Scorer
+from pipeline.score import Scorer
 from webpage.work import Watch, WatchedPredictions
 
 
