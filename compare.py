@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline import flags
+from pipeline.command_line import run_command
 from pipeline.settings import RunSettings, read_run_settings
 
 METHODS = "GRADCAM,LIME"  # that are compared by default
@@ -99,7 +100,7 @@ def run(settings: CompareSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a comparison with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import constants
 from output.progress import printable, show_count
-from pipeline import flags
+from pipeline.command_line import SEED, CommandParser, in_range, output_folder, run_command
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,20 @@ class DemoSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = flags.CommandParser("demo.py", "Draw the embedded data set.")
+    parser = CommandParser("demo.py", "Draw the embedded data set.")
     parser.add_argument(
         "--output_folder_path",
-        type=flags.output_folder,
+        type=output_folder,
         default=constants.DEMO_FOLDER,
         metavar="PATH",
         help="where it is drawn (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed",
-        type=flags.SEED,
-        default=constants.SEED,
-        metavar="N",
-        help="of all that is random (default: %(default)s)",
+        "--seed", type=SEED, default=constants.SEED, metavar="N", help="of all that is random (default: %(default)s)"
     )
     parser.add_argument(
         "--limit",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="N",
         help=f"images of each split (default: all {constants.DEMO_MONUMENTS})",
     )
@@ -69,7 +65,7 @@ def run(settings: DemoSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 from output.progress import printable
 from pipeline import flags
+from pipeline.command_line import path, run_command
 from pipeline.settings import RunSettings, read_run_settings
 
 FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
@@ -55,14 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
     levels = parser.add_argument_group("levels")
     levels.add_argument(
         "--taxonomy",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's metadata folder "
         "(default: monument and style of MexCulture142's names)",
     )
     levels.add_argument(
         "--coarse_models",
-        type=lambda text: tuple(flags.path(part.strip()) for part in text.split(",")),
+        type=lambda text: tuple(path(part.strip()) for part in text.split(",")),
         default=(),
         metavar="PATHS",
         help="models that train.py --label_level made, by commas: each stands beside its level (default: none)",
@@ -73,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags.add_boxes_flag(truth, "around the objects")
     truth.add_argument(
         "--masks",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="folder of masks of the objects, white on black, named as the images; of several in subfolders the union "
         "(default: the parts of the embedded data)",
@@ -119,7 +120,7 @@ def run(settings: HierarchySettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline import flags
+from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings
 
 LIMIT = 6  # images explained under every condition
@@ -74,12 +75,12 @@ def build_parser() -> argparse.ArgumentParser:
         group.add_argument(f"--{name}", type=kind, metavar=metavar, help=f"{check}: {what} (default: {default:g})")
 
     stages = "groups of layers that are randomised one after the other, the last layer first"
-    add("randomisation", "n_stages", flags.in_range(int, 1), "N", stages)
-    add("input_shift", "shift", flags.in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
-    add("adversarial", "bound", flags.in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
-    add("adversarial", "n_iterations", flags.in_range(int, 1), "N", "steps of an attack")
-    add("labels", "epochs", flags.in_range(int, 1), "N", "epochs of training of each of three networks")
-    add("labels", "n_training_images", flags.in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
+    add("randomisation", "n_stages", in_range(int, 1), "N", stages)
+    add("input_shift", "shift", in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
+    add("adversarial", "bound", in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
+    add("adversarial", "n_iterations", in_range(int, 1), "N", "steps of an attack")
+    add("labels", "epochs", in_range(int, 1), "N", "epochs of training of each of three networks")
+    add("labels", "n_training_images", in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
     flags.add_n_figures_flag(group, STRIPS, "the maps of the first N images")
     return parser
 
@@ -286,7 +287,7 @@ def finish(settings: SanitySettings, failed: list, figures) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a check with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":
