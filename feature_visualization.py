@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import constants
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import flags
 from pipeline.command_line import CommandParser, in_range, reader, run_command
 from pipeline.settings import ModelSettings, list_flags, read_model_settings
@@ -175,7 +175,7 @@ def run(settings: VisualizationSettings) -> int:
     work = visualization.choose_work(targets, settings.methods)
     methods = visualization.choose_method_settings(work, settings.n_steps)
     description = {"source": source, **classifier.describe()}
-    runs.print_table({**description, "targets": len(targets), "methods": ", ".join(methods)})
+    print_table({**description, "targets": len(targets), "methods": ", ".join(methods)})
     kept = {
         "seed": settings.seed,
         "model": classifier.describe(),

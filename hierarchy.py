@@ -27,12 +27,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import flags
 from pipeline.command_line import path, run_command
 from pipeline.settings import RunSettings, read_run_settings
-
-FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATHS",
         help="models that train.py --label_level made, by commas: each stands beside its level (default: none)",
     )
-    flags.add_fraction_flag(levels, FRACTION)
+    flags.add_fraction_flag(levels)
     flags.add_n_figures_flag(levels, "all", "the first N images on all levels")
     truth = levels.add_mutually_exclusive_group()
     flags.add_boxes_flag(truth, "around the objects")
@@ -103,7 +101,7 @@ def run(settings: HierarchySettings) -> int:
     opened = levels.open_levels(settings.run, settings.coarse_models, taxonomy)
     masks = settings.masks or (None if settings.run.boxes else settings.run.data.part_masks)
     truth = objects.open_truth(settings.run.boxes, masks, taxonomy, settings.run.data.images, opened[0].run.samples)
-    runs.print_table({"objects": truth.note})
+    print_table({"objects": truth.note})
     failed = []
     for level in opened:
         print(f"\n{printable(level.describe())}", flush=True)

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
+from output.progress import print_table
 from pipeline import flags
 from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings, refuse
@@ -145,7 +146,7 @@ def run(settings: MainSettings) -> int:
         raise ValueError(f"--top_k and --classes: no class enters the maps of {', '.join(settings.run.names)}")
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
-        runs.print_table({"boxes": note})
+        print_table({"boxes": note})
 
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
     wanted = settings.run.figures

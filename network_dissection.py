@@ -34,6 +34,7 @@ from pathlib import Path
 
 import constants
 from network.worker_pool import ClusterSettings
+from output.progress import print_table
 from pipeline import flags
 from pipeline.command_line import SEED, CommandParser, in_range, path, run_command
 from pipeline.settings import (
@@ -231,7 +232,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
     asked = ask(share, min_iou)
     active = f"{share:.3g} of activations; a detector's IoU exceeds {min_iou:.3g}"
-    runs.print_table({"concepts": found.source, "active": active})
+    print_table({"concepts": found.source, "active": active})
     first = dissection_run.dissect_model(asked, folder, classifier, name, samples, found)
     if settings.random_twin:
         twin = dissection.random_twin(classifier, settings.seed)

@@ -18,7 +18,7 @@ from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method
 from network import node_scores
 from network.classifier import Classifier
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import model_check, prepare
 from pipeline import run as runs
 from pipeline.large_results import open_results
@@ -89,9 +89,9 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
     rows = _find_rows(settings.class_rule, match, classifier, samples, leaves)
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
-    print(f"{'levels':>14}: {printable('; '.join(model.level.describe() for model in models))}")
+    print_table({"levels": "; ".join(model.level.describe() for model in models)})
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
-        print(f"{'note':>14}: {printable(note)}")
+        print_table({"note": note})
     opened = []
     for model, view in zip(models, views):
         position = taxonomy.position(model.level.name)

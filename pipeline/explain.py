@@ -32,7 +32,7 @@ from network.classifier import Classifier
 from output import map_store
 from output.map_store import SmallMap
 from output.progress import Progress, Stopped
-from pipeline.prepare import Predict, PreparedImage, prepare_images
+from pipeline.prepare import FirstPass, PreparedImage, prepare_images
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.score import Scorer
@@ -114,13 +114,13 @@ class Runner:
         Where one is left all are sent forward, as in a run that was never stopped: rounding depends on the batch.
         """
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            predict = self.choose_predict(methods)
-            prepared = prepare_images(self.classifier, together, self.class_rule, pictures, predict)
+            first_pass = self.choose_first_pass(methods)
+            prepared = prepare_images(self.classifier, together, self.class_rule, pictures, first_pass)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
 
-    def choose_predict(self, methods: Iterable[Method]) -> Predict | None:
+    def choose_first_pass(self, methods: Iterable[Method]) -> FirstPass | None:
         """What gives f(x) by the pass that a method begins with; None where none does, see `find_first`."""
         first = find_first(self.classifier, methods)
         if first is None:

@@ -354,12 +354,12 @@ def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fraction_flag(parser, default: float) -> None:
+def add_fraction_flag(parser) -> None:
     """Adds --fraction."""
     parser.add_argument(
         "--fraction",
         type=in_range(float, 0, 1, above=True),
-        default=default,
+        default=0.2,
         metavar="SHARE",
         help="of the pixels, that the threshold keeps of every map (default: %(default)s)",
     )

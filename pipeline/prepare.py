@@ -15,7 +15,7 @@ from data.dataset import Sample
 from network.classifier import Classifier
 from pipeline.records import Record
 
-Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
+FirstPass = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
 
 
 @dataclass
@@ -36,11 +36,11 @@ def prepare_images(
     samples: Sequence[Sample],
     class_rule: str,
     pictures: dict[str, Picture | str] | None = None,
-    predict: Predict | None = None,
+    first_pass: FirstPass | None = None,
 ) -> dict[str, PreparedImage | str]:
     """File stem -> the image of a sample with its class and what the network says of it, or why there is none.
 
-    pictures: of each, if they have been read (`data.ahead.read_picture`). predict: images (n, H, W, 3) and classes
+    pictures: of each, if they have been read (`data.ahead.read_picture`). first_pass: images (n, H, W, 3) and classes
     (n,), -1 for the most probable -> probabilities (n, C); None: the classifier's own.
     """
     if pictures is None:
@@ -58,11 +58,11 @@ def prepare_images(
     if not images:
         return prepared
     pixels = np.stack([picture.pixels for picture in images.values()])
-    if predict is None:
+    if first_pass is None:
         probabilities = classifier.predict(pixels)
     else:
         asked = [-1 if chosen is None else chosen for chosen in classes.values()]
-        probabilities = predict(pixels, np.array(asked, np.int32))
+        probabilities = first_pass(pixels, np.array(asked, np.int32))
     found = dict(zip(images, probabilities))
     for sample in samples:
         if sample.stem in images:

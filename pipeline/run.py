@@ -26,7 +26,7 @@ from network import batches, model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output import memory
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
 from pipeline.explain import AfterMap, Runner
@@ -247,12 +247,6 @@ def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) 
         run.results.write_table(f"{name}.csv", rows)
     lab_table.write(run.results.folder, tables["summary"])
     return run.results.list_troubled()
-
-
-def print_table(values: dict) -> None:
-    """Names and values, a line each."""
-    for name, value in values.items():
-        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
 
 
 def print_failures(failed: Sequence[Record]) -> None:

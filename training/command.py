@@ -19,7 +19,7 @@ from data import dataset, labelled_images, multi_labels
 from data.dataset import Sample
 from network import model_files, transfer
 from network.attention_layers import Bags
-from output.progress import printable, show_count
+from output.progress import print_table, printable, show_count
 from pipeline.samples import describe_files
 from scenes import demo_data
 from training import stages, training_files
@@ -145,7 +145,7 @@ def print_choices(described: dict, left_out: Sequence[str]) -> None:
         elif isinstance(value, (list, tuple)):
             more = f", ... ({len(value)} in all)" if len(value) > 10 else ""
             value = ", ".join(map(str, value[:10])) + more
-        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}")
+        print_table({name: value})
     for reason in left_out:
         print(f"left out: {printable(reason)}", file=sys.stderr)
     sys.stdout.flush()
