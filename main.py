@@ -7,7 +7,7 @@
 
 Without flags it explains the embedded demonstration with the embedded network. One image goes this way:
 
-    flags -> settings               pipeline/flags.py, pipeline/settings.py
+    flags -> settings               pipeline/command_line.py, pipeline/flags.py, pipeline/settings.py
     load_dataset, load_classifier   pipeline/run.py, over data/ and network/
     examine                         pipeline/run.py: for every image and method, in pipeline/explain.py,
                                         prepare_images, of pipeline/prepare.py

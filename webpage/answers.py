@@ -4,7 +4,7 @@
     explain   its maps for one class, made and scored while a `Watch` looks on
     Answers   what was found: to the pipeline and to the figures it is what `Results`, the folder of a run, is
 
-No other module of the page knows how pipeline/explain.py and pipeline/score.py go about it.
+No other module of the page knows how the pipeline goes about it.
 """
 
 from dataclasses import replace
