@@ -1,4 +1,4 @@
-"""What the metrics share: `Undefined`, constant maps, the scaling of a map, the scores of a classifier.
+"""What the metrics share: `Undefined`, the scaling of a map, the scores of a classifier.
 
 A map has to be brought to [0, 1] before it can be compared or made a probability: (S - min S) / (max S - min S), so
 that no metric depends on its scale or offset and a signed map is taken as it is ranked. A constant map has none.
@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-import constants
+import utils
 
 WHOLE = 2_000_000  # pixels of a map that is worked on as a whole
 PIECE = 2**15  # pixels of a larger one that a thread works on at a time: they stay in its core's cache
@@ -47,7 +47,7 @@ class ScaledMap:
         self._low, self._high = float(self.raw.min()), float(self.raw.max())
         if not np.isfinite(self._high - self._low):
             raise ValueError(f"{name} must hold finite numbers; got values from {self._low} to {self._high}")
-        if is_constant(self.raw):
+        if utils.is_constant(self.raw):
             raise Undefined(f"{name} is constant")
         self.shape, self.size = self.raw.shape, self.raw.size
 
@@ -91,12 +91,6 @@ def sum_pieces(function: Callable, *maps: np.ndarray | ScaledMap, overlap: int =
         return find(0)
     with ThreadPoolExecutor(THREADS) as threads:
         return sum(threads.map(find, starts))
-
-
-def is_constant(saliency_map: np.ndarray) -> bool:
-    """Whether a map varies by no more than the rounding of float32, so that no order of pixels can be read from it."""
-    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
-    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
 def is_mask(saliency_map: np.ndarray) -> bool:
