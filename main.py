@@ -7,9 +7,10 @@
 
 Without flags it explains the embedded demonstration with the embedded network. One image goes this way:
 
-    flags -> settings               pipeline/flags.py, pipeline/settings.py
+    flags -> settings               pipeline/command_line.py, pipeline/flags.py, pipeline/settings.py
     load_dataset, load_classifier   pipeline/run.py, over data/ and network/
     examine                         pipeline/run.py: for every image and method, in pipeline/explain.py,
+                                        prepare_images, of pipeline/prepare.py
                                         METHODS[name].load()(...).compute_saliency_map()
                                         Scorer.score, over evaluate.py
                                         Results.add
@@ -25,7 +26,9 @@ from dataclasses import dataclass
 
 from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings, refuse
 
 
@@ -75,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="K",
         help="also the maps of the K most probable classes, a figure per image (default: one class)",
     )
@@ -143,7 +146,7 @@ def run(settings: MainSettings) -> int:
         raise ValueError(f"--top_k and --classes: no class enters the maps of {', '.join(settings.run.names)}")
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
-        runs.print_table({"boxes": note})
+        print_table({"boxes": note})
 
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
     wanted = settings.run.figures
@@ -175,7 +178,7 @@ def run(settings: MainSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ by a reason, is not measured again: a run that asks for more metrics adds them t
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
 from network.classifier import Classifier
 from pipeline.gaze_truth import GazeTruth
+from pipeline.prepare import PreparedImage
 from pipeline.records import Record
 
 MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
@@ -24,19 +24,6 @@ MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of b
 KEPT_PIXELS = 2_000_000  # of a density map that is kept beside its image: eight are prepared together
 
 Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
-
-
-@dataclass
-class PreparedImage:
-    """One image on its way through a run: at the model's input size, and what is asked about it."""
-
-    sample: Sample
-    size: tuple[int, int]  # (height, width) of the image as it is
-    pixels: np.ndarray  # float32 (H, W, 3) at the input size
-    class_index: int
-    record: Record  # what the records of all methods have in common
-    probability: float | None = None  # of the class; None: asked for where it is needed
-    density_map: np.ndarray | None = None  # once a metric has asked for it
 
 
 class Scorer:

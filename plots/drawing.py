@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import constants
+import utils
 from output.progress import printable
 from plots.letters import TextCanvas, find_family, measure_text
 
@@ -119,6 +120,8 @@ def show_image(axes: "Axes", image: np.ndarray, size: tuple[int, int] | None = N
     size: (height, width) whose aspect the picture takes, so that a square map lies like its oblong image.
     """
     height, width = size or image.shape[:2]
+    if image.ndim == 2 and utils.is_constant(image):
+        image = np.zeros_like(image)  # what it varies by is rounding
     axes.imshow(shrink(image) if image.ndim == 3 else image, cmap="gray", extent=(0, width, height, 0))
     axes.plot((0, width, width, 0, 0), (0, 0, height, height, 0), clip_on=False, scalex=False, scaley=False, **FRAME)
     scale = max(width / axes.bbox.width, height / axes.bbox.height) / 2
