@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from pipeline.flags import CommandParser, add_engine_flag, add_model_flags, in_range, run_command
+from pipeline.command_line import CommandParser, in_range, run_command
+from pipeline.flags import add_engine_flag, add_model_flags
 from pipeline.settings import read_model_settings
 from webpage.server import PageSettings, serve
 

@@ -34,7 +34,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings
 
 LIMIT = 6  # images explained under every condition
@@ -74,12 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
         group.add_argument(f"--{name}", type=kind, metavar=metavar, help=f"{check}: {what} (default: {default:g})")
 
     stages = "groups of layers that are randomised one after the other, the last layer first"
-    add("randomisation", "n_stages", flags.in_range(int, 1), "N", stages)
-    add("input_shift", "shift", flags.in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
-    add("adversarial", "bound", flags.in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
-    add("adversarial", "n_iterations", flags.in_range(int, 1), "N", "steps of an attack")
-    add("labels", "epochs", flags.in_range(int, 1), "N", "epochs of training of each of three networks")
-    add("labels", "n_training_images", flags.in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
+    add("randomisation", "n_stages", in_range(int, 1), "N", stages)
+    add("input_shift", "shift", in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
+    add("adversarial", "bound", in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
+    add("adversarial", "n_iterations", in_range(int, 1), "N", "steps of an attack")
+    add("labels", "epochs", in_range(int, 1), "N", "epochs of training of each of three networks")
+    add("labels", "n_training_images", in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
     flags.add_n_figures_flag(group, STRIPS, "the maps of the first N images")
     return parser
 
@@ -145,18 +147,17 @@ def run_randomisation(settings: SanitySettings) -> int:
     """The network forgets, stage by stage."""
     from comparison import sanity_check
     from network import randomisation
-    from pipeline import run as runs
 
     n_stages = settings.asked["n_stages"]
     opened, methods, failed = open_check(settings, sanity_check.list_stages([""] * n_stages))
     layers = randomisation.list_layers(opened.classifier)
     groups = randomisation.group_layers(layers, n_stages)
     conditions = sanity_check.list_stages([group[-1][0] for group in groups])
-    runs.print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})
+    print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})
     for stage, (group, condition) in enumerate(zip(groups, conditions[1:]), start=1):
         for path, layer in group:
             randomisation.randomise(path, layer, settings.run.seed)
-        runs.print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
+        print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
         explain_again(settings, opened, methods, condition, opened.classifier.rebuilt())
     scores = sanity_check.compare_conditions(opened, list(methods), conditions, sanity_check.compare_with_trained)
     print(f"\n{sanity_check.write_tables(opened, list(methods), conditions, scores)}\n")
@@ -167,15 +168,12 @@ def run_randomisation(settings: SanitySettings) -> int:
 def run_input_shift(settings: SanitySettings) -> int:
     """A twin takes what is c larger."""
     from comparison import sanity_check, sanity_shift
-    from pipeline import run as runs
 
     opened, methods, failed = open_check(settings, sanity_shift.CONDITIONS)
     shift, network = settings.asked["shift"], opened.classifier
     twin = network.shifted(shift)
     readable = list(sanity_check.read_images(opened.samples, network).values())
-    runs.print_table(
-        {"twin": f"a probability differs by {sanity_shift.check_twin(network, twin, readable):.1e} at most"}
-    )
+    print_table({"twin": f"a probability differs by {sanity_shift.check_twin(network, twin, readable):.1e} at most"})
     explain_again(settings, opened, methods, sanity_shift.TWIN, twin, sanity_shift.shift_image(shift))
     noise = sanity_check.add_noise(network, abs(shift), opened.samples, settings.run.seed)
     explain_again(settings, opened, methods, sanity_shift.NOISE, network, noise)
@@ -225,7 +223,6 @@ def run_labels(settings: SanitySettings) -> int:
     """The same network learns other labels."""
     from comparison import sanity_labels
     from network import model_files
-    from pipeline import run as runs
     from training import command, random_labels
 
     epochs, n_images = settings.asked["epochs"], settings.asked["n_training_images"]
@@ -241,7 +238,7 @@ def run_labels(settings: SanitySettings) -> int:
             path.unlink(missing_ok=True)
         random_labels.train_from_scratch(images, learnt, path, own_seed, epochs, command.print_epoch)
         accuracy = random_labels.measure_accuracy(path, images.images, learnt)
-        runs.print_table({condition.label: f"{accuracy:.1%} of {len(images)} training images have the label it learnt"})
+        print_table({condition.label: f"{accuracy:.1%} of {len(images)} training images have the label it learnt"})
         networks.append(path)
     model = replace(settings.run.model, model_path=str(networks[0]))
     opened, methods, failed = open_check(settings, sanity_labels.CONDITIONS, model)
@@ -286,7 +283,7 @@ def finish(settings: SanitySettings, failed: list, figures) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a check with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -371,7 +371,7 @@ def figure_strip(
             saliency_map, signed = run.results.read_map(record), method.load().signed
             overlay = representations.represent_heatmap_overlaid(saliency_map, image, colormap, alpha, signed=signed)
             drawing.show_image(axes, overlay)
-            if not representations.is_constant(saliency_map):
+            if not utils.is_constant(saliency_map):
                 panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, colormap, signed=signed))
         top += n_rows[row] * step
     return figure

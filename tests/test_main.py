@@ -21,11 +21,9 @@ from planted import BLUE, COLOURS, GREEN, RED, ROOT, picture, planted_model, rea
 import constants
 import main
 from explainers.registry import BASELINES, METHODS
-from gradcam import GradCAM
 from metrics.catalogue import DENSITY, POINTS, names_against
 from network import model_files
 from pipeline import run_figures
-from pipeline.explain import Runner
 from rise import RISE
 
 CHEAP = ("--rise_n_masks=40", "--lime_num_samples=30")
@@ -615,19 +613,6 @@ def test_density_maps_that_are_not_right(work, undrawn, capsys):
 
 
 # --- stopped and continued -----------------------------------------------------------------------------------
-@pytest.fixture
-def counted(monkeypatch):
-    """How many images GradCAM and RISE have explained since the list was last cleared."""
-    explained = []
-    for explainer in (GradCAM, RISE):
-
-        def compute(self, original=explainer.compute_saliency_map):
-            explained.extend([type(self).__name__] * len(self.images))
-            return original(self)
-
-        monkeypatch.setattr(explainer, "compute_saliency_map", compute)
-    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)  # a map that is thrown away
-    return explained
 
 
 def test_the_same_command_again_computes_nothing_and_says_the_same(work, undrawn, counted, capsys):

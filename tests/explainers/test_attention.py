@@ -29,7 +29,7 @@ from explainers.registry import METHODS
 from network.attention_layers import Bags
 from network.classifier import Classifier
 from network.transfer import Backbone
-from pipeline.explain import find_misfits
+from pipeline.model_check import find_misfits
 
 METHOD = METHODS["ATTENTION"]
 

@@ -33,13 +33,6 @@ HERE = [method for method in METHODS.values() if method.name not in ELSEWHERE]
 pytestmark = pytest.mark.parametrize("method", HERE, ids=lambda method: method.name)
 
 
-@pytest.fixture(scope="module")
-def residual_classifier():
-    """Less linear than the planted one, whose gradients do not notice a little noise on the image."""
-    backbone = residual_backbone()
-    return Classifier(keras.Model(backbone.input, head()(backbone.output)))
-
-
 # --- the answer ------------------------------------------------------------------------------------------
 def test_one_image_has_one_map_and_a_batch_one_for_each(method, planted_classifier, image, images):
     one = explain(method, planted_classifier, image, RED)

@@ -104,7 +104,7 @@ class Bench:
         """Of Grad-CAM with the prediction that a run makes first, per image."""
         from data.ahead import Picture
         from data.dataset import Sample
-        from pipeline.explain import prepare_images
+        from pipeline.prepare import prepare_images
 
         step, size = constants.IMAGES_AT_ONCE, self.images.shape[1:3]
         samples = [Sample(f"{number}.png", str(number), Path()) for number in range(BATCH)]
