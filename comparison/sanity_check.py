@@ -180,6 +180,19 @@ def compare_with_trained(trained: np.ndarray, saliency_map: np.ndarray | None) -
     return {"spearman": plain, "spearman_magnitudes": magnitudes, "ssim": ssim}
 
 
+@dataclass(frozen=True)
+class Check:
+    """A check with conditions of its own, all compared with the first.
+
+    measure_change: of the first condition's map (H, W) and another, None where it is missing, scores by name; headings:
+    of those that are drawn.
+    """
+
+    conditions: Sequence[Condition]
+    headings: dict[str, str] = field(default_factory=lambda: SCORES)
+    measure_change: Callable[[np.ndarray, np.ndarray | None], dict[str, float]] = compare_with_trained
+
+
 def write_tables(
     run: Run,
     methods: Sequence[Method],
