@@ -117,7 +117,7 @@ def vars_of(sample: Sample) -> dict:
 def resize(image: np.ndarray, classifier: Classifier) -> np.ndarray:
     """An image at the model's input size, float32, 0-255."""
     size = classifier.input_height, classifier.input_width
-    return np.clip(utils.resize_image(image.astype(np.float32), *size), 0, 255)
+    return utils.fit_image(image, *size)
 
 
 def read_images(samples: Sequence[Sample], classifier: Classifier) -> dict[str, np.ndarray]:
