@@ -53,6 +53,11 @@ class MainSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
     parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
+    flags.group_of(parser, "model").add_argument(
+        "--check_model",
+        action="store_true",
+        help="say how the model is understood and what each method will say of it (default: explain the images)",
+    )
     flags.add_protocol_flag(parser)
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
@@ -60,12 +65,15 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"also the rows {', '.join(BASELINES)}: what chance, a prior and people score (default: methods alone)",
     )
-    further = parser.add_argument_group("further output")
+    further = parser.add_argument_group("figures and report")
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
     flags.add_n_figures_flag(
         further, N_FIGURES, f"the first N images of each method, and the {N_EXTREMES} best and worst of the others"
+    )
+    further.add_argument(
+        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them (default: no)"
     )
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
@@ -86,14 +94,6 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also a .gif of each map that is drawn, as it comes about: RISE's running mean over its masks, integrated "
         "gradients along their path; each is explained once more for it (default: no)",
-    )
-    further.add_argument(
-        "--check_model",
-        action="store_true",
-        help="say how the model is understood and what each method will say of it (default: explain the images)",
-    )
-    further.add_argument(
-        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them (default: no)"
     )
     return parser
 

@@ -1,7 +1,7 @@
 """One model read on several levels of labels, each a run of its own: from flags to what is explained on each.
 
 The run of a level is that of a classifier whose classes are the nodes of the level (`Classifier.at_level`), the samples
-labelled on that level and a folder of results. The rest - explaining, judging, going on after a stop - is main.py's.
+labelled on that level and a folder of results. The rest - explaining, measuring, going on after a stop - is main.py's.
 """
 
 import sys

@@ -190,7 +190,8 @@ def _decode(opened: "Opened", path: str | Path | Stored, max_pixels: int) -> "Im
     that use less than a sixteenth: those are scaled by their own range."""
     from PIL import Image
 
-    stored = opened.image.copy()
+    stored = opened.image
+    stored.load()
     levels, top = _read_colours(stored, opened, path, max_pixels)
     return stored if top == 65535 else Image.fromarray(np.rint(levels * (255 / top)).astype(np.uint8), stored.mode)
 
@@ -199,8 +200,7 @@ def _read_colours(
     stored: "Image.Image", opened: "Opened", path: str | Path | Stored, max_pixels: int
 ) -> tuple[np.ndarray, int]:
     """The values (H, W, C) of an image with 16 bits a colour, and which of them is white; of others (empty, 65535)."""
-    upper = np.asarray(stored)
-    if not opened.is_deep or upper[..., :3].max() > DEEP_TOPS[-1] >> 8:
+    if not opened.is_deep or (upper := np.asarray(stored))[..., :3].max() > DEEP_TOPS[-1] >> 8:
         return np.empty(0), 65535
     with _open(path, max_pixels, lower=True) as (image, *_):
         levels = 256 * upper.astype(np.uint16) + np.asarray(image.copy())

@@ -68,7 +68,7 @@ class Progress:
             self._write(done / total, time.monotonic() - self._since)
 
     def end(self, method: str, image: str, seconds: float | None = None) -> None:
-        """An image is explained and judged, in so many seconds; None: it failed, and tells nothing of the others."""
+        """An image is explained and measured, in so many seconds; None: it failed, and tells nothing of the others."""
         self._method, self._image = method, image
         self.left[method] -= 1
         if seconds is not None:

@@ -12,6 +12,20 @@ from output.memory import keep_pages
 from output.progress import printable
 
 HELP_WIDTH = 120  # letters of a line of help
+CLUSTER = "many processes or machines, see docs/cluster.md"
+OWN_GROUP = 2  # of groups that a command has alone: behind its question
+GROUPS = {  # title -> place in the help
+    "about": 0,
+    "question": 1,
+    "images": 3,
+    "model": 4,
+    "training": 5,
+    "gaze": 6,
+    "metrics": 7,
+    "figures and report": 8,
+    "output": 9,
+    CLUSTER: 10,
+}
 OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes from, where that is another name
     "images_folder": "test_images_folder_path",
     "gdfm_folder": "test_gdfm_folder_path",
@@ -34,6 +48,11 @@ class CommandParser(argparse.ArgumentParser):
         about.add_argument(
             "--version", action=_Version, nargs=0, help="show the versions of this project and its libraries"
         )
+
+    def format_help(self) -> str:
+        """The flags by groups, what is typed most first, whatever was added first."""
+        self._action_groups.sort(key=lambda group: GROUPS.get(group.title, OWN_GROUP))
+        return super().format_help()
 
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         """The flags; `given` holds the names of those that were typed, whatever their values."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
-from pipeline.command_line import SEED, CommandParser, in_range, output_folder, path, reader
+from pipeline.command_line import CLUSTER, SEED, CommandParser, in_range, output_folder, path, reader
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 
@@ -101,21 +101,6 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
     )
     model.add_argument(
-        "--preprocessing",
-        choices=("auto", *constants.PREPROCESSING),
-        default="auto",
-        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
-    )
-    model.add_argument(
-        "--score",
-        choices=constants.SCORES,
-        default="auto",
-        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
-    )
-    model.add_argument(
-        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
-    )
-    model.add_argument(
         "--model_path",
         type=path,
         metavar="PATH",
@@ -134,6 +119,21 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="layer of the CAM methods; several by commas: their mean (default: the last)",
     )
     model.add_argument(
+        "--preprocessing",
+        choices=("auto", *constants.PREPROCESSING),
+        default="auto",
+        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
+    )
+    model.add_argument(
+        "--score",
+        choices=constants.SCORES,
+        default="auto",
+        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
+    )
+    model.add_argument(
+        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
+    )
+    model.add_argument(
         "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
     )
     model.add_argument(
@@ -143,18 +143,18 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="a Python file that defines the model's own layers, and is run (default: none)",
     )
     model.add_argument(
-        "--precision",
-        choices=constants.PRECISIONS,
-        default="float32",
-        help="arithmetic of forward passes (default: %(default)s)",
-    )
-    model.add_argument(
         "--batch_size",
         type=lambda text: text if text == constants.AUTO else in_range(int, 1)(text),
         default=constants.BATCH_SIZE,
         metavar="N",
         help=f"images per forward pass, or {constants.AUTO}: the quickest here by a short timing, which is kept "
         "(default: %(default)s)",
+    )
+    model.add_argument(
+        "--precision",
+        choices=constants.PRECISIONS,
+        default="float32",
+        help="arithmetic of forward passes (default: %(default)s)",
     )
     return model
 
@@ -212,6 +212,9 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help=f"by commas, or ALL, of {', '.join(METHODS)} (default: %(default)s)",
     )
     question.add_argument(
+        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
+    )
+    question.add_argument(
         "--class_index",
         default="auto",
         metavar="CLASS",
@@ -222,9 +225,6 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     )
     question.add_argument(
         "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"
-    )
-    question.add_argument(
-        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
     )
     for method in METHODS.values():
         add_method_flags(parser, method, hidden=True)
@@ -252,6 +252,11 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     )
     add_cluster_flags(parser)
     return parser
+
+
+def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """The group of that title, which the parser has."""
+    return next(group for group in parser._action_groups if group.title == title)
 
 
 def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
@@ -303,7 +308,7 @@ def read_figure_formats(text: str) -> tuple[str, ...]:
 
 def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of many processes or machines, which `settings.read_cluster_settings` reads."""
-    cluster = parser.add_argument_group("many processes or machines, see docs/cluster.md")
+    cluster = parser.add_argument_group(CLUSTER)
     cluster.add_argument(
         "--cluster",
         metavar="WHERE",
@@ -345,8 +350,8 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 
 def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds --protocol."""
-    parser.add_argument_group("protocol").add_argument(
+    """Adds --protocol to the flags of the question."""
+    group_of(parser, "question").add_argument(
         "--protocol",
         choices=tuple(PROTOCOLS),
         default="paper",

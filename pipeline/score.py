@@ -97,9 +97,9 @@ class Scorer:
             pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
             pairs = [(self._density_map(prepared), saliency_map)]
-        judges = _judges(evaluate.DensityMetrics, pairs)
+        metrics = _each_pair(evaluate.DensityMetrics, pairs)
         for name in names:
-            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges()])])
+            _set(record, [name], lambda name=name: [np.mean([getattr(pair, name)() for pair in metrics()])])
 
     def _density_map(self, prepared: PreparedImage) -> np.ndarray:
         """The density map of an image, read once for the maps of all methods unless it is large."""
@@ -123,12 +123,12 @@ class Scorer:
             "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
             "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
         }
-        judges = _judges(evaluate.FixationMetrics, pairs)
+        metrics = _each_pair(evaluate.FixationMetrics, pairs)
         for name in names:
 
             def measure(name=name):
                 options = further.get(name, dict)()
-                return [np.mean([getattr(judge, name)(**options) for judge in judges()])]
+                return [np.mean([getattr(pair, name)(**options) for pair in metrics()])]
 
             _set(record, [name], measure)
 
@@ -159,9 +159,9 @@ class Scorer:
         return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
 
 
-def _judges(kind: type, pairs: list[tuple]) -> Callable[[], Iterable]:
-    """What gives a judge of each pair: of one pair always the same, which keeps what its metrics share; of several, as
-    of people, new ones, because together they would hold too much."""
+def _each_pair(kind: type, pairs: list[tuple]) -> Callable[[], Iterable]:
+    """What gives the metrics of each pair: of one pair always the same object, which keeps what they share; of several,
+    as of people, new ones, because together they would hold too much."""
     if len(pairs) == 1:
         one = [kind(*pairs[0])]
         return lambda: one

@@ -6,7 +6,7 @@ import pytest
 
 from explainers.registry import METHODS
 from pipeline import flags
-from pipeline.command_line import HELP_WIDTH
+from pipeline.command_line import CLUSTER, HELP_WIDTH
 
 
 def test_the_general_help_fits_two_screens_and_shows_every_default(ask):
@@ -51,6 +51,17 @@ def test_help_of_a_method_that_is_none_lists_the_methods(ask):
 
 def test_channels_are_read_as_numbers_and_ranges():
     assert flags.read_channels("0-3,151, 2") == [0, 1, 2, 3, 151]
+
+
+def test_the_help_begins_with_what_is_typed_most_and_ends_with_many_machines(ask):
+    _, _, lines = ask("--help")
+    headings = [
+        line.removesuffix(":") for line in lines if line and not line.startswith((" ", "usage")) and line[-1] == ":"
+    ]
+    assert headings[:4] == ["about", "question", "images", "model"] and headings[-1] == CLUSTER
+    first = {heading: lines[lines.index(f"{heading}:") + 1].split()[0] for heading in headings}
+    assert first["question"] == "--explanation_method" and first["images"] == "--test_images_folder_path"
+    assert (first["model"], first["output"]) == ("--model_name", "--output_folder_path")
 
 
 def test_the_default_of_a_limit_is_that_of_the_command(ask):
