@@ -116,7 +116,8 @@ def figure_extremes(report: Report) -> "Figure | None":
     heading = catalogue.METRICS[report.judged_by].heading
     cells = {}
     for line, (row, (best, worst)) in enumerate(shown.items()):
-        for place, (image, value) in enumerate([*best, *[None] * (n_columns - 2 * len(best)), *worst]):
+        places = [*range(len(best)), *range(n_columns - len(worst), n_columns)]  # fewer leave the middle empty
+        for place, (image, value) in zip(places, [*best, *worst]):
             cells[line, place] = (row, image, f"{heading} {value:.2f}", image)
     return _picture_page(report, cells, list(shown), n_columns, f"best (left) and worst (right) images by {heading}")
 
