@@ -98,7 +98,13 @@ def test_a_twin_of_shifted_pixels_changes_what_begins_at_black(work, capsys):
 def test_attacked_pictures_are_kept_within_the_bound_and_not_made_again(work, monkeypatch):
     for number, colour in enumerate((RED, GREEN, BLUE)):  # of one colour: nothing near turns the class
         Image.fromarray(picture(colour, seed=number)).save(f"images/{number}.png")
-    flags = "--check=adversarial", "--explanation_method=GRADIENT_INPUT", "--n_iterations=3", "--bound=4", "--figures=none"
+    flags = (
+        "--check=adversarial",
+        "--explanation_method=GRADIENT_INPUT",
+        "--n_iterations=3",
+        "--bound=4",
+        "--figures=none",
+    )
     assert run(*flags) == 0
     before = np.asarray(Image.open("images/0.png")).astype(int)
     for attack in sanity_attack.ATTACKS:
@@ -111,7 +117,13 @@ def test_attacked_pictures_are_kept_within_the_bound_and_not_made_again(work, mo
 
 
 def test_an_image_whose_class_turns_at_once_is_left_out_and_told(work, capsys):
-    flags = "--check=adversarial", "--explanation_method=GRADIENT_INPUT", "--n_iterations=1", "--limit=2", "--figures=none"
+    flags = (
+        "--check=adversarial",
+        "--explanation_method=GRADIENT_INPUT",
+        "--n_iterations=1",
+        "--limit=2",
+        "--figures=none",
+    )
     assert run(*flags) == 0  # 1.png: as much green as blue
     assert "1.png: every image on the way is taken for another class" in capsys.readouterr().out
     assert {row["spearman_n"] for row in rows_of("sanity_summary")} == {"2", "1"}
