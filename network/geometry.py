@@ -500,8 +500,8 @@ def _transport(
         return None, True
     for centre, square in zip((y, x), squares):
         levels = np.unique(centre[there].round(4))
-        step = np.diff(levels).max() if len(levels) > 1 else float(after != tuple(known[0].shape[1:]))
-        if np.sqrt(max(np.nanmax(square - centre**2), 0)) > max(FURTHEST_APART, step):
+        gap = np.diff(levels).max() if len(levels) > 1 else float(after != tuple(known[0].shape[1:]))
+        if np.sqrt(max(np.nanmax(square - centre**2), 0)) > max(FURTHEST_APART, gap):
             return None, False
     first = places[id(known[0])]
     mixed = any(places[id(tensor)].mixed for tensor in known)

@@ -76,6 +76,7 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Collectio
 
     opened: of `layers_to_open`: layers that are entered as nested models are.
     """
+
     def enter_or_call(layer, prefix=prefix):
         path = prefix + layer.name
         if has_graph(layer):
