@@ -39,6 +39,7 @@ from pathlib import Path
 import constants
 from output.progress import printable
 from pipeline import flags
+from pipeline.command_line import CommandParser, in_range, reader, run_command
 from pipeline.settings import DataSettings, ModelSettings, list_flags, read_data_settings, read_model_settings
 
 
@@ -72,7 +73,7 @@ UNITS_SHOWN = 4  # where none is chosen
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = flags.CommandParser(
+    parser = CommandParser(
         "activations.py",
         "Show filters, activation maps and the images that excite a network's channels.",
         conflict_handler="resolve",
@@ -83,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     question = parser.add_argument_group("question")
     question.add_argument(
         "--channel",
-        type=flags.reader(flags.read_channels),
+        type=reader(flags.read_channels),
         metavar="NUMBERS",
         help="channels of the layers, as 0-15,151 (default: those of the largest activations)",
     )
@@ -96,26 +97,26 @@ def build_parser() -> argparse.ArgumentParser:
     )
     question.add_argument(
         "--n_maps",
-        type=flags.in_range(int, 0),
+        type=in_range(int, 0),
         metavar="N",
         help=f"draw the maps of the first so many images (default: {N_MAPS})",
     )
     question.add_argument(
         "--n_top_images",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         default=10,
         metavar="N",
         help="images kept for every channel (default: %(default)s)",
     )
     question.add_argument(
         "--n_steps",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="N",
         help=f"of the image that is made for a unit (default: {N_STEPS})",
     )
     question.add_argument(
         "--seed",
-        type=flags.in_range(int, 0, 2**31 - 1),
+        type=in_range(int, 0, 2**31 - 1),
         metavar="N",
         help=f"of the start of that image (default: {constants.SEED})",
     )
@@ -208,7 +209,7 @@ def run(settings: ActivationSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

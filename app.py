@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 
 import constants
-from pipeline.flags import CommandParser, add_engine_flag, add_model_flags, in_range, run_command
+from pipeline.command_line import CommandParser, in_range, run_command
+from pipeline.flags import add_engine_flag, add_model_flags
 from pipeline.settings import read_model_settings
 from webpage.server import PageSettings, serve
 
@@ -45,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_settings(args: argparse.Namespace) -> PageSettings:
-    """The settings of these flags; ValueError for a password that is too short."""
+    """The settings of these flags; ValueError for a password that is too short, or cannot be typed."""
     return PageSettings(read_model_settings(args), args.host, args.port, read_password(args.password))
 
 
@@ -57,9 +58,14 @@ def run(settings: PageSettings) -> int:
 
 def read_password(given: str | None) -> str | None:
     """The password of `--password`, asked for if the flag has no value; None without the flag."""
-    password = getpass.getpass("password of the page: ") if given == "" else given
+    try:
+        password = getpass.getpass("password of the page: ") if given == "" else given
+    except EOFError:
+        raise ValueError("--password: nobody is there to type it; give it as --password=...") from None
     if password is not None and len(password) < SHORTEST_PASSWORD:
         raise ValueError(f"--password: {SHORTEST_PASSWORD} letters or more are wanted, not {len(password)}")
+    if password is not None and any("\ud800" <= letter <= "\udfff" for letter in password):  # no browser can send it
+        raise ValueError("--password: it holds bytes that are no letters of UTF-8")
     return password
 
 
@@ -69,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the files go then, too
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C, when its terminal is closed too: the files go then
+        if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, signal.default_int_handler)
     exit_code = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import constants
 from output.progress import printable
-from pipeline import flags
+from pipeline.command_line import CommandParser, in_range, run_command
 from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
 
 
@@ -39,7 +39,7 @@ class AttentionSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of train.py and those of the bags."""
-    parser = flags.CommandParser("attention_mil.py", "Train a classifier of bags of patches with attention.")
+    parser = CommandParser("attention_mil.py", "Train a classifier of bags of patches with attention.")
     add_training_flags(parser, default_path="models/<model_name>_attention_mil.keras")
     bags = parser.add_argument_group("bags")
     bags.add_argument(
@@ -49,19 +49,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bags.add_argument(
         "--patch_size",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="PIXELS",
         help=f"side of a patch, of the input (default: {constants.MIL_POSITIONS} positions of the backbone's last map)",
     )
     bags.add_argument(
         "--patch_stride",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="PIXELS",
         help="from patch to patch, a divisor of the input's sides (default: the largest up to half a patch)",
     )
     bags.add_argument(
         "--attention_units",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         default=constants.MIL_ATTENTION_UNITS,
         metavar="N",
         help="rows of V and U (default: %(default)s)",
@@ -94,7 +94,7 @@ def run(settings: AttentionSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

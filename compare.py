@@ -23,11 +23,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import run_command
 from pipeline.settings import RunSettings, read_run_settings
-
-METHODS = "GRADCAM,LIME"  # that are compared by default
-FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,10 @@ class CompareSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: those of main.py that matter here, and those of the comparison."""
-    parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", METHODS)
+    parser = flags.build_run_parser("compare.py", "Compare explanation methods on a folder of images.", "GRADCAM,LIME")
     flags.add_protocol_flag(parser)
     comparison = parser.add_argument_group("comparison")
-    flags.add_fraction_flag(comparison, FRACTION)
+    flags.add_fraction_flag(comparison)
     comparison.add_argument(
         "--rank_by",
         choices=("iou", "spearman", "pcc"),
@@ -84,7 +83,7 @@ def run(settings: CompareSettings) -> int:
     classifier, source = runs.load_classifier(settings.run.model)
     opened = runs.open_run(settings.run, classifier, source, runs.label_images(images, classifier))
     if boxes is not None:
-        runs.print_table({"boxes": note})
+        print_table({"boxes": note})
     failed = runs.examine(opened, settings.run)
     compared = methods_tables.compare(opened, settings.fraction, settings.rank_by)
     print(f"\n{methods_tables.write_agreement(compared)}\n")
@@ -99,7 +98,7 @@ def run(settings: CompareSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a comparison with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

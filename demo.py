@@ -9,11 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import constants
-from output.progress import printable
-from pipeline import flags
+from output.progress import printable, show_count
+from pipeline.command_line import CommandParser, in_range, output_folder, read_seed, run_command
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,24 @@ class DemoSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = flags.CommandParser("demo.py", "Draw the embedded data set.")
+    parser = CommandParser("demo.py", "Draw the embedded data set.")
     parser.add_argument(
         "--output_folder_path",
-        type=flags.output_folder,
+        type=output_folder,
         default=constants.DEMO_FOLDER,
         metavar="PATH",
         help="where it is drawn (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=flags.SEED,
+        type=read_seed,
         default=constants.SEED,
         metavar="N",
         help="of all that is random (default: %(default)s)",
     )
     parser.add_argument(
         "--limit",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="N",
         help=f"images of each split (default: all {constants.DEMO_MONUMENTS})",
     )
@@ -60,17 +61,15 @@ def run(settings: DemoSettings) -> int:
     """Draws what is missing; the exit code."""
     from scenes import demo_data
 
-    def progress(done: int, total: int) -> None:
-        print(f"\r{done} of {total} images", end="\n" * (done == total), file=sys.stderr, flush=True)
-
-    folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=progress)
+    show = partial(show_count, "drawing images")
+    folder = demo_data.write_demo(settings.output_folder, limit=settings.limit, seed=settings.seed, progress=show)
     print(f"{printable(str(folder))}: simulated images and simulated gaze, see README.txt")
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

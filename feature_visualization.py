@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import constants
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import flags
+from pipeline.command_line import CommandParser, in_range, reader, run_command
 from pipeline.settings import ModelSettings, list_flags, read_model_settings
 
 
@@ -72,7 +73,7 @@ def read_methods(text: str) -> list[str]:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
-    parser = flags.CommandParser(
+    parser = CommandParser(
         "feature_visualization.py",
         "Make images that excite classes, channels, neurons or layers of a network.",
         conflict_handler="resolve",
@@ -94,33 +95,30 @@ def build_parser() -> argparse.ArgumentParser:
     target.add_argument("--layer_name", dest="layers", metavar="NAMES", help="layers by commas (default: none)")
     target.add_argument(
         "--channel",
-        type=flags.reader(flags.read_channels),
+        type=reader(flags.read_channels),
         metavar="NUMBERS",
         help="channels of the layers, as 0-15,151 (default: the layers as a whole)",
     )
     target.add_argument(
         "--position",
-        type=flags.reader(read_position),
+        type=reader(read_position),
         metavar="ROW,COLUMN",
         help="of a neuron, counted from 0 (default: the channels at all positions)",
     )
     how = parser.add_argument_group("visualization")
     how.add_argument(
         "--visualization_method",
-        type=flags.reader(read_methods),
+        type=reader(read_methods),
         metavar="NAMES",
         help=f"by commas, of {', '.join(constants.VISUALIZATION_METHODS)} (default: CLASS_IMPRESSION for classes, "
         "FOURIER for the others)",
     )
     how.add_argument(
-        "--n_steps",
-        type=flags.in_range(int, 1),
-        metavar="N",
-        help="steps of the ascent (default: the method's own, 256)",
+        "--n_steps", type=in_range(int, 1), metavar="N", help="steps of the ascent (default: the method's own, 256)"
     )
     how.add_argument(
         "--seed",
-        type=flags.in_range(int, 0, 2**31 - 1),
+        type=in_range(int, 0, 2**31 - 1),
         default=constants.SEED,
         metavar="N",
         help="of start and transforms (default: %(default)s)",
@@ -177,7 +175,7 @@ def run(settings: VisualizationSettings) -> int:
     work = visualization.choose_work(targets, settings.methods)
     methods = visualization.choose_method_settings(work, settings.n_steps)
     description = {"source": source, **classifier.describe()}
-    runs.print_table({**description, "targets": len(targets), "methods": ", ".join(methods)})
+    print_table({**description, "targets": len(targets), "methods": ", ".join(methods)})
     kept = {
         "seed": settings.seed,
         "model": classifier.describe(),
@@ -206,7 +204,7 @@ def run(settings: VisualizationSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """FEM: the strong and rare activations of the last feature map, whatever the class.
 
-    B_k = [A_k > mu_k + k sigma_k]        L = sum_k mu_k B_k
+    B_c = [A_c > mu_c + k sigma_c]        L = sum_c mu_c B_c
 
-with mu_k and sigma_k the mean and the population deviation of channel k over its positions, k = 2.
+with mu_c and sigma_c the mean and the population deviation of channel c over its positions, and k = 2 deviations.
 Fuad, Martin, Giot, Bourqui, Benois-Pineau, Zemmari, "Features Understanding in 3D CNNs for Actions
 Recognition in Video", IPTA 2020, equations 1 to 3. A constant channel contributes nothing.
 
@@ -41,7 +41,7 @@ class FEM(Explainer):
         return np.broadcast_to(values[..., None, None, :], (*values.shape[:-1], height, width, values.shape[-1]))
 
     def compute_binary_maps(self, features: np.ndarray, sigma: float | None = None) -> np.ndarray:
-        """Where each channel of features (n, h, w, K) or (h, w, K) lies above mu_k + k sigma_k: bool, same shape.
+        """Where each channel of features (n, h, w, K) or (h, w, K) lies above mu_c + k sigma_c: bool, same shape.
 
         sigma: the lab's name of k, for this call; None: the explainer's.
         """

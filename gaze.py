@@ -28,6 +28,7 @@ from pathlib import Path
 import constants
 from data.density_maps import compute_density_map, compute_sigma  # noqa: F401 two names of the lab
 from pipeline import flags
+from pipeline.command_line import CommandParser, run_command
 from pipeline.settings import DataSettings, FigureSettings, read_data_settings, read_figure_settings
 
 GEOMETRY = {  # flag and option of `compute_sigma` -> its kind, default and meaning
@@ -53,7 +54,7 @@ class GazeSettings:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: images, fixations and official maps; the screen; the output."""
-    parser = flags.CommandParser("gaze.py", "Make density maps of fixations, and compare them with official ones.")
+    parser = CommandParser("gaze.py", "Make density maps of fixations, and compare them with official ones.")
     flags.add_data_flags(parser)
     flags.add_gaze_flags(parser)
     screen = parser.add_argument_group("screen on which the images were shown, in place of --sigma_px")
@@ -117,7 +118,7 @@ def run(settings: GazeSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -59,18 +59,19 @@ class GradCAM(Explainer):
         model: what `get_model` gives, or the classifier's `forward`. images: (n, H, W, 3); class_index: (n,).
         As the lab calls it, `compute_gradients(model, class_index)` with one int: the gradients of its own images.
         """
-        if images is None or class_index is None:
-            class_index = images if class_index is None else class_index
-            class_index = (
-                self.class_indices if class_index is None else self._check_class_index(class_index, len(self.images))
-            )
-            return self.compute_gradients(model, self.images, class_index)[1]
+        if class_index is None:  # as the lab calls it: the class stands second
+            images, class_index = None, images
+        if images is None:
+            classes = self.class_indices
+            if class_index is not None:
+                classes = self._check_class_index(class_index, len(self.images))
+            return self.compute_gradients(model, self.images, classes)[1]
         if not isinstance(model, FeatureModel) and model != self.classifier.forward:
             raise ValueError(
                 f"model should be what get_model() gives, from images to features and logits; got {model!r}"
             )
 
-        def find(answer):  # for those that look at nothing else
+        def find(answer):  # FEM and CAM ask for the features alone: they are the first of this answer
             return [("features", [images], answer[0])] if model == self.classifier.forward else []
 
         def compute():
@@ -145,6 +146,8 @@ class GradCAM(Explainer):
     def combine_maps(self, features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
         """Maps (n, h, w) of features and gradients (n, h, w, K): what the methods that grew from this one change."""
         weighted = self.weight_activation_map(features, self.pool_gradients(gradients))
+        # A weight is a sum of n_positions gradients divided by their number: were their signs random, its square would
+        # be about the sum of their squares divided by that of the number.
         n_positions = gradients.shape[1] * gradients.shape[2]
         squares = np.einsum("nhwk,nk->nhw", features**2, (gradients**2).sum(axis=(1, 2))) / n_positions**2
         total = self.check_sum(weighted.sum(axis=-1), squares)

@@ -27,11 +27,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import flags
+from pipeline.command_line import path, run_command
 from pipeline.settings import RunSettings, read_run_settings
-
-FRACTION = 0.2  # of the pixels, that a threshold keeps of each map
 
 
 @dataclass(frozen=True)
@@ -55,25 +54,25 @@ def build_parser() -> argparse.ArgumentParser:
     levels = parser.add_argument_group("levels")
     levels.add_argument(
         "--taxonomy",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="csv with the columns leaf, or index and leaf, then one per level up; or iNatLoc500's metadata folder "
         "(default: monument and style of MexCulture142's names)",
     )
     levels.add_argument(
         "--coarse_models",
-        type=lambda text: tuple(flags.path(part.strip()) for part in text.split(",")),
+        type=lambda text: tuple(path(part.strip()) for part in text.split(",")),
         default=(),
         metavar="PATHS",
         help="models that train.py --label_level made, by commas: each stands beside its level (default: none)",
     )
-    flags.add_fraction_flag(levels, FRACTION)
+    flags.add_fraction_flag(levels)
     flags.add_n_figures_flag(levels, "all", "the first N images on all levels")
     truth = levels.add_mutually_exclusive_group()
     flags.add_boxes_flag(truth, "around the objects")
     truth.add_argument(
         "--masks",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="folder of masks of the objects, white on black, named as the images; of several in subfolders the union "
         "(default: the parts of the embedded data)",
@@ -102,7 +101,7 @@ def run(settings: HierarchySettings) -> int:
     opened = levels.open_levels(settings.run, settings.coarse_models, taxonomy)
     masks = settings.masks or (None if settings.run.boxes else settings.run.data.part_masks)
     truth = objects.open_truth(settings.run.boxes, masks, taxonomy, settings.run.data.images, opened[0].run.samples)
-    runs.print_table({"objects": truth.note})
+    print_table({"objects": truth.note})
     failed = []
     for level in opened:
         print(f"\n{printable(level.describe())}", flush=True)
@@ -119,7 +118,7 @@ def run(settings: HierarchySettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ Classifier", KDD 2016, equations 1 and 2, as the `lime` package has it: its segm
 kernel, its regression. Only the composing of the perturbed images is ours, in whole batches instead of one
 by one; the package's own loop takes several times as long as the network.
 
-The map is that of the coefficients, or, variant `mask`, the mask of the best superpixels, which the lab judges. Beside
-the class stand the lab's two functions, `get_lime_explanation` and `explain_with_lime`, which ask it.
+The map is that of the coefficients, or, variant `mask`, the mask of the best superpixels, which the lab measures.
+Beside the class stand the lab's two functions, `get_lime_explanation` and `explain_with_lime`, which ask it.
 
 Cost per image: num_samples forward passes, besides one segmentation and one regression.
 """

@@ -7,9 +7,10 @@
 
 Without flags it explains the embedded demonstration with the embedded network. One image goes this way:
 
-    flags -> settings               pipeline/flags.py, pipeline/settings.py
+    flags -> settings               pipeline/command_line.py, pipeline/flags.py, pipeline/settings.py
     load_dataset, load_classifier   pipeline/run.py, over data/ and network/
     examine                         pipeline/run.py: for every image and method, in pipeline/explain.py,
+                                        prepare_images, of pipeline/prepare.py
                                         METHODS[name].load()(...).compute_saliency_map()
                                         Scorer.score, over evaluate.py
                                         Results.add
@@ -25,7 +26,9 @@ from dataclasses import dataclass
 
 from constants import N_EXTREMES, N_FIGURES
 from explainers.registry import BASELINES, METHODS
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings, refuse
 
 
@@ -50,6 +53,11 @@ class MainSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
     parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
+    flags.group_of(parser, "model").add_argument(
+        "--check_model",
+        action="store_true",
+        help="say how the model is understood and what each method will say of it (default: explain the images)",
+    )
     flags.add_protocol_flag(parser)
     metrics = flags.add_faithfulness_flags(parser)
     metrics.add_argument(
@@ -57,17 +65,20 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"also the rows {', '.join(BASELINES)}: what chance, a prior and people score (default: methods alone)",
     )
-    further = parser.add_argument_group("further output")
+    further = parser.add_argument_group("figures and report")
     further.add_argument(
         "--display_type", choices=("grid", "singles"), default="grid", help="pages, or files (default: %(default)s)"
     )
     flags.add_n_figures_flag(
         further, N_FIGURES, f"the first N images of each method, and the {N_EXTREMES} best and worst of the others"
     )
+    further.add_argument(
+        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them (default: no)"
+    )
     classes = further.add_mutually_exclusive_group()
     classes.add_argument(
         "--top_k",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="K",
         help="also the maps of the K most probable classes, a figure per image (default: one class)",
     )
@@ -83,14 +94,6 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also a .gif of each map that is drawn, as it comes about: RISE's running mean over its masks, integrated "
         "gradients along their path; each is explained once more for it (default: no)",
-    )
-    further.add_argument(
-        "--check_model",
-        action="store_true",
-        help="say how the model is understood and what each method will say of it (default: explain the images)",
-    )
-    further.add_argument(
-        "--report", action="store_true", help="also report.html and report.tex, as report.py makes them (default: no)"
     )
     return parser
 
@@ -143,7 +146,7 @@ def run(settings: MainSettings) -> int:
         raise ValueError(f"--top_k and --classes: no class enters the maps of {', '.join(settings.run.names)}")
     opened = runs.open_run(settings.run, classifier, source, images)
     if boxes is not None:
-        runs.print_table({"boxes": note})
+        print_table({"boxes": note})
 
     style = run_figures.Style(settings.run.colormap, settings.run.alpha, images.gaze_note)
     wanted = settings.run.figures
@@ -175,7 +178,7 @@ def run(settings: MainSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ from pathlib import Path
 
 import constants
 from network.worker_pool import ClusterSettings
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import CommandParser, in_range, path, read_seed, run_command
 from pipeline.settings import (
     DataSettings,
     ModelSettings,
@@ -78,7 +80,7 @@ OF_MASKS = ("concepts", "activation_share", "min_iou", "compare_with", "random_t
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of images and model, and those of the dissection."""
-    parser = flags.CommandParser(
+    parser = CommandParser(
         "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
     )
     flags.add_data_flags(parser, embedded=constants.DEMO_MONUMENTS)
@@ -87,20 +89,20 @@ def build_parser() -> argparse.ArgumentParser:
     dissection = parser.add_argument_group("dissection")
     dissection.add_argument(
         "--concepts",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="folder of masks <concept>/<image>.png; labels: the images' classes; pixel_labels: these, pixel by pixel "
         "as in the paper (default: the part masks of the embedded data, else labels)",
     )
     dissection.add_argument(
         "--activation_share",
-        type=flags.in_range(float, 0, 1),
+        type=in_range(float, 0, 1),
         metavar="SHARE",
         help=f"of all positions, at which a unit is active (default: {constants.DISSECTION_SHARE}; of C labels, 1 / C)",
     )
     dissection.add_argument(
         "--min_iou",
-        type=flags.in_range(float, 0, 1),
+        type=in_range(float, 0, 1),
         metavar="IOU",
         help=f"above which a unit detects its concept (default: {constants.DISSECTION_MIN_IOU}; of labels, what chance "
         "alone gives if that is more)",
@@ -108,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     others = dissection.add_mutually_exclusive_group()
     others.add_argument(
         "--compare_with",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="output folder of a finished run of another model (default: none)",
     )
@@ -118,32 +120,32 @@ def build_parser() -> argparse.ArgumentParser:
         help="dissect the network with random weights too, and compare (default: no)",
     )
     dissection.add_argument(
-        "--seed", type=flags.SEED, metavar="N", help=f"of the random weights (default: {constants.SEED})"
+        "--seed", type=read_seed, metavar="N", help=f"of the random weights (default: {constants.SEED})"
     )
     dissection.add_argument(
         "--n_figures",
-        type=flags.in_range(int, 0),
+        type=in_range(int, 0),
         default=20,
         metavar="N",
         help="units with a figure, the best detectors (default: %(default)s)",
     )
     by_words = parser.add_argument_group("words in the place of masks (CLIP-Dissect)")
     by_words.add_argument(
-        "--words", type=flags.path, metavar="TXT", help="a word a line, that may name a unit (default: masks name it)"
+        "--words", type=path, metavar="TXT", help="a word a line, that may name a unit (default: masks name it)"
     )
     source = by_words.add_mutually_exclusive_group()
     source.add_argument(
         "--similarities",
-        type=flags.path,
+        type=path,
         metavar="NPY",
         help="matrix of images, in the order of their names, x words (default: none)",
     )
     source.add_argument(
-        "--clip", type=flags.path, metavar="FOLDER", help="a CLIP's preset folder of keras_hub (default: none)"
+        "--clip", type=path, metavar="FOLDER", help="a CLIP's preset folder of keras_hub (default: none)"
     )
     by_words.add_argument(
         "--clip_top_k",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="N",
         help="images of largest mean activation that tell a unit's word (default: 100, or a tenth of fewer than 1000)",
     )
@@ -232,7 +234,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)
     asked = ask(share, min_iou)
     active = f"{share:.3g} of activations; a detector's IoU exceeds {min_iou:.3g}"
-    runs.print_table({"concepts": found.source, "active": active})
+    print_table({"concepts": found.source, "active": active})
     first = dissection_run.dissect_model(asked, folder, classifier, name, samples, found)
     if settings.random_twin:
         twin = dissection.random_twin(classifier, settings.seed)
@@ -245,7 +247,7 @@ def run(settings: NetworkDissectionSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a dissection with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import constants
 from output.progress import printable
-from pipeline.flags import CommandParser, output_folder, path, run_command
+from pipeline.command_line import CommandParser, output_folder, path, run_command
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A map comes in on its raw scale and is coloured by one rule, `colour_scale`:
 - an unsigned map runs from its minimum to its maximum through any colormap;
 - a signed map (one with negative values) runs from -m to m, m its largest magnitude, through a diverging
   colormap, so that zero is always the neutral middle and the two signs can be told apart;
-- a constant map (`metrics.common.is_constant`) says nothing and gets the colour of zero everywhere.
+- a constant map (`utils.is_constant`) says nothing and gets the colour of zero everywhere.
 Where map and image differ in size, the map is resized to the image (bilinear), never the other way round.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 
 import constants
 import utils
-from metrics.common import is_constant
 
 COLORMAP_SIGNED = "RdBu_r"  # red speaks for the class, blue against it
 DIVERGING_COLORMAPS = (  # the colormaps in which a signed map may be drawn: the middle is neutral
@@ -121,7 +120,7 @@ def colour_scale(
         raise ValueError(f"limits must be (low, high) with low <= high, not {limits}")
     if signed and colormap not in DIVERGING_COLORMAPS:
         colormap = COLORMAP_SIGNED
-    if is_constant(np.array((low, high))):
+    if utils.is_constant(np.array((low, high))):
         # Room beside the only value puts it where zero is: in the middle, or at the lower end. Two colours meet in the
         # middle itself: a hair beside it, the rounding of a constant map does not show as both.
         room = max(1.0, abs(low))
@@ -178,7 +177,7 @@ def compute_isolines(saliency_map: np.ndarray, n_levels: int = ISOLINE_LEVELS) -
     if n_levels < 1:
         raise ValueError(f"n_levels must be at least 1, not {n_levels}")
     saliency_map = check_map(saliency_map)
-    if is_constant(saliency_map) or 1 in saliency_map.shape:  # a line needs pixels on both its sides
+    if utils.is_constant(saliency_map) or 1 in saliency_map.shape:  # a line needs pixels on both its sides
         return []
     levels = np.linspace(saliency_map.min(), saliency_map.max(), n_levels + 2)[1:-1]
     return [
@@ -221,8 +220,7 @@ def _shares(saliency_map: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The map scaled to 0-1 by its minimum and maximum, at the image's size: (H, W, 1)."""
     # Scaled before it is resized: 0 and 1 are the extremes of the raw map, as in the heat map.
     saliency_map = check_map(saliency_map)
-    scaled = np.zeros_like(saliency_map) if is_constant(saliency_map) else utils.normalise(saliency_map)
-    return utils.resize_map(scaled, *image.shape[:2])[..., None]
+    return utils.resize_map(utils.normalise(saliency_map), *image.shape[:2])[..., None]
 
 
 def represent_hard_selection(

@@ -21,8 +21,8 @@ batch size.
 """
 
 import copy
-from collections import deque
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_B
     length = (n_cells + 1) * cell
     position = (np.arange(length) + 0.5) * n_cells / length - 0.5
     if border == "reflect" and n_cells > 1:
-        position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))
+        position = n_cells - 1 - np.abs(n_cells - 1 - np.abs(position))  # mirrored at the first, then the last
     position = np.clip(position, 0, n_cells - 1)
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
 
@@ -73,6 +73,17 @@ class Spread:
             return np.inf
         variance = (self._squares - self._sum**2 / self.n_units) / (self.n_units - 1)
         return float(np.sqrt(self.n_units * np.maximum(variance, 0).mean()))
+
+
+def cut_for_looks(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same masks (n, H, W) and scores (n,), cut so that one piece ends after every `LOOK_EVERY` masks."""
+    n = 0
+    for masks, scores in batches:
+        while len(masks):
+            until_look = LOOK_EVERY - n % LOOK_EVERY
+            yield masks[:until_look], scores[:until_look]
+            n += min(until_look, len(masks))
+            masks, scores = masks[until_look:], scores[until_look:]
 
 
 class Masks(Iterator):
@@ -122,9 +133,15 @@ class RISE(Explainer):
     ):
         if not (model_name is None or isinstance(model_name, str)):  # an image: every argument stands a place earlier
             if img_array is not None:
-                class_index, lab = img_array, (class_index, *lab) if class_index is not None else lab
+                if class_index is not None:
+                    lab = (class_index, *lab)
+                class_index = img_array
             model_name, img_array = None, model_name
-            n_masks, mask_size, threshold = (*lab, *(n_masks, mask_size, threshold)[len(lab) :])
+            if len(lab) > 3:
+                raise ValueError(f"behind class_index stand n_masks, mask_size and threshold; got {lab}")
+            n_masks = lab[0] if len(lab) > 0 else n_masks
+            mask_size = lab[1] if len(lab) > 1 else mask_size
+            threshold = lab[2] if len(lab) > 2 else threshold
         elif lab:
             raise ValueError(f"n_masks, mask_size and threshold are given by name beside a model_name; got {lab}")
         super().__init__(model, model_name, img_array, class_index, **options)
@@ -157,8 +174,8 @@ class RISE(Explainer):
     def _stream_masks(self) -> Iterator[np.ndarray]:
         height, width = self.images.shape[1:3]
         generator = np.random.default_rng(self.seed)
-        cell_height, cell_width = -(-height // self.mask_size), -(-width // self.mask_size)
-        n_drawn = -(-self.n_masks // self.masks_per_unit)
+        cell_height, cell_width = math.ceil(height / self.mask_size), math.ceil(width / self.mask_size)
+        n_drawn = math.ceil(self.n_masks / self.masks_per_unit)
         numbers = generator.random((n_drawn, self.mask_size, self.mask_size))
         tops, lefts = (generator.integers(0, cell, n_drawn) for cell in (cell_height, cell_width))
         if self.masks_per_unit == 2:
@@ -215,31 +232,28 @@ class RISE(Explainer):
     def explain_batch(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[np.ndarray]:
         """Maps (H, W), one image after the other, each under the same masks."""
         for image, index in zip(images, class_index):
-            if self.tolerance is not None:
-                yield self._explain_within(image, index)
-                continue
-            [(_, _, *sums)] = deque(self._sum_up(image, index), maxlen=1)
-            yield self.calculate_saliency_map(*sums)
+            n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+            for masks, scores in self._score_enough_masks(image, index):
+                n_masks += len(masks)
+                weighted_sum += self.weight_saliency_maps(masks, scores)
+                sum_of_scores += float(scores.sum())
+            yield self.calculate_saliency_map(weighted_sum, sum_of_scores, n_masks)
 
-    def _explain_within(self, image: np.ndarray, class_index: int) -> np.ndarray:
-        """The map (H, W) of as many masks as the tolerance needs; looked at after as many, whatever the batch size."""
-        n, weighted_sum, sum_of_scores, spread = 0, np.zeros(image.shape[:2]), 0.0, Spread(self.masks_per_unit)
-        for masks, scores in self.obtain_prediction_scores(image, class_index):
-            to_look = -n % LOOK_EVERY
-            for part in (slice(0, to_look), slice(to_look, None)):
-                if not len(scores[part]):
-                    continue
-                n += len(scores[part])
-                weighted_sum += self.weight_saliency_maps(masks[part], scores[part])
-                sum_of_scores += float(scores[part].sum())
-                spread.add(masks[part], scores[part])
-                if n % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n) <= self.tolerance:
-                    break
-            else:
-                continue
-            break
-        self._ends.append({"masks": n, "standard_error": self._error_of(spread, sum_of_scores, n)})
-        return self.calculate_saliency_map(weighted_sum, sum_of_scores, n)
+    def _score_enough_masks(self, image: np.ndarray, class_index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Masks and scores by batches: all, or as many as the tolerance needs, the same whatever the batch size."""
+        batches = self.obtain_prediction_scores(image, class_index)
+        if self.tolerance is None:
+            yield from batches
+            return
+        n_masks, sum_of_scores, spread = 0, 0.0, Spread(self.masks_per_unit)
+        for masks, scores in cut_for_looks(batches):
+            yield masks, scores
+            n_masks += len(masks)
+            sum_of_scores += float(scores.sum())
+            spread.add(masks, scores)
+            if n_masks % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n_masks) <= self.tolerance:
+                break
+        self._ends.append({"masks": n_masks, "standard_error": self._error_of(spread, sum_of_scores, n_masks)})
 
     def _error_of(self, spread: Spread, sum_of_scores: float, n_masks: int) -> float:
         """The standard error of the map: its scale is that of `calculate_saliency_map`."""
@@ -249,33 +263,24 @@ class RISE(Explainer):
         """For each image, under a tolerance, how many masks were used and the standard error of its map."""
         return self._ends[-len(maps) :] if self.tolerance is not None else super().describe_maps(maps)
 
-    def _sum_up(
-        self, image: np.ndarray, class_index: int, most: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
-        """After each batch: masks so far, the last of them (H, W), their weighted sum (H, W), the sum of scores.
-
-        most: of the masks, None: all.
-        """
-        n_masks, weighted_sum, sum_of_scores, most = 0, np.zeros(image.shape[:2]), 0.0, most or self.n_masks
-        for masks, scores in self.obtain_prediction_scores(image, class_index):
-            masks, scores = masks[: most - n_masks], scores[: most - n_masks]
-            if not len(masks):
+    def compute_moments(self, n: int) -> Iterator[Moment]:
+        """The running mean over the masks of the first image, beside the image under the last of them."""
+        image, class_index, most = self.images[0], self.class_indices[0], self.n_masks
+        if self.tolerance is not None:
+            most = sum(len(scores) for _, scores in self._score_enough_masks(image, class_index))
+            self._ends.pop()  # of a map that nobody has asked for
+        twin = copy.copy(self)  # whose batches are small enough for n of them
+        twin.batch_size = min(self.batch_size, math.ceil(most / n))
+        last_batch = math.ceil(most / twin.batch_size) - 1
+        shown = {round(share * last_batch) for share in np.linspace(0, 1, n)}
+        n_masks, weighted_sum, sum_of_scores = 0, np.zeros(image.shape[:2]), 0.0
+        for batch, (masks, scores) in enumerate(twin.obtain_prediction_scores(image, class_index)):
+            if n_masks == most:
                 return
+            masks, scores = masks[: most - n_masks], scores[: most - n_masks]
             n_masks += len(masks)
             weighted_sum += self.weight_saliency_maps(masks, scores)
             sum_of_scores += float(scores.sum())
-            yield n_masks, masks[-1], weighted_sum, sum_of_scores
-
-    def compute_moments(self, n: int) -> Iterator[Moment]:
-        """The running mean over the masks of the first image, beside the image under the last of them."""
-        twin, image, class_index, most = copy.copy(self), self.images[0], self.class_indices[0], self.n_masks
-        if self.tolerance is not None:
-            self._explain_within(image, class_index)
-            most = self._ends.pop()["masks"]
-        twin.batch_size = min(self.batch_size, -(-most // n))
-        places = range(1, 1 + -(-most // twin.batch_size))
-        shown = {places[round(share * (len(places) - 1))] for share in np.linspace(0, 1, n)}
-        for place, (n_masks, mask, *sums) in enumerate(twin._sum_up(image, class_index, most), start=1):
-            if place in shown:
-                running = self.calculate_saliency_map(*sums, n_masks)
-                yield Moment(f"{n_masks} of {most} masks", image * mask[..., None], running)
+            if batch in shown:
+                running = self.calculate_saliency_map(weighted_sum, sum_of_scores, n_masks)
+                yield Moment(f"{n_masks} of {most} masks", image * masks[-1][..., None], running)

@@ -34,7 +34,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from output.progress import print_table
 from pipeline import flags
+from pipeline.command_line import in_range, run_command
 from pipeline.settings import RunSettings, read_run_settings
 
 LIMIT = 6  # images explained under every condition
@@ -74,12 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
         group.add_argument(f"--{name}", type=kind, metavar=metavar, help=f"{check}: {what} (default: {default:g})")
 
     stages = "groups of layers that are randomised one after the other, the last layer first"
-    add("randomisation", "n_stages", flags.in_range(int, 1), "N", stages)
-    add("input_shift", "shift", flags.in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
-    add("adversarial", "bound", flags.in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
-    add("adversarial", "n_iterations", flags.in_range(int, 1), "N", "steps of an attack")
-    add("labels", "epochs", flags.in_range(int, 1), "N", "epochs of training of each of three networks")
-    add("labels", "n_training_images", flags.in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
+    add("randomisation", "n_stages", in_range(int, 1), "N", stages)
+    add("input_shift", "shift", in_range(float, -255, 255), "LEVELS", "grey levels that every pixel is larger by")
+    add("adversarial", "bound", in_range(float, 1, 255), "LEVELS", "grey levels that a pixel may change by")
+    add("adversarial", "n_iterations", in_range(int, 1), "N", "steps of an attack")
+    add("labels", "epochs", in_range(int, 1), "N", "epochs of training of each of three networks")
+    add("labels", "n_training_images", in_range(int, 3, 142), "N", "images they learn, the styles taking turns")
     flags.add_n_figures_flag(group, STRIPS, "the maps of the first N images")
     return parser
 
@@ -145,18 +147,17 @@ def run_randomisation(settings: SanitySettings) -> int:
     """The network forgets, stage by stage."""
     from comparison import sanity_check
     from network import randomisation
-    from pipeline import run as runs
 
     n_stages = settings.asked["n_stages"]
     opened, methods, failed = open_check(settings, sanity_check.list_stages([""] * n_stages))
     layers = randomisation.list_layers(opened.classifier)
     groups = randomisation.group_layers(layers, n_stages)
     conditions = sanity_check.list_stages([group[-1][0] for group in groups])
-    runs.print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})
+    print_table({"stages": f"{len(groups)}, {len(layers)} layers with weights"})
     for stage, (group, condition) in enumerate(zip(groups, conditions[1:]), start=1):
         for path, layer in group:
             randomisation.randomise(path, layer, settings.run.seed)
-        runs.print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
+        print_table({f"stage {stage}": f"{group[0][0]} down to {group[-1][0]}"})
         explain_again(settings, opened, methods, condition, opened.classifier.rebuilt())
     scores = sanity_check.compare_conditions(opened, list(methods), conditions, sanity_check.compare_with_trained)
     print(f"\n{sanity_check.write_tables(opened, list(methods), conditions, scores)}\n")
@@ -167,20 +168,17 @@ def run_randomisation(settings: SanitySettings) -> int:
 def run_input_shift(settings: SanitySettings) -> int:
     """A twin takes what is c larger."""
     from comparison import sanity_check, sanity_shift
-    from pipeline import run as runs
 
-    opened, methods, failed = open_check(settings, sanity_shift.CONDITIONS)
+    opened, methods, failed = open_check(settings, sanity_shift.CHECK.conditions)
     shift, network = settings.asked["shift"], opened.classifier
     twin = network.shifted(shift)
     readable = list(sanity_check.read_images(opened.samples, network).values())
-    runs.print_table(
-        {"twin": f"a probability differs by {sanity_shift.check_twin(network, twin, readable):.1e} at most"}
-    )
+    print_table({"twin": f"a probability differs by {sanity_shift.check_twin(network, twin, readable):.1e} at most"})
     explain_again(settings, opened, methods, sanity_shift.TWIN, twin, sanity_shift.shift_image(shift))
     noise = sanity_check.add_noise(network, abs(shift), opened.samples, settings.run.seed)
     explain_again(settings, opened, methods, sanity_shift.NOISE, network, noise)
     title = f"maps of a network and of its twin, which takes pixels {shift:+g} grey levels larger"
-    return report(settings, opened, methods, failed, sanity_shift, title)
+    return report(settings, opened, methods, failed, sanity_shift.CHECK, title)
 
 
 def run_adversarial(settings: SanitySettings) -> int:
@@ -193,7 +191,7 @@ def run_adversarial(settings: SanitySettings) -> int:
         settings = replace(settings, run=replace(settings.run, methods=kept))
         print(f"methods that can be attacked: {', '.join(sanity_attack.ATTACKED)}", file=sys.stderr)
     sanity_attack.check_methods(list(settings.run.methods))
-    opened, methods, failed = open_check(settings, sanity_attack.CONDITIONS)
+    opened, methods, failed = open_check(settings, sanity_attack.CHECK.conditions)
     network, bound = opened.classifier, settings.asked["bound"]
     noise = sanity_check.add_noise(network, bound, opened.samples, settings.run.seed)
     explain_again(settings, opened, methods, sanity_attack.NOISE, network, noise)
@@ -202,7 +200,7 @@ def run_adversarial(settings: SanitySettings) -> int:
     )
     attacked = {}
     for method, options in methods.items():
-        for attack, condition in zip(sanity_attack.ATTACKS, sanity_attack.CONDITIONS[2:]):
+        for attack, condition in zip(sanity_attack.ATTACKS, sanity_attack.CHECK.conditions[2:]):
             tool = sanity_attack.Attack(
                 attack, method, options, network, bound, settings.asked["n_iterations"], settings.run.seed
             )
@@ -218,48 +216,46 @@ def run_adversarial(settings: SanitySettings) -> int:
             explain_again(settings, some, {method: options}, condition, network, sanity_attack.read_attacked(paths))
     title = f"maps of pictures changed by {bound:g} grey levels at most, their class kept"
     show = sanity_attack.show_pictures(network, attacked, noise, bound)
-    return report(settings, opened, methods, failed, sanity_attack, title, show)
+    return report(settings, opened, methods, failed, sanity_attack.CHECK, title, show)
 
 
 def run_labels(settings: SanitySettings) -> int:
     """The same network learns other labels."""
-    from comparison import sanity_labels
+    from comparison.sanity_check import Check, name_condition
     from network import model_files
-    from pipeline import run as runs
     from training import command, random_labels
 
     epochs, n_images = settings.asked["epochs"], settings.asked["n_training_images"]
     images = random_labels.read_training_images(n_images)
     labels, seed, folder = images.labels, settings.run.seed, settings.run.output_folder / "networks"
-    permuted = random_labels.permute_labels(labels, seed)
-    networks = []
-    for condition, learnt, own_seed in zip(
-        sanity_labels.CONDITIONS, (labels, labels, permuted), (seed, seed + 1, seed)
-    ):
+    asked = [
+        (name_condition("", "true labels"), labels, seed),
+        (name_condition("other_seed", "true labels, other seed"), labels, seed + 1),  # what chance alone changes
+        (name_condition("permuted", "permuted labels"), random_labels.permute_labels(labels, seed), seed),
+    ]
+    check, networks = Check([condition for condition, *_ in asked]), []
+    for condition, learnt, own_seed in asked:
         path = folder / f"{condition.key or 'true'}_labels_{n_images}_images_{epochs}_epochs_seed_{own_seed}.keras"
         if settings.run.overwrite:
             path.unlink(missing_ok=True)
         random_labels.train_from_scratch(images, learnt, path, own_seed, epochs, command.print_epoch)
         accuracy = random_labels.measure_accuracy(path, images.images, learnt)
-        runs.print_table({condition.label: f"{accuracy:.1%} of {len(images)} training images have the label it learnt"})
+        print_table({condition.label: f"{accuracy:.1%} of {len(images)} training images have the label it learnt"})
         networks.append(path)
     model = replace(settings.run.model, model_path=str(networks[0]))
-    opened, methods, failed = open_check(settings, sanity_labels.CONDITIONS, model)
-    for condition, path in zip(sanity_labels.CONDITIONS[1:], networks[1:]):
-        other, _ = model_files.load_classifier(**vars(replace(model, model_path=str(path))))
-        explain_again(settings, opened, methods, condition, other)
+    opened, methods, failed = open_check(settings, check.conditions, model)
+    for condition, path in zip(check.conditions[1:], networks[1:]):
+        network, _ = model_files.load_classifier(**vars(replace(model, model_path=str(path))))
+        explain_again(settings, opened, methods, condition, network)
     title = "maps of networks that have learnt true labels, with two seeds, and permuted ones"
-    return report(settings, opened, methods, failed, sanity_labels, title)
+    return report(settings, opened, methods, failed, check, title)
 
 
 def report(settings: SanitySettings, opened, methods: dict, failed: list, check, title: str, show=None) -> int:
-    """Writes tables and figures of a check with conditions of its own; the exit code.
-
-    check: the module of the check, with CONDITIONS, HEADINGS and measure_change. show: as `write_strips` takes it.
-    """
+    """Writes tables and figures of a `sanity_check.Check`; the exit code. show: as `write_strips` takes it."""
     from comparison import sanity_check
 
-    conditions, chosen = check.CONDITIONS, list(methods)
+    conditions, chosen = check.conditions, list(methods)
     scores = sanity_check.compare_conditions(opened, chosen, conditions, check.measure_change)
     heading = f"rank correlation with: {conditions[0].label}"
 
@@ -270,7 +266,7 @@ def report(settings: SanitySettings, opened, methods: dict, failed: list, check,
     print(f"\n{sanity_check.write_tables(opened, chosen, conditions, scores, heading, tell)}\n")
     style = settings.run.colormap, settings.run.alpha, settings.run.figures
     figures = sanity_check.write_condition_pages(
-        opened, chosen, conditions, scores, check.HEADINGS, title, *style, show
+        opened, chosen, conditions, scores, check.headings, title, *style, show
     )
     return finish(settings, failed, figures)
 
@@ -286,7 +282,7 @@ def finish(settings: SanitySettings, failed: list, figures) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a check with these arguments."""
-    return flags.run_command(build_parser(), read_settings, run, argv)
+    return run_command(build_parser(), read_settings, run, argv)
 
 
 if __name__ == "__main__":

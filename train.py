@@ -18,13 +18,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipeline import flags
+from pipeline.command_line import CommandParser, run_command
 from training.training_settings import TrainingSettings, add_training_flags, read_training_settings
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags; None stands for a default that depends on other flags, which the help says."""
-    parser = flags.CommandParser("train.py", "Train an image classifier for main.py to explain.")
+    parser = CommandParser("train.py", "Train an image classifier for main.py to explain.")
     add_training_flags(parser, default_path="models/<model_name>.keras")
     return parser
 
@@ -43,7 +43,7 @@ def run(settings: TrainingSettings) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a run with these arguments."""
-    return flags.run_command(build_parser(), read_training_settings, run, argv)
+    return run_command(build_parser(), read_training_settings, run, argv)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def normalise(array: np.ndarray, by: str = "range") -> np.ndarray:
-    """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array becomes zeros.
+    """The array scaled to [0, 1] by its minimum and maximum, float32; a constant array (`is_constant`) becomes zeros.
 
     by: 'range', or 'maximum': divided by its maximum, as in the lab; the same where the minimum is 0. ValueError for
     another, and for a maximum below 0.
@@ -35,9 +35,15 @@ def normalise(array: np.ndarray, by: str = "range") -> np.ndarray:
         raise ValueError(
             f"by should be 'range', or 'maximum' of an array that has one of 0 or more; got {by!r}, {high:g}"
         )
-    if high <= low:
+    if is_constant(array):
         return np.zeros_like(array)
     return (array - low) / (high - low)
+
+
+def is_constant(array: np.ndarray) -> bool:
+    """Whether an array varies by no more than the rounding of float32, so that no order can be read from it."""
+    low, high = float(np.min(array)), float(np.max(array))
+    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
 
 
 def check_rank(name: str, array: np.ndarray, *shapes: str) -> np.ndarray:
@@ -66,6 +72,11 @@ def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
         return image
     shrinks = height * width < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def fit_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The image (h, w, 3), RGB 0-255, as a network of that input size takes it: float32 (height, width, 3)."""
+    return np.clip(resize_image(image.astype(np.float32), height, width), 0, 255)  # resizing overshoots by rounding
 
 
 def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -241,7 +252,7 @@ def grid_layout(
         top = head + sum(heights[:row]) + row * (title_height + gap) + title_height
         axes = drawing.add_axes(figure, gap + column * width, top, cell, heights[row])
         drawing.show_image(axes, image)
-        if image.ndim == 2 and image.min() < image.max():
+        if image.ndim == 2 and not is_constant(image):
             drawing.draw_bar(axes, np.linspace((0, 0, 0), (1, 1, 1), 256), float(image.min()), float(image.max()))
         drawing.write_title(axes, title.split("\n"))
     if path is not None:

@@ -225,7 +225,7 @@ def draw_grid(
     has_official = bool(shown) and shown[0][0]["pcc"] != ""
     pictures, titles = [], []
     for row, sample in shown[: 3 + has_official]:  # then `grid_layout` gives each image a row
-        pictures += [sample.read(), read_image(folder / row["density_map"])]
+        pictures += [sample.read(), read_image(folder / row["density_map"])[..., 0] / 255]  # a map, with its colour bar
         pictures += [read_image(folder / over_image_path(sample))]
         titles += [sample.name, f"density map\nsigma {row['sigma_px']:.1f} px", f"{row['fixations']} fixations"]
         if has_official:

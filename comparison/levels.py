@@ -1,7 +1,7 @@
 """One model read on several levels of labels, each a run of its own: from flags to what is explained on each.
 
 The run of a level is that of a classifier whose classes are the nodes of the level (`Classifier.at_level`), the samples
-labelled on that level and a folder of results. The rest - explaining, judging, going on after a stop - is main.py's.
+labelled on that level and a folder of results. The rest - explaining, measuring, going on after a stop - is main.py's.
 """
 
 import sys
@@ -18,8 +18,8 @@ from data.taxonomy import Level, Match, Taxonomy, list_some, taxonomy_of_names
 from explainers.registry import Method
 from network import node_scores
 from network.classifier import Classifier
-from output.progress import printable
-from pipeline import explain
+from output.progress import print_table, printable
+from pipeline import model_check, prepare
 from pipeline import run as runs
 from pipeline.large_results import open_results
 from pipeline.run import Run
@@ -89,9 +89,9 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
     rows = _find_rows(settings.class_rule, match, classifier, samples, leaves)
     described = {"source": source, **classifier.describe()}
     runs.print_choices({**described, "taxonomy": taxonomy.source, "class_rule": settings.class_rule}, samples)
-    print(f"{'levels':>14}: {printable('; '.join(model.level.describe() for model in models))}")
+    print_table({"levels": "; ".join(model.level.describe() for model in models)})
     for note in filter(None, (match.note, _tell_unknown(samples, rows))):
-        print(f"{'note':>14}: {printable(note)}")
+        print_table({"note": note})
     opened = []
     for model, view in zip(models, views):
         position = taxonomy.position(model.level.name)
@@ -170,10 +170,10 @@ def _leave_out_misfits(settings: RunSettings, views: Sequence[Classifier]) -> di
         if not method.load().uses_class:
             misfits[method] = "it explains no class: its map is the same on every level"
     for view in views:
-        misfits = {**explain.find_misfits(view, settings.methods), **misfits}
+        misfits = {**model_check.find_misfits(view, settings.methods), **misfits}
     methods = runs.leave_out_misfits(settings, misfits)
     for view in views:
-        explain.check_options(view, methods)
+        model_check.check_options(view, methods)
     return methods
 
 
@@ -182,7 +182,7 @@ def _find_rows(
 ) -> list[tuple[int | None, int | None]]:
     """Of each sample the leaf of its label and the one whose nodes are explained: rows of the taxonomy, or None.
 
-    rule: as `explain.choose_class` takes it. leaves: the samples with their classes among the leaves of the taxonomy.
+    rule: as `prepare.choose_class` takes it. leaves: the samples with their classes among the leaves of the taxonomy.
     """
     labels = [
         match.rows[sample.class_index] if match.own == 0 and sample.class_index is not None else leaf.class_index
@@ -212,7 +212,7 @@ def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | No
     groups = (samples[start : start + constants.IMAGES_AT_ONCE] for start in starts)
     size = classifier.input_height, classifier.input_width
     for together, pictures in read_ahead(((group, group) for group in groups), *size):
-        prepared = explain.prepare_images(classifier, together, "predicted", pictures)
+        prepared = prepare.prepare_images(classifier, together, "predicted", pictures)
         found = [prepared[sample.stem] for sample in together]
         predicted += [None if isinstance(image, str) else image.class_index for image in found]
     return predicted

@@ -59,7 +59,7 @@ def compare(run: Run, fraction: float, rank_by: str) -> Comparison:
         for name, saliency_map in maps.items():
             if saliency_map is None:
                 reasons[name, sample.name] = run.record(name, sample).status
-            elif agreement.is_constant(saliency_map):
+            elif utils.is_constant(saliency_map):
                 reasons[name, sample.name] = "constant map"
     scores = {metric: np.stack([one[metric] for one in found]) for metric in agreement.AGREEMENTS}
     return Comparison(run, fraction, rank_by, scores, reasons)

@@ -17,7 +17,7 @@ import numpy as np
 from data.coco import is_instances, list_boxes, read_instances
 from data.csv_tables import Table, read_path, read_table, show
 from data.dataset import Sample
-from data.images import EXIF_ORIENTATION, UPRIGHT, Reading, read_head
+from data.images import UPRIGHT, Reading, read_head, turn_image
 
 BOX_COLUMNS = ("file", "x0", "y0", "x1", "y1")
 
@@ -123,12 +123,11 @@ def box_mask(boxes: Sequence[Box], height: int, width: int) -> np.ndarray:
 
 def read_mask(path: Path, boxes: Sequence[Box], reading: Reading = UPRIGHT) -> np.ndarray:
     """Where the boxes are in an image file, bool (H, W), at the size and in the orientation in which it is read."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     size, orientation = read_head(path, reading)
     mask = Image.fromarray(box_mask(boxes, *size).astype(np.uint8))
-    mask.getexif()[EXIF_ORIENTATION] = orientation
-    return np.asarray(ImageOps.exif_transpose(mask)).astype(bool)
+    return np.asarray(turn_image(mask, orientation)).astype(bool)
 
 
 def turn_upright(path: Path, box: Box, reading: Reading = UPRIGHT) -> tuple[int, int, int, int]:

@@ -3,15 +3,17 @@
 Only the formats of FORMATS are opened, whatever the name of a file says: its first bytes choose the decoder, and some
 of Pillow's start other programs (EPS: Ghostscript). HEIC is read where the package pillow-heif is installed.
 
-Values of one channel deeper than 8 bits are scaled by 65535. Those that use less than a sixteenth of it would be almost
-black: they are taken for 8, 10 or 12 bits, the least that holds them (microscopes and scanners write them so), and
-`note_reading` says it.
+Values deeper than 8 bits are scaled by 65535. Those that use less than a sixteenth of it would be almost black: they
+are taken for 8, 10 or 12 bits, the least that holds them (microscopes and scanners write them so), and `note_reading`
+says it.
 """
 
 import contextlib
 import functools
 import importlib.util
 import io
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +37,20 @@ NEVER_LACKING = 2**24  # bytes: asking whether there are so many takes longer th
 HEIC_SUFFIXES = (".heic", ".heif")
 _OPENING = threading.Lock()  # of one image at a time
 DEEP_TOPS = (255, 1023, 4095)  # the largest values of 8, 10 and 12 bits
+DEEP_COLOURS = re.compile(r"(RGB|RGBA|RGBX|LA);16([BLN])")  # how Pillow calls 16 bits of each, and their order
+TURNS = (  # what makes an image of each EXIF orientation upright, by Pillow's names
+    *("", "", "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM"),
+    *("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"),
+)
+
+
+class Opened(NamedTuple):
+    """An opened image, of which `copy()` is as it is stored; its EXIF orientation, 1 to 8; whether it has more than 8
+    bits a colour."""
+
+    image: "Image.Image"
+    orientation: int
+    is_deep: bool
 
 
 class Reading(NamedTuple):
@@ -69,8 +85,11 @@ def _list_formats() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]:
-    """The image of a file, no pixel of it decoded; what goes wrong while it is open is a ValueError of one line."""
+def _open(path: str | Path | Stored, max_pixels: int, lower: bool = False) -> Iterator["Opened"]:
+    """The image of a file; what goes wrong while it is open is a ValueError of one line.
+
+    lower: of each two bytes of a colour the one that Pillow leaves out.
+    """
     from PIL import Image
 
     try:
@@ -84,7 +103,10 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
             needed = BYTES_PER_PIXEL * width * height
             if needed > NEVER_LACKING and (lack := memory.describe_lack(needed, f"its {width} x {height} pixels")):
                 raise MemoryError(lack)
-            yield image
+            is_deep = any(DEEP_COLOURS.search(str(tile.args)) for tile in image.tile)
+            if lower:
+                image.tile = [tile._replace(args=_swap_bytes(tile.args)) for tile in image.tile]
+            yield Opened(image, _take_orientation(image), is_deep)
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"cannot read '{path}': more than the {max_pixels} pixels allowed ({error}); --max_megapixels allows more"
@@ -96,6 +118,31 @@ def _open(path: str | Path | Stored, max_pixels: int) -> Iterator["Image.Image"]
         raise ValueError(f"cannot read '{path}': {str(error) or 'too little memory'}; make it smaller") from None
     except Exception as error:  # Pillow's readers raise whatever they stumble on in a damaged file
         raise ValueError(f"cannot read '{path}': damaged or not readable ({error})") from None
+
+
+def _swap_bytes(args: str | tuple) -> str | tuple:
+    """The arguments of Pillow's decoder for 16 bits of the other order of bytes."""
+    mode, *rest = args if isinstance(args, tuple) else (args,)
+    colours, order = DEEP_COLOURS.fullmatch(mode).groups()
+    if colours == "LA":  # Pillow knows them in one order alone
+        raise ValueError("grey with transparency, almost black of its 16 bits: save it with 8")
+    if order == "N":
+        order = sys.byteorder[0].upper()
+    mode = f"{colours};16{'L' if order == 'B' else 'B'}"
+    return (mode, *rest) if isinstance(args, tuple) else mode
+
+
+def _take_orientation(image: "Image.Image") -> int:
+    """The EXIF orientation, 1 for what is none; taken out of the image, as Pillow turns a TIFF by it unasked."""
+    orientation = image.getexif().pop(EXIF_ORIENTATION, 1)
+    return next((known for known in range(2, 9) if known == orientation), 1)  # it may be a text, bytes or a fraction
+
+
+def turn_image(image: "Image.Image", orientation: int) -> "Image.Image":
+    """The image, turned if its EXIF orientation, 1 to 8, says so."""
+    from PIL.Image import Transpose
+
+    return image.transpose(Transpose[TURNS[orientation]]) if TURNS[orientation] else image
 
 
 @contextlib.contextmanager
@@ -120,8 +167,6 @@ def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int 
     Raises ValueError, in one line naming the file, if it is missing, a folder, empty, not an image, damaged,
     or larger than `reading` allows (told from its header, before any pixel is decoded).
     """
-    from PIL import ImageOps
-
     if not isinstance(path, Stored):
         path = Path(path)
         try:
@@ -133,10 +178,39 @@ def open_image(path: str | Path | Stored, reading: Reading = UPRIGHT, side: int 
                 raise ValueError(f"cannot read '{path}': the file is empty (0 bytes)")
         except OSError as error:  # a name too long, a ring of links
             raise ValueError(f"cannot read '{path}': {error.strerror}") from None
-    with _open(path, reading.max_pixels) as image:
+    with _open(path, reading.max_pixels) as opened:
         if side is not None:
-            image.draft(None, (side, side))  # does nothing to other files
-        return ImageOps.exif_transpose(image) if reading.turn else image.copy()
+            opened.image.draft(None, (side, side))  # does nothing to other files
+        image = _decode(opened, path, reading.max_pixels)
+        return turn_image(image, opened.orientation) if reading.turn else image
+
+
+def _decode(opened: "Opened", path: str | Path | Stored, max_pixels: int) -> "Image.Image":
+    """The image as it is stored. Of 16 bits a colour Pillow keeps the upper eight, in which nothing is left of values
+    that use less than a sixteenth: those are scaled by their own range."""
+    from PIL import Image
+
+    stored = opened.image
+    stored.load()
+    levels, top = _read_colours(stored, opened, path, max_pixels)
+    return stored if top == 65535 else Image.fromarray(np.rint(levels * (255 / top)).astype(np.uint8), stored.mode)
+
+
+def _read_colours(
+    stored: "Image.Image", opened: "Opened", path: str | Path | Stored, max_pixels: int
+) -> tuple[np.ndarray, int]:
+    """The values (H, W, C) of an image with 16 bits a colour, and which of them is white; of others (empty, 65535)."""
+    if not opened.is_deep or (upper := np.asarray(stored))[..., :3].max() > DEEP_TOPS[-1] >> 8:
+        return np.empty(0), 65535
+    with _open(path, max_pixels, lower=True) as (image, *_):
+        levels = 256 * upper.astype(np.uint16) + np.asarray(image.copy())
+    if not levels[..., :3].any():
+        return np.empty(0), 65535
+    top = _find_top(levels[..., :3], stored.mode)
+    if stored.mode == "RGBA":  # opaque is a range of its own
+        opaque = _find_top(levels[..., 3], stored.mode)
+        levels[..., 3] = np.rint(levels[..., 3] * (top / opaque))
+    return levels, top
 
 
 def read_head(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[tuple[int, int], int]:
@@ -144,8 +218,10 @@ def read_head(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[tu
 
     The orientation is 1 where `reading` does not turn. ValueError if the file cannot be read.
     """
-    with _open(path, reading.max_pixels) as image:
-        return image.size[::-1], image.getexif().get(EXIF_ORIENTATION, 1) if reading.turn else 1
+    with _open(path, reading.max_pixels) as (image, orientation, _):
+        # Pillow tells the size of a TIFF as if it were turned; its tags are the width and the height.
+        width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+        return (height, width), orientation if reading.turn else 1
 
 
 def read_size(path: str | Path | Stored, reading: Reading = UPRIGHT) -> tuple[int, int]:
@@ -160,14 +236,16 @@ def note_reading(path: str | Path | Stored, reading: Reading = UPRIGHT) -> str:
     The header tells, but for an image of deep values, which is decoded. '' for a file that cannot be read, too.
     """
     try:
-        with _open(path, reading.max_pixels) as image:
-            orientation, is_animated = image.getexif().get(EXIF_ORIENTATION, 1), getattr(image, "is_animated", False)
-            levels = np.asarray(image) if _is_deep(image) else np.zeros(1)
-            top = _find_top(levels, image.mode) if levels.any() else 65535
+        with _open(path, reading.max_pixels) as opened:
+            image, is_animated, top = opened.image, getattr(opened.image, "is_animated", False), 65535
+            if opened.is_deep:
+                top = _read_colours(image.copy(), opened, path, reading.max_pixels)[1]
+            elif _is_deep(image) and (levels := np.asarray(image.copy())).any():
+                top = _find_top(levels, image.mode)
     except ValueError:
         return ""
     notes = []
-    if 2 <= orientation <= 8:
+    if opened.orientation > 1:
         notes.append(
             "turned by their EXIF orientation (--exif=keep does not)"
             if reading.turn

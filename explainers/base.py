@@ -41,7 +41,8 @@ class Explainer:
     class_index: an int for all images, or N ints; None where no class enters, or a target takes its place.
     target: what the model gives for n images, tensors -> one number for each, (n,), a tensor; see docs/targets.md.
     batch_size: images per forward pass; seed: of everything drawn at random.
-    progress: called with (done, total) forward passes of one image by the methods that need many.
+    progress: called with (done, total) forward passes of one image by the methods that need many; what it raises, as
+        `output.progress.Stopped`, ends the explanation.
     Raises ValueError naming what was wanted and what was given.
     """
 

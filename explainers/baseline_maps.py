@@ -1,4 +1,4 @@
-"""The maps that every method must beat, as explainers, so that the same code judges them: chance, priors, people.
+"""The maps that every method must beat, as explainers, so that the same code measures them: chance, priors, people.
 
     RANDOM  uniform noise                 CENTRE  a Gaussian in the middle of the image      EDGES  Sobel's magnitude
     OTHERS, PEOPLE  density maps that the run is given (gaze_truth.py)

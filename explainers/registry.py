@@ -119,7 +119,7 @@ METHODS = {
             Option("distance_metric", constants.LIME_DISTANCE_METRIC, "from a sample to the whole image",
                    choices=constants.LIME_DISTANCE_METRICS),
             Option("variant", constants.LIME_VARIANT,
-                   "of the map: the superpixels' coefficients, or the mask of the best, which the lab judges",
+                   "of the map: the superpixels' coefficients, or the mask of the best, which the lab measures",
                    choices=constants.LIME_VARIANTS),
         ), elsewhere=(
             ("labels", "the explained class is --class_index"),

@@ -49,7 +49,7 @@ class ScoreCAM(Explainer):
 
     def choose_channels(self, features: np.ndarray) -> np.ndarray:
         """The channels of features (h, w, K) that are used: not flat, at most max_n of them, in their order."""
-        varying = np.flatnonzero(features.max(axis=(0, 1)) > features.min(axis=(0, 1)))
+        varying = np.array([k for k in range(features.shape[2]) if not utils.is_constant(features[..., k])], dtype=int)
         if self.max_n is None or len(varying) <= self.max_n:
             return varying
         variance = features[..., varying].var(axis=(0, 1))

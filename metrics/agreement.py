@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from metrics.common import Undefined, is_constant, is_mask, rank_pixels
+import utils
+from metrics.common import Undefined, is_mask, rank_pixels
 
 AGREEMENTS = ("iou", "spearman", "pcc")
 
@@ -64,7 +65,7 @@ def compare_maps(maps: Sequence[np.ndarray | None], fraction: float) -> dict[str
     n_pixels = int(np.prod(shapes.pop())) if shapes else 0
     values, ranks, kept = (np.full((len(maps), n_pixels), np.nan) for _ in AGREEMENTS)
     for row, saliency_map in enumerate(maps):
-        if saliency_map is None or is_constant(saliency_map):
+        if saliency_map is None or utils.is_constant(saliency_map):
             continue
         if not np.isfinite(saliency_map).all():
             raise ValueError(f"maps must hold finite numbers; map {row} (from 0) does not")

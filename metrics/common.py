@@ -1,18 +1,21 @@
-"""What the metrics share: `Undefined`, constant maps, the scaling of a map, the scores of a classifier.
+"""What the metrics share: `Undefined`, the scaling of a map, the scores of a classifier.
 
 A map has to be brought to [0, 1] before it can be compared or made a probability: (S - min S) / (max S - min S), so
 that no metric depends on its scale or offset and a signed map is taken as it is ranked. A constant map has none.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
 
-import constants
+import utils
 
 WHOLE = 2_000_000  # pixels of a map that is worked on as a whole
-PIECE = 2**13  # pixels of a larger one that are worked on at a time: too few for BLAS to begin threads
+PIECE = 2**15  # pixels of a larger one that a thread works on at a time: they stay in its core's cache
+THREADS = min(4, os.cpu_count() or 1)  # of a large map: more wait for memory
 
 Predict = Callable[[np.ndarray], np.ndarray]  # float32 RGB 0-255 (n, H, W, 3) -> probabilities (n, C)
 
@@ -27,14 +30,14 @@ def scale_map(saliency_map: np.ndarray, name: str = "saliency_map") -> np.ndarra
 
     Raises ValueError for another shape or a value that is not finite, `Undefined` if the map is constant.
     """
-    return ScaledMap(saliency_map, name).scale(np.s_[:])
+    return ScaledMap(saliency_map, name)[:]
 
 
 class ScaledMap:
     """A map (H, W) min-max scaled to [0, 1], float64, of which a large one is never there as a whole.
 
-    Up to `WHOLE` pixels it is scaled once, and is one piece; a larger one is scaled anew for each question, in pieces
-    that stay in the processor's cache. Raises what `scale_map` does.
+    `scaled[rows]` are rows of it (h, W). Up to `WHOLE` pixels it is scaled once; of a larger one the rows are, whenever
+    they are asked for. Raises what `scale_map` does.
     """
 
     def __init__(self, saliency_map: np.ndarray, name: str = "saliency_map"):
@@ -44,43 +47,50 @@ class ScaledMap:
         self._low, self._high = float(self.raw.min()), float(self.raw.max())
         if not np.isfinite(self._high - self._low):
             raise ValueError(f"{name} must hold finite numbers; got values from {self._low} to {self._high}")
-        if is_constant(self.raw):
+        if utils.is_constant(self.raw):
             raise Undefined(f"{name} is constant")
         self.shape, self.size = self.raw.shape, self.raw.size
 
-    def scale(self, place) -> np.ndarray:
-        """The values at some index of the map, as slices of its rows."""
-        scaled = np.subtract(self.raw[place], self._low, dtype=np.float64)
-        scaled /= self._high - self._low
-        return scaled
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self._whole[rows] if self.size <= WHOLE else self._scale(self.raw[rows])
 
     def at(self, indices: np.ndarray) -> np.ndarray:
         """The values (n,) at flat indices (n,)."""
-        return self.scale(np.unravel_index(indices, self.shape))
-
-    def rows(self, overlap: int = 0) -> Iterator[np.ndarray]:
-        """Pieces of whole rows (h, W), each beginning with the last `overlap` rows of the one before."""
-        if self.size <= WHOLE:
-            yield self._whole
-            return
-        step = max(1, PIECE // self.shape[1], 4 * overlap)
-        for start in range(0, self.shape[0] - overlap, step):
-            yield self.scale(np.s_[start : start + step + overlap])
+        return self._scale(self.raw[np.unravel_index(indices, self.shape)])
 
     @cached_property
     def total(self) -> float:
         """The sum of all values."""
-        return sum(piece.sum() for piece in self.rows())
+        return sum_pieces(np.sum, self)
 
     @cached_property
     def _whole(self) -> np.ndarray:
-        return self.scale(np.s_[:])
+        return self._scale(self.raw)
+
+    def _scale(self, values: np.ndarray) -> np.ndarray:
+        scaled = values.astype(np.float64)
+        scaled -= self._low
+        scaled /= self._high - self._low
+        return scaled
 
 
-def is_constant(saliency_map: np.ndarray) -> bool:
-    """Whether a map varies by no more than the rounding of float32, so that no order of pixels can be read from it."""
-    low, high = float(np.min(saliency_map)), float(np.max(saliency_map))
-    return high - low <= constants.CONSTANT_MAP_TOLERANCE * max(abs(low), abs(high))
+def sum_pieces(function: Callable, *maps: np.ndarray | ScaledMap, overlap: int = 0):
+    """The sum of function(*rows) over pieces of whole rows (h, W) of maps (H, W) of one size, each piece beginning with
+    the last `overlap` rows of the one before.
+
+    A small map is one piece; those of a large one are shared by some threads, and added in their order.
+    """
+    height, width = maps[0].shape
+    step = height if height * width <= WHOLE else max(1, PIECE // width, 4 * overlap)
+    starts = range(0, height - overlap, step)
+
+    def find(start: int):
+        return function(*(one[start : start + step + overlap] for one in maps))
+
+    if len(starts) == 1:
+        return find(0)
+    with ThreadPoolExecutor(THREADS) as threads:
+        return sum(threads.map(find, starts))
 
 
 def is_mask(saliency_map: np.ndarray) -> bool:

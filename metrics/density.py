@@ -13,12 +13,12 @@ points of fixation are refused, they go to `fixation`. No metric is defined if a
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 
-from metrics.common import ScaledMap, Undefined
+from metrics.common import ScaledMap, Undefined, sum_pieces
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 SSIM_WINDOW = 7  # pixels
@@ -43,33 +43,34 @@ class DensityMetrics:
             raise ValueError(f"two maps (H, W) of one size were wanted; got {shapes[0]} and {shapes[1]}{points}")
         return ScaledMap(self._maps[0], "ground_truth"), ScaledMap(self._maps[1], "saliency_map")
 
-    def _pieces(self, overlap: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Both, in pieces of whole rows."""
-        return zip(*(scaled.rows(overlap) for scaled in self._scaled))
+    def _sum(self, function: Callable, overlap: int = 0):
+        """The sum of a function of rows (h, W) of both."""
+        return sum_pieces(function, *self._scaled, overlap=overlap)
 
-    def _probabilities(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Both, each divided by its sum, in pieces."""
+    def _mean(self, function: Callable) -> float:
+        """The mean over pixels of a function of both."""
+        return float(self._sum(lambda *pair: function(*pair).sum()) / self._scaled[0].size)
+
+    def _sum_of_probabilities(self, function: Callable) -> float:
+        """The sum of a function of rows (h, W) of both, each divided by its sum."""
         sums = [scaled.total for scaled in self._scaled]
-        return (tuple(piece / total for piece, total in zip(pair, sums)) for pair in self._pieces())
-
-    def _mean(self, of_difference: Callable) -> float:
-        """The mean over pixels of a function of their difference."""
-        total = sum(of_difference(density - saliency).sum() for density, saliency in self._pieces())
-        return float(total / self._scaled[0].size)
+        return float(self._sum(lambda density, saliency: function(density / sums[0], saliency / sums[1])))
 
     def pcc(self) -> float:
         """Pearson's correlation: in [-1, 1], higher is better."""
         means = [scaled.total / scaled.size for scaled in self._scaled]
-        products = np.zeros(3)
-        for pair in self._pieces():
-            density, saliency = ((piece - mean).ravel() for piece, mean in zip(pair, means))
-            products += density @ saliency, density @ density, saliency @ saliency
+
+        def multiply(*pair: np.ndarray) -> np.ndarray:
+            density, saliency = (rows - mean for rows, mean in zip(pair, means))
+            return np.array([(density * saliency).sum(), np.square(density).sum(), np.square(saliency).sum()])
+
+        products = self._sum(multiply)
         correlation = products[0] / (np.sqrt(products[1]) * np.sqrt(products[2]))
         return float(np.clip(correlation, -1, 1))
 
     def sim(self) -> float:
         """The similarity (histogram intersection): in [0, 1], higher is better."""
-        return float(sum(np.minimum(*pair).sum() for pair in self._probabilities()))
+        return self._sum_of_probabilities(lambda q, p: np.minimum(q, p).sum())
 
     def kl(self, *, scaling: str = "min-max") -> float:
         """The Kullback-Leibler divergence of the density map from the saliency map, in nats: lower is better.
@@ -80,7 +81,7 @@ class DensityMetrics:
         if scaling not in KL_SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(KL_SCALINGS)}; got '{scaling}'")
         if scaling == "min-max":
-            return float(sum(_diverge(*pair) for pair in self._probabilities()))
+            return self._sum_of_probabilities(_diverge)
         self._scaled  # noqa: B018 what is wrong with the maps is told first
         density, saliency = (np.asarray(array, np.float64) for array in self._maps)
         if min(density.min(), saliency.min()) < 0:
@@ -89,11 +90,11 @@ class DensityMetrics:
 
     def mae(self) -> float:
         """The mean absolute error: in [0, 1], lower is better."""
-        return self._mean(np.abs)
+        return self._mean(lambda density, saliency: np.abs(density - saliency))
 
     def mse(self) -> float:
         """The mean squared error: in [0, 1], lower is better."""
-        return self._mean(np.square)
+        return self._mean(lambda density, saliency: np.square(density - saliency))
 
     def ssim(self) -> float:
         """The structural similarity: in [-1, 1], higher is better; `Undefined` too for maps smaller than the window.
@@ -104,7 +105,7 @@ class DensityMetrics:
         shape = self._scaled[0].shape
         if min(shape) < SSIM_WINDOW:
             raise Undefined(f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {shape}")
-        total = sum(_compare_windows(*pair).sum(dtype=np.float64) for pair in self._pieces(SSIM_WINDOW - 1))
+        total = self._sum(lambda *pair: _compare_windows(*pair).sum(dtype=np.float64), overlap=SSIM_WINDOW - 1)
         return float(total / math.prod(side - SSIM_WINDOW + 1 for side in shape))
 
 
@@ -112,7 +113,7 @@ def _diverge(q: np.ndarray, p: np.ndarray) -> float:
     """The divergence of probabilities q from p, or what some pixels (h, W) add to it."""
     ratios = np.divide(q, p + EPSILON)
     ratios += EPSILON
-    return np.vdot(q, np.log(ratios, out=ratios))
+    return (q * np.log(ratios, out=ratios)).sum()
 
 
 def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
@@ -126,10 +127,14 @@ def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
         cv2.blur(moment, (SSIM_WINDOW, SSIM_WINDOW))[half:-half, half:-half]
         for moment in (density, saliency, density * saliency, density**2 + saliency**2)
     )
-    product, sum_of_squares = x * y, x**2 + y**2
-    covariance, variances = n / (n - 1) * (xy - product), n / (n - 1) * (squares - sum_of_squares)
-    c1, c2 = 0.01**2, 0.03**2
-    return (2 * product + c1) * (2 * covariance + c2) / ((sum_of_squares + c1) * (variances + c2))
+    product, squared_means = x * y, x**2 + y**2
+    xy -= product  # the covariances, but for n / (n - 1)
+    squares -= squared_means  # the variances, likewise
+    c1, c2, sample = 0.01**2, 0.03**2, n / (n - 1)
+    for term, factor, c in ((product, 2, c1), (xy, 2 * sample, c2), (squared_means, 1, c1), (squares, sample, c2)):
+        term *= factor
+        term += c
+    return np.divide(product * xy, squared_means * squares, out=xy)
 
 
 def calculate_pcc(ground_truth: np.ndarray, saliency_map: np.ndarray) -> float:

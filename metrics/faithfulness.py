@@ -27,16 +27,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import constants
-from metrics.common import (
-    Predict,
-    Undefined,
-    check_image,
-    check_image_and_map,
-    is_constant,
-    measure_scores,
-    scale_map,
-    split_evenly,
-)
+import utils
+from metrics.common import Predict, Undefined, check_image, check_image_and_map, measure_scores, scale_map, split_evenly
 
 MUFIDELITY_N_SAMPLES = 200  # subsets of cells
 MUFIDELITY_GRID_SIZE = 9  # cells along a side
@@ -131,7 +123,7 @@ def _correlate(sums: np.ndarray, falls: np.ndarray, correlation: str) -> float:
 
         sums, falls = rankdata(sums), rankdata(falls)
     for values, name in ((sums, "the map's sums"), (falls, "the classifier's scores")):
-        if is_constant(values):
+        if utils.is_constant(values):
             raise Undefined(f"{name} are the same for all subsets")
     return float(np.corrcoef(sums, falls)[0, 1])
 

@@ -32,10 +32,10 @@ from functools import cached_property
 import numpy as np
 
 import constants
-from metrics.common import PIECE, WHOLE, ScaledMap, Undefined
+from metrics.common import ScaledMap, Undefined, sum_pieces
 
 AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
-N_BINS = 4096  # into which the pixels of a large map are sorted
+N_BINS = 4096  # into which the pixels of a map are sorted
 AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
 
 EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
@@ -67,7 +67,7 @@ class FixationMetrics:
         """The normalised scanpath saliency: 0 by chance, higher is better, no bounds."""
         saliency = self._saliency
         fixated, mean = saliency.at(self._fixated).mean(), saliency.total / saliency.size
-        squares = sum(np.square(piece - mean).sum() for piece in saliency.rows())
+        squares = sum_pieces(lambda rows: np.square(rows - mean).sum(), saliency)
         return float((fixated - mean) / np.sqrt(squares / (saliency.size - 1)))
 
     def auc_judd(self, *, variant: str = "mit") -> float:
@@ -81,9 +81,8 @@ class FixationMetrics:
         n, n_others = len(fixated), self._saliency.size - len(fixated)
         if n_others == 0:
             raise Undefined("every pixel is fixated")
-        raw = np.ravel(self._map)  # as it is ranked, in its own precision: half the time to sort
-        values = np.sort(raw[fixated])
-        above, tied = _count_others(values, raw)
+        values = np.sort(np.ravel(self._map)[fixated])
+        above, tied = _count_others(values, self._saliency.raw)
         area = 1 - np.mean(above + tied / 2) / n_others
         if variant == "mit":
             n_lowest = np.searchsorted(values, values[0], side="right")
@@ -99,7 +98,7 @@ class FixationMetrics:
         """
         saliency, fixated = self._saliency, self._fixated
         _check_draws(n_splits, step)
-        levels = sum(_count_levels(piece.ravel(), step) for piece in saliency.rows())
+        levels = sum_pieces(lambda rows: _count_levels(rows.ravel(), step), saliency)
         others = np.random.default_rng(seed).multinomial(len(fixated), levels / saliency.size, size=n_splits)
         return _mean_area(_count_levels(saliency.at(fixated), step), others)
 
@@ -167,32 +166,29 @@ def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, 
 def _count_others(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each fixated value, how many pixels that are not fixated are larger, and how many are equal.
 
-    values: (n,) of the fixated pixels, increasing; raw: (HW,) of all pixels.
+    values: (n,) of the fixated pixels, increasing; raw: the map (H, W) as it is. Pixels are thrown into bins, and only
+    those that share one with a value are sorted and compared.
     """
-    own = _count_from(values, values)
-    counts = _count_from(values, np.sort(raw)) if raw.size <= WHOLE else _count_by_bins(values, raw)
-    larger, as_large = (count - fixated for count, fixated in zip(counts, own))
-    return larger, as_large - larger
-
-
-def _count_by_bins(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `_count_from`, of a large map (HW,) in no order: only pixels that share a bin with a value are compared."""
     low, high = float(raw.min()), float(raw.max())
 
     def find_bins(part: np.ndarray) -> np.ndarray:  # rounding keeps their order
         return (np.subtract(part, low, dtype=np.float64) * ((N_BINS - 1) / (high - low))).astype(np.intp)
 
-    shared, others = np.zeros(N_BINS, bool), np.zeros(N_BINS, np.intp)
-    shared[find_bins(values)] = True
-    near = np.zeros((2, len(values)), np.intp)
-    for start in range(0, raw.size, 8 * PIECE):
-        piece = raw[start : start + 8 * PIECE]
-        bins = find_bins(piece)
-        others += np.bincount(bins, minlength=N_BINS)
-        near += _count_from(values, np.sort(piece[shared[bins]]))
-    others[shared] = 0
-    beyond = others.sum() - np.cumsum(others)[find_bins(values)]
-    return tuple(near + beyond)
+    own_bins = find_bins(values)
+    shared = np.isin(np.arange(N_BINS), own_bins)
+
+    def count(rows: np.ndarray) -> np.ndarray:
+        bins = find_bins(rows.ravel())
+        near = np.sort(rows.ravel()[shared[bins]])
+        return np.concatenate([np.bincount(bins, minlength=N_BINS), *_count_from(values, near)])
+
+    in_bins, larger, as_large = np.split(sum_pieces(count, raw), [N_BINS, N_BINS + len(values)])
+    in_bins[shared] = 0
+    beyond = in_bins.sum() - np.cumsum(in_bins)[own_bins]
+    larger, as_large = (
+        near + beyond - fixated for near, fixated in zip((larger, as_large), _count_from(values, values))
+    )
+    return larger, as_large - larger
 
 
 def _count_from(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

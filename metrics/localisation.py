@@ -36,7 +36,7 @@ import numpy as np
 import constants
 import utils
 from metrics import agreement
-from metrics.common import Undefined, is_constant
+from metrics.common import Undefined
 
 BOX_THRESHOLDS = 1000  # of a map scaled to 0-1, at equal distances from 0 on
 BOX_IOU = 0.5  # with the object's box, from which on a box is right
@@ -95,7 +95,7 @@ def measure_energy(saliency_map: np.ndarray) -> np.ndarray:
     `Undefined` if there is none: the map is constant, or no value of it is positive.
     """
     saliency_map = np.asarray(saliency_map, dtype=np.float64)
-    if is_constant(saliency_map):
+    if utils.is_constant(saliency_map):
         raise Undefined("saliency_map is constant")
     energy = np.maximum(saliency_map - max(saliency_map.min(), 0), 0)
     if not energy.any():
@@ -110,7 +110,7 @@ def _check(saliency_map: np.ndarray, mask: np.ndarray) -> np.ndarray:
         raise ValueError(f"a map of the mask's size {mask.shape} was wanted; got {saliency_map.shape}")
     if not np.isfinite(saliency_map).all():
         raise ValueError("saliency_map must hold finite numbers")
-    if is_constant(saliency_map):
+    if utils.is_constant(saliency_map):
         raise Undefined("saliency_map is constant")
     return saliency_map
 
@@ -137,8 +137,6 @@ def region_boxes(saliency_map: np.ndarray, n_thresholds: int = BOX_THRESHOLDS) -
     """
     import cv2
 
-    if is_constant(saliency_map):
-        return np.zeros((n_thresholds, 4), dtype=int)
     levels = (255 * utils.normalise(saliency_map)).astype(np.uint8)
     box_above = np.zeros((255, 4), dtype=int)
     for level in range(255):

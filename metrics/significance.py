@@ -17,6 +17,10 @@ method sees the same images. NaN is an undefined value: it is neither summed nor
 The p-value is exact for 50 images or fewer that differ, ties among the differences included; for more it is the normal
 approximation with its correction for ties. With ties the approximation is too small for few images: five equal
 differences have p = 0.025 by it, and the smallest that is possible is 2 / 2^5 = 0.0625.
+
+Maps are float32, and what its rounding alone sets apart is the same: a difference of two values below 1e-5 of the
+largest counts as none, and differences that are equal but for the rounding of float64 as ties. Grad-CAM and HiResCAM,
+one method on a network that ends in a mean over positions, differ by such hundred-millionths, often all to one side.
 """
 
 import itertools
@@ -33,6 +37,8 @@ BOOTSTRAP_UP_TO = 10_000  # images; of more, an interval is the bootstrap's norm
 
 COUNTS_HELD = 2**20  # numbers of a block of draws: 8 MB
 EXACT_UP_TO = 50  # images that differ, for an exact p-value
+NO_DIFFERENCE = 1e-5  # of the largest value; of the same map, computed in two ways, metrics differ by up to 4e-6 of it
+TIED = 1e-12  # of the largest value: what rounding to float64 makes of two equal differences
 
 
 class Pair(NamedTuple):
@@ -128,7 +134,7 @@ def paired_tests(
     if len({*lengths.values()}) > 1:
         raise ValueError(f"one value per image was wanted of every method; got {lengths}")
     pairs = list(itertools.combinations(values, 2)) if pairs is None else pairs
-    tests = [compare_paired(values[a] - values[b]) for a, b in pairs]
+    tests = [compare_paired(values[a] - values[b], _find_largest(values[a], values[b])) for a, b in pairs]
     corrected = correct_holm(np.array([p for _, _, p, _ in tests]))
     return [
         Pair(a, b, n, difference, p, float(p_holm), effect, bool(p_holm < significance))
@@ -136,17 +142,27 @@ def paired_tests(
     ]
 
 
-def compare_paired(differences: np.ndarray) -> tuple[int, float, float, float]:
-    """(n, mean difference, p, effect) of the differences (n,) of two methods; NaN is left out."""
+def _find_largest(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest magnitude among the values (n,) of two methods, NaN left out; 0 without any."""
+    return float(np.nanmax(np.abs([one, other]), initial=0))
+
+
+def compare_paired(differences: np.ndarray, largest: float | None = None) -> tuple[int, float, float, float]:
+    """(n, mean difference, p, effect) of the differences (n,) of two methods; NaN is left out.
+
+    largest: the largest magnitude of the values that were subtracted, by which rounding is told; None: nothing is.
+    """
     from scipy.stats import rankdata, wilcoxon
 
     differences = differences[~np.isnan(differences)]
     n = len(differences)
     if n == 0:
         return 0, float("nan"), float("nan"), float("nan")
-    changed = differences[differences != 0]
+    changed = differences[np.abs(differences) > NO_DIFFERENCE * (largest or 0)]
     if changed.size == 0:
-        return n, 0.0, 1.0, 0.0
+        return n, float(differences.mean()), 1.0, 0.0
+    if largest:
+        changed = np.rint(changed / (TIED * largest))
     ranks = rankdata(np.abs(changed))
     effect = np.sum(np.sign(changed) * ranks) / ranks.sum()
     if len(changed) <= EXACT_UP_TO:

@@ -306,7 +306,7 @@ class Classifier:
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
-        mapped (node_scores.py), so that every explainer and judge takes it as it is.
+        mapped (node_scores.py), so that every explainer and metric takes it as it is.
 
         level: a `taxonomy.Level` over these classes. ValueError for a model, or a level, without such scores.
         """

@@ -9,7 +9,7 @@ function than these is refused, with the flag.
     softmax   probabilities = softmax(logits)     sigmoid   probabilities = sigmoid(logits), one unit: of two classes
     none      the numbers themselves stand for both: a regression, an embedding, anything that is no probability
 
-With `none` the judges of faithfulness measure in the number's own unit: insertion and deletion are its mean along the
+With `none` the metrics of faithfulness measure in the number's own unit: insertion and deletion are its mean along the
 curve, and average drop has a value where the number is positive.
 """
 

@@ -103,6 +103,8 @@ def save_array(path: Path, array: np.ndarray) -> None:
 def read_array(path: Path, n_dimensions: int) -> np.ndarray:
     """The numbers of a .npy file of a run; ValueError for one that is damaged, or holds anything else."""
     with refuse_damaged(path):
+        if not path.is_file():  # a pipe would never end
+            raise ValueError("there is no such file")
         array = np.load(path)
         if not isinstance(array, np.ndarray) or array.ndim != n_dimensions or not array.size:
             raise ValueError("it holds something else")

@@ -24,6 +24,21 @@ def printable(text: str) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}… ({len(text)} characters)"
 
 
+def print_table(values: dict) -> None:
+    """Writes names and values, a line each: '          gaze: as given'."""
+    for name, value in values.items():
+        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
+
+
+def show_count(text: str, done: int, total: int) -> None:
+    """Writes '<text>: 3 of 12' in the place of the count before it; the last count ends the line."""
+    print(f"\r{text}: {done} of {total}", end="\n" * (done == total), file=sys.stderr, flush=True)
+
+
+class Stopped(Exception):
+    """Raised by what is told of the progress of a work: that ends it at its next report, wherever it is."""
+
+
 class Progress:
     """Progress over the images of several methods, which may differ a thousandfold in time.
 
@@ -53,7 +68,7 @@ class Progress:
             self._write(done / total, time.monotonic() - self._since)
 
     def end(self, method: str, image: str, seconds: float | None = None) -> None:
-        """An image is explained and judged, in so many seconds; None: it failed, and tells nothing of the others."""
+        """An image is explained and measured, in so many seconds; None: it failed, and tells nothing of the others."""
         self._method, self._image = method, image
         self.left[method] -= 1
         if seconds is not None:

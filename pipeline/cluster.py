@@ -210,7 +210,7 @@ class _Said:
         """Nobody looks on."""
 
     def end(self, method: str, image: str, seconds: float | None = None) -> None:
-        """An image is explained and judged."""
+        """An image is explained and measured."""
         self._finished.append((method, image, seconds))
 
     def say(self, text: str) -> None:

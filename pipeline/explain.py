@@ -1,12 +1,12 @@
-"""From samples to records: read, predict, choose the class, explain, score, keep.
+"""From samples to records: each sample is read, prepared, explained by each method, scored, and kept.
 
-    Runner.run -> read_ahead -> prepare_images -> explain_group -> score_and_keep -> Results.add
+    Runner.run -> read_ahead -> prepare_images (pipeline/prepare.py) -> explain_group
+               -> score_and_keep, by Scorer.score (pipeline/score.py) -> Results.add
 
 Where a method begins with a pass over the whole images (`find_first`), `prepare_images` asks for f(x) by that pass: its
 features and gradients are shared, and `explain_group` finds them there. So an image is sent forward once.
 
-A problem of one image - a file that cannot be read, a label the model does not have - is its own: it is
-recorded with its reason, and the run goes on.
+A problem of one image is its own: it is recorded with its reason, and the run goes on.
 
 The seconds of a record are those of its map alone: before a method's first map is timed, one is begun and thrown away
 (`Runner.warm_up`), as the first call of a compiled graph traces it. Images that are explained at once share their time.
@@ -22,30 +22,30 @@ from dataclasses import replace
 import numpy as np
 
 import constants
-from data.ahead import Picture, read_ahead, read_picture
+import utils
+from data.ahead import Picture, read_ahead
 from data.dataset import Sample
 from explainers.base import Explainer
 from explainers.registry import GAZE_ROWS, Method
-from metrics.common import is_constant
 from network import engines
 from network.classifier import Classifier
 from output import map_store
 from output.map_store import SmallMap
-from output.progress import Progress
+from output.progress import Progress, Stopped
+from pipeline.prepare import FirstPass, PreparedImage, prepare_images
 from pipeline.records import Record
 from pipeline.results import Results
-from pipeline.score import PreparedImage, Scorer
+from pipeline.score import Scorer
 
 AfterMap = Callable[[Method, Callable[[Method, Sample], bool]], None]  # the method; what tells which maps are there
-Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and classes -> probabilities, see `prepare_images`
 
 
 class Runner:
     """Explains images by one classifier and scores their maps; what it finds goes to `results`.
 
-    class_rule: as `choose_class` takes it. open_progress: of the number of maps per method, what is told how far the
-    run is. after_map: what is to be done once a map is kept. A map that is there is not computed again, only scored if
-    it lacks a metric.
+    class_rule: as `prepare.choose_class` takes it. open_progress: of the number of maps per method, what is told how
+    far the run is. after_map: what is to be done once a map is kept. A map that is there is not computed again, only
+    scored if it lacks a metric.
     """
 
     def __init__(
@@ -73,6 +73,13 @@ class Runner:
         finally:
             self.results.flush()
 
+    def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
+        """How many images each method has to explain; of a large run as far as the number of its records tells."""
+        if self.results.keeps_small_maps:  # asking for each would read every image once
+            known = self.results.columns().count()
+            return {method.name: max(0, len(samples) - known.get(method.name, 0)) for method in methods}
+        return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
+
     def run_groups(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """As `run`, without telling how much is left: a few samples at a time, the next being read meanwhile."""
         size = self.classifier.input_height, self.classifier.input_width
@@ -88,12 +95,12 @@ class Runner:
         left = {method: [sample for sample in together if not self.is_done(method, sample)] for method in methods}
         return left, [*together] if any(left.values()) else []
 
-    def count_left(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> dict[str, int]:
-        """How many images each method has to explain; of a large run as far as the number of its records tells."""
-        if self.results.keeps_small_maps:  # asking for each would read every image once
-            known = self.results.columns().count()
-            return {method.name: max(0, len(samples) - known.get(method.name, 0)) for method in methods}
-        return {method.name: sum(not self.is_done(method, sample) for sample in samples) for method in methods}
+    def is_done(self, method: Method, sample: Sample) -> bool:
+        """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
+        if method.name in GAZE_ROWS and not self.scorer.gaze.covers(method.name, sample):
+            return True
+        record = self.results.find(method.name, sample)
+        return record is not None and not record.lacks(self.scorer.wanted(sample))
 
     def run_together(
         self,
@@ -107,28 +114,17 @@ class Runner:
         Where one is left all are sent forward, as in a run that was never stopped: rounding depends on the batch.
         """
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
-            prepared = self.prepare_images(together, pictures, methods)
+            first_pass = self.choose_first_pass(methods)
+            prepared = prepare_images(self.classifier, together, self.class_rule, pictures, first_pass)
             for method, missing in left.items():
                 self.run_method(method, methods[method], missing, prepared)
                 self.results.sync()
 
-    def is_done(self, method: Method, sample: Sample) -> bool:
-        """Whether nothing is left to do: the map is there with every metric the run asks for, or there is none."""
-        if method.name in GAZE_ROWS and not self.scorer.gaze.covers(method.name, sample):
-            return True
-        record = self.results.find(method.name, sample)
-        return record is not None and not record.lacks(self.scorer.wanted(sample))
-
-    def prepare_images(
-        self, samples: Sequence[Sample], pictures: dict[str, Picture | str], methods: Iterable[Method]
-    ) -> dict[str, PreparedImage | str]:
-        """File stem -> the image of a sample ready to be explained by the methods, or why it is not."""
+    def choose_first_pass(self, methods: Iterable[Method]) -> FirstPass | None:
+        """What gives f(x) by the pass that a method begins with; None where none does, see `find_first`."""
         first = find_first(self.classifier, methods)
-        predict = first and self.predict_first(first)
-        return prepare_images(self.classifier, samples, self.class_rule, pictures, predict)
-
-    def predict_first(self, first: type[Explainer]) -> Predict:
-        """What gives the probabilities of images and classes by the pass that an explainer of that type begins with."""
+        if first is None:
+            return None
         view = self.classifier.by_layer[0]
 
         def predict(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -207,29 +203,21 @@ class Runner:
         for image, saliency_map, further, remark, kept in zip(group, maps, pictures, remarks, small):
             if image.sample.stem not in wanted:
                 continue
-            status = "constant map" if is_constant(saliency_map) else "ok"
+            status = "constant map" if utils.is_constant(saliency_map) else "ok"
             record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
             self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds, kept)
-
-    def shrink_maps(self, explainer, maps: np.ndarray, own: Sequence[np.ndarray] | None) -> list[SmallMap | None]:
-        """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
-        if own is None:
-            return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
-        reading = self.classifier.reading if explainer.uses_layer else None
-        weights = None if reading is None or reading.is_whole else reading.weigh(*maps.shape[1:])
-        return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
 
     def warm_up(self, method: Method, options: dict, image: PreparedImage) -> None:
         """Has a method imported, traced and compiled, by a map that is left as soon as it reports its first passes."""
 
         def leave(done: int, total: int) -> None:
-            raise _WarmError
+            raise Stopped
 
         for view in self.classifier.by_layer:
             explainer = self.open_explainer(method, options, [image], image.pixels[None])
             explainer.classifier, explainer.progress = view, leave
             # What is wrong with the image is told when it is timed; what is shared is timed there too.
-            with contextlib.suppress(_WarmError, ValueError), self.classifier.shared.open(False):
+            with contextlib.suppress(Stopped, ValueError), self.classifier.shared.open(False):
                 explainer.compute_saliency_map()
 
     def open_explainer(self, method: Method, options: dict, group: Sequence[PreparedImage], pixels: np.ndarray):
@@ -241,6 +229,14 @@ class Runner:
         return method.load()(
             self.classifier, None, pixels, classes, seed=self.seed, progress=self.progress.within, **options
         )
+
+    def shrink_maps(self, explainer, maps: np.ndarray, own: Sequence[np.ndarray] | None) -> list[SmallMap | None]:
+        """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
+        if own is None:
+            return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
+        reading = self.classifier.reading if explainer.uses_layer else None
+        weights = None if reading is None or reading.is_whole else reading.weigh(*maps.shape[1:])
+        return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
 
     def score_and_keep(
         self,
@@ -274,10 +270,6 @@ class Runner:
         self.progress.end(method.name, sample.name)
 
 
-class _WarmError(Exception):
-    """What ends a warm-up."""
-
-
 def find_first(classifier: Classifier, methods: Iterable[Method]) -> type[Explainer] | None:
     """Of the methods the one whose first pass gives the f(x) of a run: of gradients rather than of features alone.
 
@@ -288,112 +280,3 @@ def find_first(classifier: Classifier, methods: Iterable[Method]) -> type[Explai
     explainers = [method.load() for method in methods]
     kinds = ("gradients", "features")
     return next((one for kind in kinds for one in explainers if one.begins_with == kind), None)
-
-
-def prepare_images(
-    classifier: Classifier,
-    samples: Sequence[Sample],
-    class_rule: str,
-    pictures: dict[str, Picture | str] | None = None,
-    predict: Predict | None = None,
-) -> dict[str, PreparedImage | str]:
-    """File stem -> the image of a sample with its class and what the network says of it, or why there is none.
-
-    pictures: of each, if they have been read (`data.ahead.read_picture`). predict: images (n, H, W, 3) and classes
-    (n,), -1 for the most probable -> probabilities (n, C); None: the classifier's own.
-    """
-    if pictures is None:
-        size = classifier.input_height, classifier.input_width
-        pictures = {sample.stem: read_picture(sample, *size) for sample in samples}
-    prepared = {stem: picture for stem, picture in pictures.items() if isinstance(picture, str)}
-    classes = {}
-    for sample in samples:
-        if sample.stem not in prepared:
-            try:
-                classes[sample.stem] = read_class(class_rule, sample, classifier)
-            except ValueError as error:
-                prepared[sample.stem] = str(error)
-    images = {stem: pictures[stem] for stem in classes}
-    if not images:
-        return prepared
-    pixels = np.stack([picture.pixels for picture in images.values()])
-    if predict is None:
-        probabilities = classifier.predict(pixels)
-    else:
-        asked = [-1 if chosen is None else chosen for chosen in classes.values()]
-        probabilities = predict(pixels, np.array(asked, np.int32))
-    found = dict(zip(images, probabilities))
-    for sample in samples:
-        if sample.stem in images:
-            try:
-                prepared[sample.stem] = prepare_image(
-                    classifier, sample, images[sample.stem], found[sample.stem], class_rule
-                )
-            except ValueError as error:
-                prepared[sample.stem] = str(error)
-    return prepared
-
-
-def prepare_image(
-    classifier: Classifier, sample: Sample, picture: Picture, probabilities: np.ndarray, class_rule: str
-) -> PreparedImage:
-    """A picture at the input size and its probabilities (C,), with the class chosen."""
-    names = classifier.class_names
-    if not np.isfinite(probabilities).all():
-        raise ValueError(f"the model gives NaN or infinite probabilities for '{sample.name}'")
-    top = np.argsort(-probabilities, kind="stable")[: constants.TOP_CLASSES]
-    class_index = choose_class(class_rule, sample, int(top[0]), classifier)
-    record = Record(
-        method="",
-        image=sample.name,
-        stem=sample.stem,
-        checksum=sample.checksum,
-        label=sample.label or "",
-        predicted=names[top[0]],
-        probability=float(probabilities[top[0]]),
-        class_index=class_index,
-        class_name=names[class_index],
-        top_classes=[(names[index], round(float(probabilities[index]), 6)) for index in top],
-    )
-    return PreparedImage(sample, picture.size, picture.pixels, class_index, record, float(probabilities[class_index]))
-
-
-def choose_class(class_rule: str, sample: Sample, predicted: int, classifier: Classifier) -> int:
-    """The class to explain: 'auto' (the label where the model has it, else the prediction), 'label',
-    'predicted', or a class by index or name. ValueError where the rule cannot be kept."""
-    class_index = read_class(class_rule, sample, classifier)
-    return predicted if class_index is None else class_index
-
-
-def read_class(class_rule: str, sample: Sample, classifier: Classifier) -> int | None:
-    """The class that `choose_class` takes whatever the prediction; None: that it takes the prediction."""
-    if class_rule == "predicted" or (class_rule == "auto" and sample.class_index is None):
-        return None
-    if class_rule in ("auto", "label"):
-        if sample.class_index is None:
-            label = f"the model has no class {sample.label!r}" if sample.label else "the data has no label"
-            raise ValueError(f"{label} for '{sample.name}'; --class_index=predicted explains the prediction")
-        return sample.class_index
-    return classifier.class_index_of(class_rule)
-
-
-def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Method, str]:
-    """The methods that cannot explain this model, whatever the image; and why."""
-    misfits = {}
-    for method in methods:
-        try:
-            for view in classifier.by_layer:
-                method.load().check_classifier(view)
-        except ValueError as error:
-            misfits[method] = str(error)
-    return misfits
-
-
-def check_options(classifier: Classifier, methods: dict[Method, dict]) -> None:
-    """Raises ValueError for options that no image can be explained with."""
-    grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
-    for method, options in methods.items():
-        try:
-            method.load()(classifier, None, grey, 0, **options)
-        except ValueError as error:
-            raise ValueError(f"{method.name}: {error}") from error

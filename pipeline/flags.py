@@ -1,171 +1,16 @@
-"""The flags that commands share, the numbers and paths they are checked as, and the one way in which a command ends."""
+"""The flags that commands share, by groups: images, gaze, model, output, and those of a run with its methods.
+
+pipeline/settings.py turns what was given into settings.
+"""
 
 import argparse
-import difflib
-import os
-import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
-from output.memory import keep_pages
-from output.progress import printable
+from pipeline.command_line import CLUSTER, CommandParser, in_range, output_folder, path, read_seed, reader
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
-
-HELP_WIDTH = 120  # letters of a line of help
-OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes from, where that is another name
-    "images_folder": "test_images_folder_path",
-    "gdfm_folder": "test_gdfm_folder_path",
-    "fixations": "test_fixations_path",
-}
-
-
-# --- a parser, and what it reads --------------------------------------------------------------------------------
-class CommandParser(argparse.ArgumentParser):
-    """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
-
-    def __init__(self, prog: str, description: str, **options):
-        def formatter(prog: str) -> argparse.HelpFormatter:
-            return argparse.HelpFormatter(prog, max_help_position=32, width=HELP_WIDTH)
-
-        options = {"usage": "%(prog)s [flags]", "formatter_class": formatter, **options}
-        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **options)
-        about = self.add_argument_group("about")
-        about.add_argument("--help", "-h", action="help", help="show this help")
-        about.add_argument(
-            "--version", action=_Version, nargs=0, help="show the versions of this project and its libraries"
-        )
-
-    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
-        """The flags; `given` holds the names of those that were typed, whatever their values."""
-        words = sys.argv[1:] if args is None else [*args]
-        found = super().parse_args(words, namespace)
-        typed = (self._option_string_actions.get(word.split("=")[0]) for word in words)
-        found.given = frozenset(action.dest for action in typed if action is not None)
-        return found
-
-    def error(self, message: str):
-        """Says what is wrong, the flag or value that comes closest to it, and ends the program with code 2."""
-        unknown, known = "", list(self._option_string_actions)
-        if message.startswith("unrecognized arguments: "):
-            unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
-        elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
-            unknown, known = choice[1], re.findall(r"[\w.-]+", choice[2])
-        close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
-        advice = f"did you mean {close[0]}?" if close else f"python {self.prog} --help lists the flags"
-        lines = [f"{self.prog}: error: {printable(message)}", *([] if "did you mean" in message else [advice])]
-        self.exit(2, "\n".join(lines) + "\n")
-
-
-class _Version(argparse.Action):
-    """Shows the versions that a report of a fault should name."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        from output.folder import versions
-
-        print(f"version {constants.VERSION}", *(f"{name} {number}" for name, number in versions().items()), sep="\n")
-        parser.exit()
-
-
-class _MethodHelp(argparse.Action):
-    """Shows the options of one method."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        if values.upper() not in METHODS:
-            from utils import suggest
-
-            parser.error(f"{option_string}: unknown method {values!r}; {suggest(values.upper(), METHODS)}")
-        method = METHODS[values.upper()]
-        shown = CommandParser(parser.prog, f"Options of {method.name}, of {method.module.replace('.', '/')}.py.")
-        add_method_flags(shown.add_argument_group(f"{method.name} options"), method)
-        print(shown.format_help())
-        parser.exit()
-
-
-def in_range(kind: Callable, low: float, high: float = float("inf"), above: bool = False) -> Callable:
-    """What reads a flag as a number of that kind from low to high; above: low itself is too small."""
-
-    def number(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            wanted = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{wanted} was wanted; got {text}") from None
-        if not low <= value <= high or (above and value == low):
-            least = f"more than {low}" if above else f"{low} or more"
-            upper = f", up to {high}" if high < float("inf") else ""
-            raise argparse.ArgumentTypeError(f"{least}{upper} was wanted; got {text}")
-        return value
-
-    return number
-
-
-def reader(read: Callable) -> Callable:
-    """What reads a flag by `read`, whose ValueError is what the user is told; argparse words those of numbers."""
-
-    def checked(text: str):
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read if read in (int, float, str) else checked
-
-
-def refuse(reason: str) -> Callable:
-    """What reads a flag that is none here, whatever its value: the user is told what to give instead."""
-
-    def read(text: str):
-        raise argparse.ArgumentTypeError(f"no option here: {reason}")
-
-    return read
-
-
-def path(text: str) -> str:
-    """The path with '~' as the home folder: a shell leaves it alone behind an equals sign."""
-    if not text:
-        raise argparse.ArgumentTypeError("an empty path was given")
-    return os.path.expanduser(text)
-
-
-def read_channels(text: str) -> list[int]:
-    """The numbers of a list such as '0-3,151', each once, as given."""
-    channels = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
-            raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
-        channels += range(int(first), int(last or first) + 1)
-    return list(dict.fromkeys(channels))
-
-
-def output_folder(text: str) -> str:
-    """The path of a folder that can be written into, as far as that shows before anything is done."""
-    folder = path(text)
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise argparse.ArgumentTypeError(f"'{folder}' is a file; a folder is wanted")
-    _check_writable(folder)
-    return folder
-
-
-def output_file(text: str) -> str:
-    """The path of a file that can be written, as far as that shows before anything is done."""
-    file = path(text)
-    _check_writable(os.path.dirname(os.path.abspath(file)))
-    return file
-
-
-def _check_writable(folder: str) -> None:
-    parent = os.path.abspath(folder)
-    while not os.path.exists(parent):
-        parent = os.path.dirname(parent)
-    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"'{folder}' cannot be written: '{parent}' may not be written into")
-
-
-SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
 
 
 # --- flags that several commands have -----------------------------------------------------------------------------
@@ -256,21 +101,6 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
     )
     model.add_argument(
-        "--preprocessing",
-        choices=("auto", *constants.PREPROCESSING),
-        default="auto",
-        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
-    )
-    model.add_argument(
-        "--score",
-        choices=constants.SCORES,
-        default="auto",
-        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
-    )
-    model.add_argument(
-        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
-    )
-    model.add_argument(
         "--model_path",
         type=path,
         metavar="PATH",
@@ -289,6 +119,21 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="layer of the CAM methods; several by commas: their mean (default: the last)",
     )
     model.add_argument(
+        "--preprocessing",
+        choices=("auto", *constants.PREPROCESSING),
+        default="auto",
+        help="of RGB 0-255 in front of the model; unit: x / 255 (default: found by what the model does to pixels)",
+    )
+    model.add_argument(
+        "--score",
+        choices=constants.SCORES,
+        default="auto",
+        help="what the outputs are; none: numbers, as of a regression, explained as they are (default: found)",
+    )
+    model.add_argument(
+        "--output_name", metavar="NAME", help="which output of a model that has several (default: the only one)"
+    )
+    model.add_argument(
         "--trust_model", action="store_true", help="run code that the model file contains (default: refuse the file)"
     )
     model.add_argument(
@@ -298,18 +143,18 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="a Python file that defines the model's own layers, and is run (default: none)",
     )
     model.add_argument(
-        "--precision",
-        choices=constants.PRECISIONS,
-        default="float32",
-        help="arithmetic of forward passes (default: %(default)s)",
-    )
-    model.add_argument(
         "--batch_size",
         type=lambda text: text if text == constants.AUTO else in_range(int, 1)(text),
         default=constants.BATCH_SIZE,
         metavar="N",
         help=f"images per forward pass, or {constants.AUTO}: the quickest here by a short timing, which is kept "
         "(default: %(default)s)",
+    )
+    model.add_argument(
+        "--precision",
+        choices=constants.PRECISIONS,
+        default="float32",
+        help="arithmetic of forward passes (default: %(default)s)",
     )
     return model
 
@@ -341,6 +186,17 @@ def add_output_flags(parser: argparse.ArgumentParser, folder: str) -> argparse._
     return output
 
 
+def read_channels(text: str) -> list[int]:
+    """The numbers of a list such as '0-3,151', each once, as given."""
+    channels = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
+            raise ValueError(f"channels are numbers or ranges by commas, as 0-15,151; got {text}")
+        channels += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(channels))
+
+
 # --- flags of main.py and of the commands that explain as it does -------------------------------------------------
 def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
     """The parser of a command that explains images: main, compare, sanity, hierarchy. `methods`, `limit`: defaults."""
@@ -356,19 +212,23 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help=f"by commas, or ALL, of {', '.join(METHODS)} (default: %(default)s)",
     )
     question.add_argument(
+        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
+    )
+    question.add_argument(
         "--class_index",
         default="auto",
         metavar="CLASS",
         help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
     )
     question.add_argument(
-        "--seed", type=SEED, default=constants.SEED, metavar="N", help="of all that is random (default: %(default)s)"
+        "--seed",
+        type=read_seed,
+        default=constants.SEED,
+        metavar="N",
+        help="of all that is random (default: %(default)s)",
     )
     question.add_argument(
         "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"
-    )
-    question.add_argument(
-        "--help_method", action=_MethodHelp, metavar="NAME", help="show the options of one method, as --rise_n_masks"
     )
     for method in METHODS.values():
         add_method_flags(parser, method, hidden=True)
@@ -396,6 +256,11 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     )
     add_cluster_flags(parser)
     return parser
+
+
+def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """The group of that title, which the parser has."""
+    return next(group for group in parser._action_groups if group.title == title)
 
 
 def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
@@ -447,7 +312,7 @@ def read_figure_formats(text: str) -> tuple[str, ...]:
 
 def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of many processes or machines, which `settings.read_cluster_settings` reads."""
-    cluster = parser.add_argument_group("many processes or machines, see docs/cluster.md")
+    cluster = parser.add_argument_group(CLUSTER)
     cluster.add_argument(
         "--cluster",
         metavar="WHERE",
@@ -489,8 +354,8 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 
 def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds --protocol."""
-    parser.add_argument_group("protocol").add_argument(
+    """Adds --protocol to the flags of the question."""
+    group_of(parser, "question").add_argument(
         "--protocol",
         choices=tuple(PROTOCOLS),
         default="paper",
@@ -498,12 +363,12 @@ def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fraction_flag(parser, default: float) -> None:
+def add_fraction_flag(parser) -> None:
     """Adds --fraction."""
     parser.add_argument(
         "--fraction",
         type=in_range(float, 0, 1, above=True),
-        default=default,
+        default=0.2,
         metavar="SHARE",
         help="of the pixels, that the threshold keeps of every map (default: %(default)s)",
     )
@@ -535,39 +400,32 @@ def add_method_flags(parser, method: Method, hidden: bool = False) -> None:
         )
     for name, instead in method.elsewhere:
         parser.add_argument(
-            f"--{method.name.lower()}_{name}", type=refuse(instead), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            f"--{method.name.lower()}_{name}",
+            type=no_option(instead),
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
         )
 
 
-# --- how a command ends -------------------------------------------------------------------------------------------
-def name_flag(message: str, parser: argparse.ArgumentParser) -> str:
-    """The message with the flag in the place of the argument of Python that it begins with: 'boxes: ...'."""
-    name, colon, rest = message.partition(": ")
-    flag = f"--{OF_ARGUMENTS.get(name, name)}"
-    return f"{flag}: {rest}" if colon and flag in parser._option_string_actions else message
+def no_option(reason: str) -> Callable:
+    """What reads a flag that is none here, whatever its value: the user is told what to give instead."""
+
+    def read(text: str):
+        raise argparse.ArgumentTypeError(f"no option here: {reason}")
+
+    return read
 
 
-def run_command(
-    parser: argparse.ArgumentParser, read: Callable, run: Callable[..., int], argv: Sequence[str] | None = None
-) -> int:
-    """The exit code of `run(read(flags))`; what stops it is said in one line, with code 2, or 130 when interrupted."""
-    for stream in (sys.stdout, sys.stderr):  # whatever the code page: names of files and classes are of all scripts
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    args = parser.parse_args(argv)
-    keep_pages()
-    try:
-        return run(read(args))
-    except ValueError as error:
-        message = name_flag(str(error), parser)
-    except OSError as error:  # a folder that may not be written to, a full disk
-        message = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-    except MemoryError as error:
-        message = f"not enough memory: {error}"
-    except ModuleNotFoundError as error:
-        message = f"a library is missing ({error}); see 'Start' in README.md"
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    print(f"{parser.prog}: error: {printable(message)}", file=sys.stderr)
-    return 2
+class _MethodHelp(argparse.Action):
+    """Shows the options of one method."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values.upper() not in METHODS:
+            from utils import suggest
+
+            parser.error(f"{option_string}: unknown method {values!r}; {suggest(values.upper(), METHODS)}")
+        method = METHODS[values.upper()]
+        shown = CommandParser(parser.prog, f"Options of {method.name}, of {method.module.replace('.', '/')}.py.")
+        add_method_flags(shown.add_argument_group(f"{method.name} options"), method)
+        print(shown.format_help())
+        parser.exit()

@@ -1,4 +1,4 @@
-"""Where people looked, as the maps of a run are judged by it.
+"""Where people looked, as the maps of a run are measured by it.
 
 Density metrics are given a density map: the file of the image, or else Wooding's map of its fixations. Point metrics
 are given the fixations. An image that has a density map alone is asked for no point metric: none is fed the other.
@@ -149,7 +149,7 @@ class GazeTruth:
             if self.kinds(sample):
                 try:
                     mean.add(self._own_density(sample))
-                except ValueError:  # it is told where that image is judged
+                except ValueError:  # it is told where that image is measured
                     continue
                 known.add(sample.name)
         return mean, known

@@ -67,8 +67,8 @@ class LargeFolder(RunFolder):
         """Where the records are."""
         return self.folder / "records"
 
-    def read_records(self) -> ColumnRecords:
-        """(method, image) -> its record."""
+    def read_records(self, strict: bool = False) -> ColumnRecords:
+        """(method, image) -> its record; strict: nothing more, a part is whole or refused."""
         return ColumnRecords(self.records_path)
 
     def columns(self) -> RunColumns:

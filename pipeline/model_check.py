@@ -1,23 +1,47 @@
-"""How a model is understood, before anything is explained: `main.py --check_model`.
+"""What can be said of a model and the methods before anything is explained.
 
-What was found and how, the most probable classes of one image, what each method will say of it; nothing is written.
+find_misfits, check_options  -> whether methods, and options, can explain this model at all: every run asks
+check_model                  -> `main.py --check_model`: the most probable classes of one image, what each method says
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
 import constants
 import utils
 from data.dataset import Sample
-from explainers.registry import METHODS
+from explainers.registry import METHODS, Method
 from network.classifier import Classifier
 from output.tables import align
-from pipeline.explain import find_misfits
+
+
+def find_misfits(classifier: Classifier, methods: Iterable[Method]) -> dict[Method, str]:
+    """The methods that cannot explain this model, whatever the image; and why."""
+    misfits = {}
+    for method in methods:
+        try:
+            for view in classifier.by_layer:
+                method.load().check_classifier(view)
+        except ValueError as error:
+            misfits[method] = str(error)
+    return misfits
+
+
+def check_options(classifier: Classifier, methods: dict[Method, dict]) -> None:
+    """Raises ValueError for options that no image can be explained with."""
+    grey = np.full((classifier.input_height, classifier.input_width, 3), 127, dtype=np.uint8)
+    for method, options in methods.items():
+        try:
+            method.load()(classifier, None, grey, 0, **options)
+        except ValueError as error:
+            raise ValueError(f"{method.name}: {error}") from error
 
 
 def check_model(classifier: Classifier, sample: Sample) -> str:
     """The most probable classes of an image and what each method says, as text."""
     size = classifier.input_height, classifier.input_width
-    pixels = np.clip(utils.resize_image(sample.read().astype(np.float32), *size), 0, 255)
+    pixels = utils.fit_image(sample.read(), *size)
     return f"{describe_classes(classifier, pixels, sample.name)}\n\n{describe_methods(classifier, pixels)}"
 
 
@@ -50,6 +74,6 @@ def _remark(classifier: Classifier, method, pixels: np.ndarray) -> str:
         return f"not this image: {error}"
     words = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in remark.items()}
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in words.items())
-    if saliency_map.min() == saliency_map.max():
+    if utils.is_constant(saliency_map):
         said = "the map of this image is constant" + (f", {said}" if said else "")
     return f"yes ({said})" if said else "yes"

@@ -1,12 +1,12 @@
 """One record per method and image: what it holds, and its row of records.csv."""
 
-import contextlib
 import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from data.csv_tables import read_number
 from metrics.catalogue import DENSITY, METRICS, POINTS, names_against
 from output.files import open_text
 
@@ -123,20 +123,22 @@ def from_row(row: dict) -> Record:
     if any(not row[key] or set(row[key]) & {"/", "\\", "\0"} or row[key] == ".." for key in ("method", "stem")):
         raise ValueError("method and stem are names of files")
     for key in ("probability", "seconds", "passes", *METRICS):
-        values[key] = float(row[key]) if row[key] else None
+        values[key] = read_number(row[key]) if row[key] not in ("", "nan") else None
     values["class_index"] = int(row["class_index"]) if row["class_index"] else None
     return Record(**values)
 
 
-def read_records(path: Path) -> list[Record]:
-    """The records of a csv file, without a row torn at its end, or damaged; [] if there is none.
+def read_records(path: Path, strict: bool = False) -> list[Record]:
+    """The records of a csv file, without damaged rows, as the one that was being written when a run was killed; [] if
+    there is no file.
 
-    ValueError for a file that is none of ours.
+    strict: whether only the last row may be damaged. ValueError for a file that is none of ours, or with such a row.
     """
     names = RECORD_COLUMNS
     try:
         with open_text(path) as file:
-            head, *rows = [*csv.reader(file)] or [names]
+            reader = csv.reader(file)
+            head, rows = next(reader, names), [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         return []
     except (OSError, csv.Error) as error:
@@ -145,7 +147,13 @@ def read_records(path: Path) -> list[Record]:
     if head != names:
         raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
     records = []
-    for row in rows:
-        with contextlib.suppress(ValueError, RecursionError):  # the row that was being written when the run was killed
+    for line, row in rows:
+        try:
             records.append(from_row(dict(zip(names, row, strict=True))))
+        except (ValueError, RecursionError):
+            if strict and line != rows[-1][0]:
+                raise ValueError(
+                    f"line {line} of '{path}' is none that a run has written: the command that made the folder, given "
+                    "again, makes it anew"
+                ) from None
     return records

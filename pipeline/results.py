@@ -14,14 +14,25 @@ import csv
 import glob
 import itertools
 import os
+import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 import constants
 from explainers.registry import GAZE_ROWS
-from output.files import name_unwritten, open_text, picture_saver, read_array, read_curve, save_array, write_whole
+from output.files import (
+    name_unwritten,
+    open_text,
+    picture_saver,
+    read_array,
+    read_curve,
+    refuse_damaged,
+    save_array,
+    write_whole,
+)
 from output.folder import OutputFolder, read_description
 from output.map_store import SmallMap
 from output.tables import write_table
@@ -90,9 +101,12 @@ class RunFolder:
             raise ValueError(f"'{path}' is not of a run of main.py: choose another --output_folder_path")
         return description
 
-    def read_records(self) -> dict[tuple[str, str], Record]:
-        """(method, image) -> its record; of two rows of one image the later counts."""
-        return {(record.method, record.image): record for record in read_records(self.records_path)}
+    def read_records(self, strict: bool = False) -> dict[tuple[str, str], Record]:
+        """(method, image) -> its record; of two rows of one image the later counts.
+
+        strict: whether a damaged row that is not the last is refused; a run leaves it out, and explains its image anew.
+        """
+        return {(record.method, record.image): record for record in read_records(self.records_path, strict)}
 
     def columns(self) -> RunColumns:
         """The records as the tables want them."""
@@ -124,8 +138,19 @@ class RunFolder:
         return self.folder / "figures" / "drawn.json"
 
     def read_map(self, record: Record) -> np.ndarray:
-        """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
-        return read_array(self.map_path(record.method, record.stem), 2)
+        """The raw map (H, W) of a record; ValueError if its file is missing or damaged, or of another size."""
+        path = self.map_path(record.method, record.stem)
+        saliency_map = read_array(path, 2)
+        with refuse_damaged(path):
+            if self._map_size not in (None, saliency_map.shape):
+                raise ValueError(f"it is {saliency_map.shape}, and the maps of this run are {self._map_size}")
+        return saliency_map
+
+    @cached_property
+    def _map_size(self) -> tuple[int, int] | None:
+        """(H, W) of the maps, the model's input size; None if run.json does not tell."""
+        match = re.fullmatch(r"(\d+) x (\d+)", str(self.read_description().get("model", {}).get("input_size")))
+        return match and (int(match[1]), int(match[2]))
 
     def read_curves(self, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """(fractions, insertion scores, deletion scores) of a record; None where they were not measured."""

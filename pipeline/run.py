@@ -1,7 +1,8 @@
 """One run over images, from settings to records: what main, compare, sanity and hierarchy do alike.
 
-load_classifier(settings)  -> the classifier, and where it came from
 load_dataset(settings)     -> the samples, and where their gaze comes from
+load_classifier(settings)  -> the classifier, and where it came from
+label_images(...)          -> the samples with their classes among the classifier's
 open_run(...)              -> these with the folder of results; says what was chosen
 examine(run, settings)     -> every sample explained by every method, and scored; the tables written
 """
@@ -25,12 +26,13 @@ from network import batches, model_files
 from network.classifier import Classifier
 from network.device import prepare_device
 from output import memory
-from output.progress import printable
+from output.progress import print_table, printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
-from pipeline.explain import AfterMap, Runner, check_options, find_misfits
+from pipeline.explain import AfterMap, Runner
 from pipeline.gaze_truth import GazeTruth
 from pipeline.large_results import open_results
+from pipeline.model_check import check_options, find_misfits
 from pipeline.records import Record
 from pipeline.results import Results
 from pipeline.samples import Images, choose_samples, describe_files, find_paths
@@ -46,7 +48,7 @@ PATHS_SHOWN = 12  # figures named on the screen at the end of a run
 class Run:
     """What a run explains, how, and where to; description: of the model, in words, for the screen and run.json.
 
-    methods: each with its options. class_rule: as `explain.choose_class` takes it. model: that the classifier was
+    methods: each with its options. class_rule: as `prepare.choose_class` takes it. model: that the classifier was
     loaded by, which a run by many processes needs.
     """
 
@@ -78,22 +80,6 @@ class Run:
         return None if record.failed else self.results.read_map(record)
 
 
-def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
-    """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
-    than there is."""
-    is_auto = settings.batch_size == constants.AUTO
-    usual = replace(settings, batch_size=constants.BATCH_SIZE) if is_auto else settings
-    classifier, source = model_files.load_classifier(**vars(usual))
-    if is_auto:
-        found = batches.choose_batch_size(classifier)
-        spent = ", ".join(f"{n}: {milliseconds:.3g}" for n, milliseconds in found.items())
-        print_table({"batch": f"{classifier.batch_size} images (auto; ms an image in a pass of {spent})"})
-    images = f"{classifier.batch_size} images inside the network"
-    needed = batches.estimate_bytes(classifier, classifier.batch_size)
-    memory.check_room(needed, images, "--batch_size says how many at once")
-    return classifier, source
-
-
 def load_dataset(settings: DataSettings) -> Images:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
@@ -114,6 +100,22 @@ def load_dataset(settings: DataSettings) -> Images:
             print(printable(text), flush=True)
     note = "simulated gaze" if demo_data.is_demo(images) else ""
     return Images(choose_samples(settings, found), found, note)
+
+
+def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
+    """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
+    than there is."""
+    is_auto = settings.batch_size == constants.AUTO
+    usual = replace(settings, batch_size=constants.BATCH_SIZE) if is_auto else settings
+    classifier, source = model_files.load_classifier(**vars(usual))
+    if is_auto:
+        found = batches.choose_batch_size(classifier)
+        spent = ", ".join(f"{n}: {milliseconds:.3g}" for n, milliseconds in found.items())
+        print_table({"batch": f"{classifier.batch_size} images (auto; ms an image in a pass of {spent})"})
+    images = f"{classifier.batch_size} images inside the network"
+    needed = batches.estimate_bytes(classifier, classifier.batch_size)
+    memory.check_room(needed, images, "--batch_size says how many at once")
+    return classifier, source
 
 
 def label_images(images: Images, names) -> Images:
@@ -147,12 +149,6 @@ def open_run(settings: RunSettings, classifier: Classifier, source: str, images:
     return Run(classifier, images, methods, results, description, class_rule, model)
 
 
-def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
-    """Whether records are kept as columns and maps in groups: as asked for, else of more than
-    `constants.LARGE_RUN` images."""
-    return len(samples) > constants.LARGE_RUN if settings.storage is None else settings.storage == "columns"
-
-
 def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict[Method, dict]:
     """The methods without those that cannot explain the model; ValueError for one unless ALL were asked for, and for
     a layer that none of the rest looks at."""
@@ -165,6 +161,60 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
         names = ", ".join(method.name for method in methods)
         raise ValueError(f"--layer_name: no method that is chosen looks at a layer ({names}): leave it out")
     return methods
+
+
+def describe_model(classifier: Classifier, source: str) -> dict:
+    """In words, where a classifier came from, how it is understood, and what it runs on."""
+    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
+    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
+
+
+def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:
+    """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
+    return {
+        "class_index": settings.class_rule,
+        "faithfulness_protocol": settings.faithfulness_protocol,
+        "seed": settings.seed,
+        "sigma_px": settings.data.sigma_px,
+        **settings.data.paths,
+        **({} if settings.data.exif == "turn" else {"exif": settings.data.exif}),
+        **({} if settings.data.fixations_unit is None else {"fixations_unit": settings.data.fixations_unit}),
+        "class_names": tell_apart(classifier.class_names),
+        "model": classifier.describe(),
+        "weights": classifier.fingerprint,
+        "methods": {method.name: options for method, options in methods.items()},
+    }
+
+
+def tell_apart(names: Sequence[str]) -> str:
+    """A short text that differs for other names or another order: '1000 from tench to toilet tissue (8a0c32f1)'."""
+    return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
+
+
+def is_large(settings: RunSettings, samples: Sequence[Sample]) -> bool:
+    """Whether records are kept as columns and maps in groups: as asked for, else of more than
+    `constants.LARGE_RUN` images."""
+    return len(samples) > constants.LARGE_RUN if settings.storage is None else settings.storage == "columns"
+
+
+def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
+    """Says what was chosen: model, layer, score, preprocessing, how many images; with class_names, the model's, also
+    which labels are none of them."""
+    labels, indices = [sample.label for sample in samples], [sample.class_index for sample in samples]
+    labelled, others = describe_labels(labels, labels if class_names is None else indices, class_names or ())
+    with_map = sum(sample.density_map_path is not None for sample in samples)
+    with_points = sum(sample.fixations is not None for sample in samples)
+    images = f"{len(samples)}, {labelled}, {with_map} with a density map, {with_points} with fixations"
+    print_table({**description, "images": images, **({} if others is None else {"labels": others})})
+
+
+def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:
+    """Warns of what the first images say against how the model is read; those that cannot be read say nothing."""
+    first, size = samples[: constants.IMAGES_AT_ONCE], (classifier.input_height, classifier.input_width)
+    found = [picture for _, pictures in read_ahead([(None, first)], *size) for picture in pictures.values()]
+    images = [picture.pixels for picture in found if not isinstance(picture, str)]
+    for doubt in classifier.doubts(np.stack(images)) if images else ():
+        print(f"warning: {printable(doubt)}", file=sys.stderr)
 
 
 def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) -> list[Record]:
@@ -197,60 +247,6 @@ def examine(run: Run, settings: RunSettings, after_map: AfterMap | None = None) 
         run.results.write_table(f"{name}.csv", rows)
     lab_table.write(run.results.folder, tables["summary"])
     return run.results.list_troubled()
-
-
-def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:
-    """What changes a map or a number, as plain values; runs that differ in it are never mixed."""
-    return {
-        "class_index": settings.class_rule,
-        "faithfulness_protocol": settings.faithfulness_protocol,
-        "seed": settings.seed,
-        "sigma_px": settings.data.sigma_px,
-        **settings.data.paths,
-        **({} if settings.data.exif == "turn" else {"exif": settings.data.exif}),
-        **({} if settings.data.fixations_unit is None else {"fixations_unit": settings.data.fixations_unit}),
-        "class_names": tell_apart(classifier.class_names),
-        "model": classifier.describe(),
-        "weights": classifier.fingerprint,
-        "methods": {method.name: options for method, options in methods.items()},
-    }
-
-
-def describe_model(classifier: Classifier, source: str) -> dict:
-    """In words, where a classifier came from, how it is understood, and what it runs on."""
-    engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
-    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
-
-
-def print_doubts(classifier: Classifier, samples: Sequence[Sample]) -> None:
-    """Warns of what the first images say against how the model is read; those that cannot be read say nothing."""
-    first, size = samples[: constants.IMAGES_AT_ONCE], (classifier.input_height, classifier.input_width)
-    found = [picture for _, pictures in read_ahead([(None, first)], *size) for picture in pictures.values()]
-    images = [picture.pixels for picture in found if not isinstance(picture, str)]
-    for doubt in classifier.doubts(np.stack(images)) if images else ():
-        print(f"warning: {printable(doubt)}", file=sys.stderr)
-
-
-def tell_apart(names: Sequence[str]) -> str:
-    """A short text that differs for other names or another order: '1000 from tench to toilet tissue (8a0c32f1)'."""
-    return f"{len(names)} from {names[0]} to {names[-1]} ({zlib.crc32(repr(names).encode()):08x})"
-
-
-def print_choices(description: dict, samples: Sequence[Sample], class_names: Sequence[str] | None = None) -> None:
-    """Says what was chosen: model, layer, score, preprocessing, how many images; with class_names, the model's, also
-    which labels are none of them."""
-    labels, indices = [sample.label for sample in samples], [sample.class_index for sample in samples]
-    labelled, others = describe_labels(labels, labels if class_names is None else indices, class_names or ())
-    with_map = sum(sample.density_map_path is not None for sample in samples)
-    with_points = sum(sample.fixations is not None for sample in samples)
-    images = f"{len(samples)}, {labelled}, {with_map} with a density map, {with_points} with fixations"
-    print_table({**description, "images": images, **({} if others is None else {"labels": others})})
-
-
-def print_table(values: dict) -> None:
-    """Names and values, a line each."""
-    for name, value in values.items():
-        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}", flush=True)
 
 
 def print_failures(failed: Sequence[Record]) -> None:

@@ -5,7 +5,6 @@ by a reason, is not measured again: a run that asks for more metrics adds them t
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,28 +14,15 @@ import utils
 from data.dataset import Sample
 from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
+from metrics.faithfulness import Explain
 from network.classifier import Classifier
 from pipeline.gaze_truth import GazeTruth
+from pipeline.prepare import PreparedImage
 from pipeline.records import Record
 
 MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
 
 KEPT_PIXELS = 2_000_000  # of a density map that is kept beside its image: eight are prepared together
-
-Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
-
-
-@dataclass
-class PreparedImage:
-    """One image on its way through a run: at the model's input size, and what is asked about it."""
-
-    sample: Sample
-    size: tuple[int, int]  # (height, width) of the image as it is
-    pixels: np.ndarray  # float32 (H, W, 3) at the input size
-    class_index: int
-    record: Record  # what the records of all methods have in common
-    probability: float | None = None  # of the class; None: asked for where it is needed
-    density_map: np.ndarray | None = None  # once a metric has asked for it
 
 
 class Scorer:
@@ -110,9 +96,9 @@ class Scorer:
             pairs = list(self.gaze.halves(prepared.sample, *prepared.size))
         else:
             pairs = [(self._density_map(prepared), saliency_map)]
-        judges = _judges(evaluate.DensityMetrics, pairs)
+        metrics = _each_pair(evaluate.DensityMetrics, pairs)
         for name in names:
-            _set(record, [name], lambda name=name: [np.mean([getattr(judge, name)() for judge in judges()])])
+            _set(record, [name], lambda name=name: [np.mean([getattr(pair, name)() for pair in metrics()])])
 
     def _density_map(self, prepared: PreparedImage) -> np.ndarray:
         """The density map of an image, read once for the maps of all methods unless it is large."""
@@ -136,12 +122,12 @@ class Scorer:
             "sauc": lambda: {"other_fixations": self.gaze.other_points(sample, *size), "seed": self.seed},
             "information_gain": lambda: {"baseline_map": self.gaze.centre_prior(*size)},
         }
-        judges = _judges(evaluate.FixationMetrics, pairs)
+        metrics = _each_pair(evaluate.FixationMetrics, pairs)
         for name in names:
 
             def measure(name=name):
                 options = further.get(name, dict)()
-                return [np.mean([getattr(judge, name)(**options) for judge in judges()])]
+                return [np.mean([getattr(pair, name)(**options) for pair in metrics()])]
 
             _set(record, [name], measure)
 
@@ -172,9 +158,9 @@ class Scorer:
         return np.stack([curves["fraction"], curves["insertion"], curves["deletion"]], axis=1)
 
 
-def _judges(kind: type, pairs: list[tuple]) -> Callable[[], Iterable]:
-    """What gives a judge of each pair: of one pair always the same, which keeps what its metrics share; of several, as
-    of people, new ones, because together they would hold too much."""
+def _each_pair(kind: type, pairs: list[tuple]) -> Callable[[], Iterable]:
+    """What gives the metrics of each pair: of one pair always the same object, which keeps what they share; of several,
+    as of people, new ones, because together they would hold too much."""
     if len(pairs) == 1:
         one = [kind(*pairs[0])]
         return lambda: one

@@ -114,7 +114,7 @@ class FigureSettings:
 class RunSettings:
     """What main.py, and the commands that explain as it does, were asked for.
 
-    methods: each with its options, baselines among them. class_rule: as `explain.choose_class` takes it.
+    methods: each with its options, baselines among them. class_rule: as `prepare.choose_class` takes it.
     leaves_out: whether a method that cannot explain the model is left out, rather than refused.
     storage: 'files' or 'columns', the form of a new folder; None: by the number of images.
     cluster: the processes that explain, None: this one.

@@ -213,5 +213,6 @@ def format_cell(row: dict, column: str) -> str:
         return "-"
     few = f" (n={row[f'{column}_n']})" if row[f"{column}_n"] < row["images"] - row["failed"] else ""
     if column in COSTS or row[f"{column}_low"] is None:
-        return f"{row[f'{column}_mean']:.3g}{few}"
+        mean = row[f"{column}_mean"]
+        return f"{mean:.3g}{few}" if mean < 1000 else f"{mean:.0f}{few}"  # 4000 passes, not 4e+03
     return f"{row[f'{column}_mean']:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]{few}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import constants
+import utils
 from output.progress import printable
 from plots.letters import TextCanvas, find_family, measure_text
 
@@ -32,6 +33,7 @@ HEADING = 1.3 * constants.FONT_SIZE  # points
 SMALL = 0.85 * constants.FONT_SIZE
 GAP = 0.16  # inches between neighbouring cells
 LEAST = 0.3  # of a row of pictures: its colour bar has three values
+FRAME = {"color": "#c8c8c8", "linewidth": 0.5}  # round a picture, whose white parts would have no end on a white page
 BAR_WIDTH = 0.07  # of a colour bar
 BAR_ROOM = 0.5  # beside a cell, for its colour bar with the values
 TITLE_WIDTH = constants.CELL_SIDE + GAP / 2  # inches: a title may reach into the gaps, half way to the next
@@ -113,12 +115,15 @@ def shrink(image: np.ndarray, dpi: float = constants.FIGURE_DPI) -> np.ndarray:
 
 def show_image(axes: "Axes", image: np.ndarray, size: tuple[int, int] | None = None) -> None:
     """
-    Draw an image (H, W, 3) or, in grey, a map (H, W) in the middle of axes, as large as fits, its aspect kept.
+    Draws an image (H, W, 3) or, in grey, a map (H, W), framed, in the middle of axes, as large as fits.
 
     size: (height, width) whose aspect the picture takes, so that a square map lies like its oblong image.
     """
     height, width = size or image.shape[:2]
+    if image.ndim == 2 and utils.is_constant(image):
+        image = np.zeros_like(image)  # what it varies by is rounding
     axes.imshow(shrink(image) if image.ndim == 3 else image, cmap="gray", extent=(0, width, height, 0))
+    axes.plot((0, width, width, 0, 0), (0, 0, height, height, 0), clip_on=False, scalex=False, scaley=False, **FRAME)
     scale = max(width / axes.bbox.width, height / axes.bbox.height) / 2
     right, down = scale * axes.bbox.width, scale * axes.bbox.height
     axes.set(xlim=(width / 2 - right, width / 2 + right), ylim=(height / 2 + down, height / 2 - down))
@@ -150,11 +155,13 @@ def label_ends(low: float, high: float) -> list[str]:
 def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None:
     """A bar of colours (n, 3), the lowest first, with the values of its ends and its middle, at the right of axes, or
     of the picture that they show."""
-    right = 1.0
-    if axes.images:  # a tall one leaves room at its sides
-        left_end, right_end = axes.get_xlim()
-        right = min(1.0, (axes.images[-1].get_extent()[1] - left_end) / (right_end - left_end))
-    bar = axes.inset_axes((right + 0.02, 0, 0.04, 1))
+    right, height = 1.0, 1.0
+    if axes.images:  # a tall one leaves room at its sides, a wide one above and below
+        _, right, bottom, top = axes.images[-1].get_extent()
+        (left_end, right_end), (lower_end, upper_end) = axes.get_xlim(), axes.get_ylim()
+        right = min(1.0, (right - left_end) / (right_end - left_end))
+        height = min(1.0, (bottom - top) / (lower_end - upper_end))
+    bar = axes.inset_axes((right + 0.02, (1 - height) / 2, 0.04, height))
     bar.imshow(colours[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1))
     bar.set(xticks=[], yticks=[0, 0.5, 1])
     bar.set_yticklabels(label_ends(low, high))
@@ -162,7 +169,7 @@ def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None
     bar.tick_params(labelsize=SMALL, labelcolor="#444444", color=constants.COLOUR_QUIET, width=0.6)
     bar.tick_params(length=2, pad=2)
     for spine in bar.spines.values():
-        spine.set_visible(False)
+        spine.set(**FRAME)
 
 
 def write_message(axes: "Axes", message: str) -> None:
@@ -202,7 +209,7 @@ class Cell:
         return self.sheet.get_figure().dpi
 
     def show(self, picture: np.ndarray, size: tuple[int, int] | None = None) -> "AxesImage":
-        """Draws a picture, uint8 RGB (h, w, 3), in the middle, as large as fits, and returns what draws it.
+        """Draws a picture, uint8 RGB (h, w, 3), framed, in the middle, as large as fits, and returns what draws it.
 
         size: (height, width) whose aspect it takes, so that a square map lies like its oblong image.
         """
@@ -217,17 +224,18 @@ class Cell:
         return self._place(bring_to(picture, n_rows, n_columns), box)
 
     def show_bar(self, colours: np.ndarray, labels: Sequence[str], size: tuple[int, int]) -> None:
-        """A bar of colours (n, 3), the lowest first, at the right of a picture of that (height, width).
+        """A bar of colours (n, 3), the lowest first, at the right of a picture of that (height, width), and as high.
 
         labels: of its ends and its middle.
         """
-        shown = min(self.width, self.height * size[1] / size[0])
-        left = self.left + self.width / 2 + shown / 2 + 0.02 * self.width
-        right, bottom = left + BAR_WIDTH, self.top + self.height
-        self._place(np.ascontiguousarray(colours[::-1, None]), (left, right, bottom, self.top))
-        self.lines([[(right, y), (right + 0.03, y)] for y in (bottom, bottom - self.height / 2, self.top)])
+        share = min(self.width / size[1], self.height / size[0])
+        left = self.left + self.width / 2 + share * size[1] / 2 + 0.02 * self.width
+        right, height = left + BAR_WIDTH, max(LEAST, share * size[0])
+        bottom = self.top + self.height / 2 + height / 2
+        self._place(np.ascontiguousarray(colours[::-1, None]), (left, right, bottom, bottom - height))
         for place, label in enumerate(labels):
-            y = bottom - place * self.height / (len(labels) - 1)
+            y = bottom - place * height / (len(labels) - 1)
+            self.lines([[(right, y), (right + 0.03, y)]])
             self.text(right + 0.06, y, label, SMALL, va="center_baseline", color="#444444")
 
     def _place(self, picture: np.ndarray, box: tuple[float, float, float, float]) -> "AxesImage":
@@ -235,6 +243,8 @@ class Cell:
 
         image = AxesImage(self.sheet, interpolation="nearest", origin="upper", extent=box)
         image.set_data(picture)
+        (left, right, bottom, top), half = box, FRAME["linewidth"] / 72 / 2  # outside: no pixel is covered
+        self.lines([_outline(left - half, top - half, right + half, bottom + half)], snap=False, **FRAME)
         return self.sheet.add_image(image)
 
     def title(self, lines: Sequence[str], width: float | None = None) -> list["Text"]:
@@ -248,14 +258,7 @@ class Cell:
     def message(self, message: str) -> None:
         """An empty cell that says why it is empty."""
         right, bottom = self.left + self.width, self.top + self.height
-        corners = [
-            (self.left, self.top),
-            (right, self.top),
-            (right, bottom),
-            (self.left, bottom),
-            (self.left, self.top),
-        ]
-        self.lines([corners], color="#dddddd")
+        self.lines([_outline(self.left, self.top, right, bottom)], color="#dddddd")
         middle = self.left + self.width / 2, self.top + self.height / 2
         self.text(*middle, message, ha="center", va="center", color=constants.COLOUR_QUIET)
 
@@ -270,6 +273,11 @@ class Cell:
 
         style = {"color": constants.COLOUR_QUIET, "linewidth": 0.6, "capstyle": "butt", **style}
         return self.sheet.add_collection(LineCollection(lines, **style), autolim=False)
+
+
+def _outline(left: float, top: float, right: float, bottom: float) -> list[tuple[float, float]]:
+    """The corners of a box in their order, the first again at the end."""
+    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
 
 
 def add_sheet(figure: "Figure") -> "Axes":

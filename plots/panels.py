@@ -14,6 +14,7 @@ import numpy as np
 
 import constants
 import representations
+import utils
 from plots import drawing
 from plots.drawing import Cell
 
@@ -106,14 +107,14 @@ def draw_saliency_map(cell: Cell, row: ExplainedImage) -> None:
 def draw_heatmap(cell: Cell, row: ExplainedImage) -> None:
     """The map in colours, with a bar of its raw values."""
     cell.show(_scale(row).colour(drawing.shrink(row.saliency_map, cell.dpi)), row.size)
-    if representations.is_constant(row.saliency_map):
+    if utils.is_constant(row.saliency_map):
         cell.title([f"constant: {np.min(row.saliency_map):.3g}"])
     show_scale(cell, row)
 
 
 def show_scale(cell: Cell, row: ExplainedImage) -> None:
     """The colour bar of the row's map; none for a constant map."""
-    if not representations.is_constant(row.saliency_map):
+    if not utils.is_constant(row.saliency_map):
         show_colour_bar(cell, _scale(row), row.size)
 
 

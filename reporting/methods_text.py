@@ -29,12 +29,12 @@ def hide_paths(text: str) -> str:
 
 
 def describe_runs(report: Report) -> Iterator[Text]:
-    """A paragraph on each run's network and data, methods, judges; then one on the statistics, and one on software."""
+    """A paragraph on each run's network and data, methods, metrics; then one on the statistics, and one on software."""
     for name, description in zip(report.names, report.descriptions):
         prefix = f"The run {name}: " if len(report.names) > 1 else ""
         yield prefix + _describe_network(description)
         yield _describe_methods(description)
-        yield _describe_judges(report, description)
+        yield _describe_metrics(report, description)
     yield (
         f"A mean stands with the 95 % interval of the percentile bootstrap over images (up to {BOOTSTRAP_UP_TO:,} "
         "images, above them with its normal limit) ",
@@ -67,8 +67,8 @@ def _describe_network(description: dict) -> str:
         found = f" ({model['layer_found']})" if "layer_found" in model else ""
         parts.append(f"Methods that look at a layer look at {model['layer']}{shape}{found}")
     rule = str(model.get("class_rule", settings.get("class_index", "auto")))
-    parts.append(f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}; the network's score is {model['score']}"
-                 if "score" in model else f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}")  # fmt: skip
+    explained = f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}"
+    parts.append(f"{explained}; the network's score is {model['score']}" if "score" in model else explained)
     images = settings.get(IMAGES)
     parts.append(
         f"The images are those of {hide_paths(str(images))}" if images else "The images are the embedded data set's"
@@ -109,9 +109,9 @@ def _list_changed(name: str, options: dict) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changed.items())
 
 
-def _describe_judges(report: Report, description: dict) -> Text:
+def _describe_metrics(report: Report, description: dict) -> Text:
     """The metrics with their papers, and the protocol of insertion and deletion."""
-    parts = ["Judged are the maps by "]
+    parts = ["The maps are measured by "]
     measured = report.measured
     for place, metric in enumerate(measured):
         parts.append(f"{_join_before(place, len(measured))}{metric.heading}")

@@ -10,6 +10,7 @@ import numpy as np
 
 import constants
 import representations
+import utils
 from constants import CELL_SIDE, COLOUR_DELETION, COLOUR_INSERTION, COLOUR_QUIET, FONT_SIZE
 from explainers.registry import METHODS
 from metrics import catalogue
@@ -115,7 +116,8 @@ def figure_extremes(report: Report) -> "Figure | None":
     heading = catalogue.METRICS[report.judged_by].heading
     cells = {}
     for line, (row, (best, worst)) in enumerate(shown.items()):
-        for place, (image, value) in enumerate([*best, *[None] * (n_columns - 2 * len(best)), *worst]):
+        places = [*range(len(best)), *range(n_columns - len(worst), n_columns)]  # fewer leave the middle empty
+        for place, (image, value) in zip(places, [*best, *worst]):
             cells[line, place] = (row, image, f"{heading} {value:.2f}", image)
     return _picture_page(report, cells, list(shown), n_columns, f"best (left) and worst (right) images by {heading}")
 
@@ -207,5 +209,5 @@ def _draw_cell(axes, image: np.ndarray | None, report: Report, row: str | None, 
         style = constants.COLORMAP, constants.ALPHA
         image = representations.represent_heatmap_overlaid(saliency_map, image, *style, signed=signed)
     drawing.show_image(axes, image)
-    if row is not None and not representations.is_constant(saliency_map):
+    if row is not None and not utils.is_constant(saliency_map):
         panels.draw_colour_bar(axes, representations.colour_scale(saliency_map, style[0], signed=signed))

@@ -53,7 +53,7 @@ class Report:
         self._sources = {}  # (row, image) -> the run and the record as it stands there
         self.names = name_folders([run.folder for run in self.runs])
         for run, name in zip(self.runs, self.names):
-            records = run.read_records()
+            records = run.read_records(strict=True)
             check_size(len(records))
             for record in records.values():
                 row = record.method if len(self.runs) == 1 else f"{record.method} in {name}"

@@ -113,8 +113,8 @@ def write_demo(
     """The folder of the data set, once what is missing of it is written.
 
     split: 'train', 'val' or None for both. limit: so many images of each split. progress(done, total) is called
-    after each image. An image that is there already is left alone with all that belongs to it: every file is
-    written whole or not at all, and the image last, so that where an image is, its gaze and masks are too.
+    after each image that is drawn. An image that is there already is left alone with all that belongs to it: every
+    file is written whole or not at all, and the image last, so that where an image is, its gaze and masks are too.
     Raises ValueError for a file in the folder's place, or a folder that was drawn with another seed: the two would mix.
     """
     folder = Path(folder)
@@ -122,16 +122,16 @@ def write_demo(
         raise ValueError(f"output_folder_path: '{folder}' is a file; a folder is wanted")
     splits = [split] if split else list(SPLITS)
     wanted = [(part, name) for part in splits for name in demo_names(part)[:limit]]
+    missing = [(part, name) for part, name in wanted if not (folder / f"images_{part}" / name).exists()]
     readme, about = folder / "README.txt", README.format(seed=seed)
     if readme.exists() and readme.read_text("utf-8", "replace").splitlines()[:1] != about.splitlines()[:1]:
         raise ValueError(f"'{folder}' holds the embedded data of another seed than {seed}: choose another folder")
     if not readme.exists() or readme.read_bytes() != about.encode():  # a folder that is complete may be read-only
         _write(readme, about.encode())
-    for done, (part, name) in enumerate(wanted, start=1):
-        if not (folder / f"images_{part}" / name).exists():
-            _write_image(folder, part, name, seed)
+    for done, (part, name) in enumerate(missing, start=1):
+        _write_image(folder, part, name, seed)
         if progress:
-            progress(done, len(wanted))
+            progress(done, len(missing))
     return folder
 
 

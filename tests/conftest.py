@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 from inat_loc_files import write_inat_loc
 from PIL import Image
-from planted import BLUE, COLOURS, DATA, GREEN, RED, head, noise, picture, planted_model, residual_backbone
+from planted import (
+    BLUE,
+    COLOURS,
+    DATA,
+    GREEN,
+    RED,
+    head,
+    noise,
+    picture,
+    planted_model,
+    residual_backbone,
+    residual_network,
+)
 
 import utils
 
@@ -56,6 +68,35 @@ def image():
 def images():
     """Three images (3, H, W, 3) with other squares each; the second holds the red and the green one."""
     return np.stack([picture(RED, seed=1), picture(RED, GREEN), picture(GREEN, BLUE, seed=2)])
+
+
+@pytest.fixture(scope="session")
+def residual_classifier():
+    """Less linear than the planted one, whose gradients do not notice a little noise on the image; 32 x 32 pixels."""
+    from network.classifier import Classifier
+
+    return Classifier(residual_network())
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The names of the classes of Grad-CAM, RISE and LIME, once for each image that they have explained; none of them
+    is warmed up, whose map is thrown away."""
+    from gradcam import GradCAM
+    from lime_explainer import LimeExplainer
+    from pipeline.explain import Runner
+    from rise import RISE
+
+    explained = []
+    for explainer in (GradCAM, RISE, LimeExplainer):
+
+        def compute(self, original=explainer.compute_saliency_map):
+            explained.extend([type(self).__name__] * len(self.images))
+            return original(self)
+
+        monkeypatch.setattr(explainer, "compute_saliency_map", compute)
+    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)
+    return explained
 
 
 @pytest.fixture

@@ -154,6 +154,14 @@ def head(n_classes=3, activation="softmax", seed=7):
     return call
 
 
+def residual_network():
+    """`residual_backbone` under `head`: three classes, softmax."""
+    from keras import Model
+
+    backbone = residual_backbone()
+    return Model(backbone.input, head()(backbone.output))
+
+
 # --- questions every method is asked -----------------------------------------------------------------------
 def explain(method, model, images, class_index, model_name=None, **options):
     """The saliency map(s) of a `methods.METHODS` entry, with those of `OPTIONS` that it has."""

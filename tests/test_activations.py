@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, head, noise, picture, planted_model, read_table, residual_backbone
+from planted import BLUE, COLOURS, GREEN, RED, noise, picture, planted_model, read_table, residual_network
 
 import activations
 from network import model_files
@@ -40,8 +40,7 @@ def rows_of():
 @pytest.mark.parametrize("layer", ["stem_conv", "stem_bn", "block_1_conv", "block_2_bn", "block_add", "block_out"])
 def test_activations_are_those_of_the_model_itself(layer):
     """A convolution with a batch norm behind it would be folded, were it not the layer that is looked at."""
-    backbone = residual_backbone()
-    model = keras.Model(backbone.input, head()(backbone.output))
+    model = residual_network()
     plain = keras.Model(model.input, model.get_layer(layer).output)
     shown = Classifier(model, layer_name=layer).features(noise(2))
     np.testing.assert_allclose(shown, plain(noise(2)).numpy(), rtol=1e-4, atol=1e-4 * np.abs(shown).max())

@@ -23,7 +23,6 @@ from gradcam import GradCAM
 from lime_explainer import LimeExplainer
 from metrics import agreement
 from network import model_files
-from pipeline.explain import Runner
 
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
 NAMES = ["red/0.png", "green/1.png", "blue/2.png"]
@@ -58,21 +57,6 @@ def work(tmp_path, monkeypatch, model_file):
 def undrawn(monkeypatch):
     """No pictures: most tests are about numbers."""
     monkeypatch.setattr(methods_figures, "write_comparison_pages", lambda *args: iter(()))
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """The names of the explainers, once for each image that they have explained."""
-    explained = []
-    for explainer in (GradCAM, LimeExplainer):
-
-        def compute(self, original=explainer.compute_saliency_map):
-            explained.extend([type(self).__name__] * len(self.images))
-            return original(self)
-
-        monkeypatch.setattr(explainer, "compute_saliency_map", compute)
-    monkeypatch.setattr(Runner, "warm_up", lambda *args: None)  # a map that is thrown away
-    return explained
 
 
 def write_boxes(rows):

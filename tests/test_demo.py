@@ -17,7 +17,12 @@ def test_the_first_images_of_each_split_are_drawn_into_the_folder(tmp_path, caps
     for split in ("train", "val"):
         assert len(list((tmp_path / f"images_{split}").iterdir())) == 1
     said = capsys.readouterr()
-    assert "2 of 2 images" in said.err and f"{tmp_path}: simulated images and simulated gaze" in said.out
+    assert (
+        said.err == "\rdrawing images: 1 of 2\rdrawing images: 2 of 2\n"
+        and f"{tmp_path}: simulated images and simulated gaze" in said.out
+    )
+    assert run(f"--output_folder_path={tmp_path}", "--limit=1") == 0
+    assert capsys.readouterr().err == "", "nothing is drawn twice"
 
 
 @pytest.mark.parametrize(

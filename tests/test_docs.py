@@ -49,9 +49,11 @@ def test_a_folder_says_what_is_in_it_and_who_may_import_it_and_imports_nothing(f
     assert len(tree.body) == 1 and "import" in ast.get_docstring(tree)
 
 
-def test_every_command_stands_in_the_readme():
+def test_every_command_stands_in_the_readme_and_with_its_folder():
     scripts = {path.stem for path in ROOT.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     assert scripts == set(COMMANDS)
+    folders = (ROOT / "README.md").read_text(encoding="utf-8").split("| command | folder |")[1].split("\n\n")[0]
+    assert scripts == set(re.findall(r"\w+", " ".join(re.findall(r"^\| ([\w, ]+) \|", folders, re.MULTILINE))))
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)

@@ -1,9 +1,8 @@
 """FEM against numbers worked by hand and a naive loop."""
 
-import keras
 import numpy as np
 import pytest
-from planted import GREEN, RED, SIDE, assert_close, head, noise, residual_backbone, square
+from planted import GREEN, RED, SIDE, assert_close, noise, residual_network, square
 
 from fem import FEM
 from network.classifier import Classifier
@@ -60,8 +59,7 @@ def test_values_are_expanded_to_every_position(explainer):
 
 
 def test_the_map_is_that_of_the_naive_loop():
-    backbone = residual_backbone()
-    classifier = Classifier(keras.Model(backbone.input, head()(backbone.output)))
+    classifier = Classifier(residual_network())
     explainer = FEM(classifier, None, noise(2), k=1.0)
     maps = explainer.explain_batch(explainer.images, explainer.class_indices)
     for features, saliency_map in zip(classifier.features(noise(2)).astype(np.float64), maps):

@@ -78,6 +78,25 @@ def cells_of(notebook, kind):
     return [cell for cell in notebook.cells if cell.cell_type == kind]
 
 
+def names_of(cell):
+    """The names that a cell of Python sets, and those that it reads, each once."""
+    python = re.sub(r"^( *)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE)  # lines of the notebook's own
+    nodes = [node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Name)]
+    return [{node.id for node in nodes if isinstance(node.ctx, kind)} for kind in (ast.Store, ast.Load)]
+
+
+def test_another_image_can_be_chosen_after_the_whole_lab_has_run(notebook):
+    cells = cells_of(notebook, "code")
+    start = next(place for place, cell in enumerate(cells) if "chosen = " in cell.source)
+    before = set().union(*(names_of(cell)[0] for cell in cells[:start]))
+    needed, set_again = set(), set()
+    for cell in cells[start:]:
+        sets, reads = names_of(cell)
+        needed |= (reads - set_again - sets) & before
+        set_again |= sets
+    assert not needed & set_again, "from `chosen` on, nothing may be overwritten that the cells read from above it"
+
+
 def outputs_of(notebook):
     return [output for cell in cells_of(notebook, "code") for output in cell.outputs]
 

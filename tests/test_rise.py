@@ -262,8 +262,10 @@ def test_masks_stop_once_the_standard_error_has_come_down_whatever_the_batch_siz
     assert remark["standard_error"] <= 0.03
     assert 64 < remark["masks"] < 1000
     assert remark["masks"] % 64 == 0
-    for batch_size in (1, 7, 96):
-        np.testing.assert_allclose(explain(tolerance=0.03, batch_size=batch_size)[0], found, atol=1e-5)
+    for batch_size in (1, 7, 96, 1000):
+        same, other = explain(tolerance=0.03, batch_size=batch_size)
+        np.testing.assert_allclose(same, found, atol=1e-5)
+        assert other.describe_maps(same[None])[0]["masks"] == remark["masks"]
     same, whole = explain(tolerance=1e-9)
     np.testing.assert_allclose(same, explain()[0], atol=1e-6)
     assert whole.describe_maps(same[None])[0]["masks"] == 2000

@@ -3,9 +3,20 @@
 import importlib
 import sys
 
+import numpy as np
 import pytest
 
+import utils
 from utils import find_class, find_model_name, get_image_index, get_last_layer_name, hide_modules, parse_mexculture_name
+
+
+def test_an_array_that_varies_by_rounding_alone_is_constant_and_no_colour_is_made_of_it():
+    rounded = np.float32([[0.7, np.nextafter(np.float32(0.7), np.float32(1))]])
+    assert utils.is_constant(rounded) and not utils.is_constant(np.float32([[0, 1e-20]]))
+    np.testing.assert_array_equal(utils.normalise(rounded), [[0, 0]])
+    figure = utils.grid_layout([rounded], ["constant"])
+    [axes] = figure.axes  # no bar of values beside it
+    np.testing.assert_array_equal(axes.images[0].get_array(), [[0, 0]])
 
 
 def test_a_mexculture_name_is_taken_apart():

@@ -113,7 +113,7 @@ def write_markdown() -> Iterator[str]:
             yield f"| {name} | {number.exercise} | {number.what} | {value:g} | {number.tolerance:g} |"
 
 
-def judge(name: str, notebook) -> list[list[str]]:
+def compare(name: str, notebook) -> list[list[str]]:
     """A line for each number of a student's notebook: exercise, what, expected, theirs, and whether it is near."""
     lines = []
     for number, wanted, given in zip(NUMBERS[name], read_expected(name), read_numbers(notebook, NUMBERS[name])):
@@ -125,7 +125,7 @@ def judge(name: str, notebook) -> list[list[str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code of the tables, or of judging these notebooks."""
+    """The exit code of the tables, or of comparing these notebooks."""
     parser = argparse.ArgumentParser(prog="tools.expected_numbers", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="of students, run; their names are those of ours")
     args = parser.parse_args(argv)
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not args.notebooks:
             print("\n".join(write_markdown()))
         for path in args.notebooks:
-            lines = judge(path.name, nbformat.read(str(path), as_version=4))
+            lines = compare(path.name, nbformat.read(str(path), as_version=4))
             verdicts += [line[-1] for line in lines]
             print(f"{path}: {sum(line[-1] == 'right' for line in lines)} of {len(lines)} numbers are right")
             print(align([["exercise", "number", "expected", "found", ""], *lines]))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import constants
-from pipeline.flags import CommandParser, in_range, path, run_command
+from pipeline.command_line import CommandParser, in_range, path, run_command
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

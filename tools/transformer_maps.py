@@ -21,7 +21,7 @@ import utils
 from explainers.registry import METHODS
 from network.classifier import Classifier
 from output.tables import align
-from tools.model_matrix import ClassToken
+from tools.model_matrix.small_models import ClassToken
 
 SIDE, PATCH, SQUARE, WIDTH = 64, 8, 20, 32  # pixels; numbers of a token
 PATTERNS = ("lying", "standing", "chequered")

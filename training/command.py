@@ -8,6 +8,7 @@ Says on the screen what was chosen, a line per epoch, and what was written.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -18,7 +19,7 @@ from data import dataset, labelled_images, multi_labels
 from data.dataset import Sample
 from network import model_files, transfer
 from network.attention_layers import Bags
-from output.progress import printable
+from output.progress import print_table, printable, show_count
 from pipeline.samples import describe_files
 from scenes import demo_data
 from training import stages, training_files
@@ -105,12 +106,7 @@ def find_folders(settings: TrainingSettings) -> tuple[str | Path, str | Path]:
             if not Path(folder).is_dir():
                 raise ValueError(f"{flag}: a folder was wanted; there is none called '{folder}'")
         return settings.image_folders
-
-    def progress(done: int, total: int) -> None:
-        print(f"\rdrawing the embedded data: {done} of {total}", end="\n" * (done == total), file=sys.stderr)
-
-    is_drawn = (Path(constants.DEMO_FOLDER) / "images_val" / demo_data.demo_names("val")[-1]).is_file()
-    folder = demo_data.write_demo(constants.DEMO_FOLDER, progress=None if is_drawn else progress)
+    folder = demo_data.write_demo(constants.DEMO_FOLDER, progress=partial(show_count, "drawing the embedded data"))
     return folder / "images_train", folder / "images_val"
 
 
@@ -149,7 +145,7 @@ def print_choices(described: dict, left_out: Sequence[str]) -> None:
         elif isinstance(value, (list, tuple)):
             more = f", ... ({len(value)} in all)" if len(value) > 10 else ""
             value = ", ".join(map(str, value[:10])) + more
-        print(f"{name.replace('_', ' '):>14}: {printable(str(value))}")
+        print_table({name: value})
     for reason in left_out:
         print(f"left out: {printable(reason)}", file=sys.stderr)
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import constants
 from pipeline import flags
+from pipeline.command_line import in_range, output_file, path
 from pipeline.settings import choose_reading
 from utils import find_model_name
 
@@ -68,8 +69,8 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     """The flags of images, network, training and output; default_path: of the model, in words."""
     data = parser.add_argument_group("images")
     kinds = "images named as in MexCulture142, or class folders (default: the embedded data)"
-    data.add_argument("--train_images_folder_path", type=flags.path, metavar="PATH", help=f"training: {kinds}")
-    data.add_argument("--val_images_folder_path", type=flags.path, metavar="PATH", help=f"validation: {kinds}")
+    data.add_argument("--train_images_folder_path", type=path, metavar="PATH", help=f"training: {kinds}")
+    data.add_argument("--val_images_folder_path", type=path, metavar="PATH", help=f"validation: {kinds}")
     flags.add_reading_flags(data)
     data.add_argument(
         "--label_level",
@@ -79,14 +80,14 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     )
     data.add_argument(
         "--taxonomy",
-        type=flags.path,
+        type=path,
         metavar="PATH",
         help="labels on several levels: a csv file with the columns leaf, or index and leaf, and one per "
         "level up; or iNatLoc500's metadata folder (default: none)",
     )
     data.add_argument(
         "--multi_label",
-        type=flags.path,
+        type=path,
         metavar="FILE",
         help="several classes an image, or none: a csv file with the columns file, then one of 0 and 1 per class, for "
         "the images of both folders, or COCO's instances.json, two by a comma; outputs are sigmoids, measured by "
@@ -98,14 +99,14 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     model.add_argument("--model_name", metavar="NAME", help=f"{names} (default: ResNet; {demo} for the embedded data)")
     model.add_argument(
         "--weights",
-        type=flags.path,
+        type=path,
         metavar="WEIGHTS",
         help="imagenet; none, to train all layers from the start; a weights file; or a saved model, whose head is "
         f"cut off (default: imagenet; none for {demo})",
     )
     model.add_argument(
         "--input_size",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="PIXELS",
         help="side of the images the network is built for: smaller ones are learnt faster (default: the network's own, "
         f"224 for most, {constants.DEMO_INPUT_SIZE} for {demo})",
@@ -119,29 +120,29 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
         epochs, rate, _ = STAGES[stage]
         training.add_argument(
             f"--epochs_{stage}",
-            type=flags.in_range(int, 0),
+            type=in_range(int, 0),
             metavar="N",
             help=f"epochs of the stage at most (default: {epochs}{alone.format(scratch[0])})",
         )
         training.add_argument(
             f"--learning_rate_{stage}",
-            type=flags.in_range(float, 0, 10),
+            type=in_range(float, 0, 10),
             metavar="RATE",
             help=f"the highest of the stage (default: {rate}{alone.format(scratch[1])})",
         )
     usual = ", ".join(f"{patience} in {stage}" for stage, (_, _, patience) in STAGES.items())
     training.add_argument(
         "--patience",
-        type=flags.in_range(int, 1),
+        type=in_range(int, 1),
         metavar="N",
         help=f"epochs without a lower validation loss that end a stage (default: {usual})",
     )
     training.add_argument(
-        "--batch_size", type=flags.in_range(int, 1), default=BATCH_SIZE, help="images per step (default: %(default)s)"
+        "--batch_size", type=in_range(int, 1), default=BATCH_SIZE, help="images per step (default: %(default)s)"
     )
     training.add_argument(
         "--seed",
-        type=flags.in_range(int, 0, 2**31 - 1),
+        type=in_range(int, 0, 2**31 - 1),
         metavar="N",
         default=constants.SEED,
         help="of all that is random (default: %(default)s)",
@@ -150,7 +151,7 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     output.add_argument(
         "--output_model_path",
         "--model_path",
-        type=flags.output_file,
+        type=output_file,
         metavar="PATH",
         help=f"the .keras file to write (default: {default_path})",
     )

@@ -146,7 +146,7 @@ def figure_maps(image: np.ndarray, features: np.ndarray, channels: Sequence[int]
 
 def _describe_range(activation: np.ndarray) -> str:
     low, high = float(activation.min()), float(activation.max())
-    if low == high:
+    if utils.is_constant(activation):
         return f"{low:.3g} everywhere" if low else "silent"
     return f"{low:.3g} to {high:.3g}"
 
@@ -198,7 +198,7 @@ def draw_excited(whole: "Axes", part: "Axes", one: Excited, width: float = drawi
     """
     from matplotlib.patches import Rectangle
 
-    if representations.is_constant(one.activation):
+    if utils.is_constant(one.activation):
         drawing.show_image(whole, (one.image * DIMMED).astype(np.uint8))
         drawing.write_message(part, "no region")
         drawing.write_title(whole, [one.name, _describe_range(one.activation)], width)

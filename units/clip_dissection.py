@@ -26,7 +26,7 @@ SHARPNESS = 10.0  # a
 WEIGHT = 1.0  # lambda
 LEAST_PROBABILITY = 1e-7
 FIRST, LAST = 0.998, 0.97  # that an image is one the unit answers to, of the first rank and behind the last
-TOP_IMAGES = 100  # at most
+MOST_IMAGES = 100  # of a unit, that are looked at
 TOP_SHARE = 0.1  # of the probing images, at most
 WORD_COLUMNS = ["layer", "unit", "description", "similarity"]  # of the authors' descriptions.csv
 
@@ -59,13 +59,13 @@ def soft_wpmi(similarities: np.ndarray, activations: np.ndarray, top_k: int) -> 
 
 
 def choose_top_k(n_images: int, top_k: int | None = None) -> int:
-    """How many images of a unit are looked at: as asked for, else `TOP_IMAGES` or `TOP_SHARE` of them, the fewer.
+    """How many images of a unit are looked at: as asked for, else `MOST_IMAGES` or `TOP_SHARE` of them, the fewer.
 
     ValueError for more than there are.
     """
     if top_k is not None and top_k > n_images:
         raise ValueError(f"--clip_top_k: {top_k} images of each unit were asked for, of {n_images} in all")
-    return top_k or max(1, min(TOP_IMAGES, round(TOP_SHARE * n_images)))
+    return top_k or max(1, min(MOST_IMAGES, round(TOP_SHARE * n_images)))
 
 
 def describe_units(

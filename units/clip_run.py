@@ -26,10 +26,9 @@ from output.progress import Progress, printable
 from output.tables import align, write_table
 from plots import drawing
 from units import clip_dissection, dissection_run, dissection_tables
+from units.dissection import TOP_IMAGES
 from units.dissection_run import DissectionSettings
 from units.feature_store import FeatureStore
-
-TOP_IMAGES = 8  # in the figure of a unit
 
 
 @dataclass(frozen=True)

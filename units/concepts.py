@@ -57,7 +57,7 @@ class Concepts:
             try:
                 masks[concept] = whole if path is None else _read_mask(path, sample, height, width)
             except ValueError as error:
-                unread[concept] = f"'{sample.name}' is not judged for '{self.names[concept]}': {error}"
+                unread[concept] = f"'{sample.name}' is not compared with '{self.names[concept]}': {error}"
         return masks, unread
 
 
@@ -101,7 +101,7 @@ def from_folder(folder: Path, samples: Sequence[Sample]) -> Concepts:
         for image, path in found[concept].items():
             where.setdefault(image, {})[index] = path
     left_out = len(samples) - len(where)
-    note = f", {left_out} images without a mask are not judged" if left_out else ""
+    note = f", {left_out} images without a mask are left out" if left_out else ""
     return Concepts(names, where, f"{len(names)} in '{folder}', masks of {len(where)} images{note}")
 
 

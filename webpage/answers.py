@@ -4,7 +4,7 @@
     explain   its maps for one class, made and scored while a `Watch` looks on
     Answers   what was found: to the pipeline and to the figures it is what `Results`, the folder of a run, is
 
-No other module of the page knows how pipeline/explain.py and pipeline/score.py go about it.
+No other module of the page knows how the pipeline goes about it.
 """
 
 from dataclasses import replace
@@ -15,10 +15,11 @@ import numpy as np
 from data.dataset import Sample
 from explainers.registry import Method
 from network.classifier import Classifier
-from pipeline.explain import Runner, prepare_images
+from pipeline.explain import Runner
 from pipeline.gaze_truth import GazeTruth
+from pipeline.prepare import PreparedImage, prepare_images
 from pipeline.records import Record
-from pipeline.score import PreparedImage, Scorer
+from pipeline.score import Scorer
 from webpage.work import Watch, WatchedPredictions
 
 

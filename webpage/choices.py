@@ -44,7 +44,7 @@ def read_methods(
 
     texts: (method, option) -> what stands in its field.
     """
-    from pipeline.explain import check_options
+    from pipeline.model_check import check_options
 
     if not names:
         raise ValueError("choose a method")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from output.progress import Stopped
 from webpage.html import say_time, show_status
 from webpage.layout import Layout
 from webpage.maps import show_maps
 from webpage.visitors import Visitor
-from webpage.work import Stopped, Work
+from webpage.work import Work
 
 if TYPE_CHECKING:
     from webpage.case import Case

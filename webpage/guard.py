@@ -13,7 +13,8 @@ sessions. The guard stands before it, and refuses
     421  a name that is not this machine's, of a page for this machine alone: a site elsewhere could give itself the
          address of this machine, and take the page for one of its own (DNS rebinding)
 
-What proxies say (`X-Forwarded-Host` and the like) is dropped: anyone can say it. The answers tell the browser to talk
+What proxies say (`X-Forwarded-Host` and the like) is dropped: anyone can say it. So is what asks for a part of a file:
+files are small, and Gradio stumbles over several parts. The answers tell the browser to talk
 to this server alone.
 """
 
@@ -192,7 +193,7 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
-        scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_of_proxy(pair[0])]}
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_dropped(pair[0])]}
         session = _find_session(path, scope.get("query_string", b""))
         with nullcontext() if session is None else self.visitors.connected(session):
             pass_on = self._pass_upload if path == UPLOAD else self.app
@@ -270,9 +271,9 @@ def _has_password(authorization: bytes, password: str) -> bool:
     return kind.lower() == b"basic" and hmac.compare_digest(given, password.encode())
 
 
-def _is_of_proxy(name: bytes) -> bool:
-    """Whether a header is one by which a proxy tells what it was asked."""
-    return name.lower().startswith((b"x-forwarded", b"forwarded"))
+def _is_dropped(name: bytes) -> bool:
+    """Whether a header is one by which a proxy tells what it was asked, or asks for a part of a file."""
+    return name.lower().startswith((b"x-forwarded", b"forwarded")) or name.lower() == b"range"
 
 
 def _find_session(path: str, query: bytes) -> str | None:

@@ -107,7 +107,7 @@ def describe(record: Record, simulated: bool = False) -> list[str]:
 
 def say_place(saliency_map: np.ndarray) -> str:
     """Where the map is highest, in words: 'at the upper left', 'in the middle'; 'nowhere' for a constant map."""
-    if representations.is_constant(saliency_map):
+    if utils.is_constant(saliency_map):
         return "nowhere"
     place = np.unravel_index(np.argmax(saliency_map), saliency_map.shape)
     row, column = (min(3 * position // side, 2) for position, side in zip(place, saliency_map.shape))

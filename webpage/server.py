@@ -128,7 +128,7 @@ def _load(settings: ModelSettings, example: "Sample") -> tuple["Classifier", str
     utils.silence_tensorflow()
 
     from explainers.registry import METHODS
-    from pipeline.explain import find_misfits
+    from pipeline.model_check import find_misfits
     from pipeline.run import load_classifier
 
     classifier, source = load_classifier(settings)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from output.progress import Progress
+from output.progress import Progress, Stopped
 
 if TYPE_CHECKING:
     from network.classifier import Classifier
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 RATE_OVER = 10  # answers, over which their rate is measured
 PAUSE = 5.0  # seconds without an answer, after which it is measured anew
-
-
-class Stopped(Exception):
-    """The visitor pressed stop, asked something else, or left."""
 
 
 class Watch(Progress):
@@ -40,7 +36,7 @@ class Watch(Progress):
         self.step, self.fraction, self.n_predicted = "", 0.0, 0
 
     def check(self) -> None:
-        """Raises `Stopped` once the work is to stop."""
+        """Raises `Stopped` once the visitor has pressed stop, asked something else, or left."""
         if self.stopped.is_set():
             raise Stopped
 

@@ -79,6 +79,7 @@ def test_the_figure_has_a_row_per_image_the_worst_first(tmp_path):
     titles = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert [title for title in titles if title.endswith(".png")] == ["1.png", "3.png", "4.png", "0.png"]
     assert len(figure.axes) == 16
+    assert [bool(axes.child_axes) for axes in figure.axes[:3]] == [False, True, False], "the map has its colour bar"
     assert gaze_maps.draw_grid(samples, [row | {"density_map": ""} for row in rows], tmp_path, []) is None
     figure = gaze_maps.draw_grid(samples, [row | {"pcc": ""} for row in rows], tmp_path, [])
     assert len(figure.axes) == 9  # three images, no official maps

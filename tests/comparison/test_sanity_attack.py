@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from planted import assert_close, head, noise, residual_backbone
+from planted import assert_close, head, noise, residual_backbone, residual_network
 
 from comparison import sanity_attack
 from comparison.sanity_attack import Attack, find_centre, find_top, importance, trace_map
@@ -14,8 +14,7 @@ from network.classifier import Classifier
 
 @pytest.fixture(scope="module")
 def classifier():
-    backbone = residual_backbone()
-    return Classifier(keras.Model(backbone.input, head()(backbone.output)), preprocessing="tf")
+    return Classifier(residual_network(), preprocessing="tf")
 
 
 def explain(name, classifier, images, **options):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from planted import assert_close, head, noise, residual_backbone
+from planted import assert_close, noise, residual_network
 
 from comparison import sanity_check, sanity_shift
 from data.dataset import Sample
@@ -71,8 +71,7 @@ def test_a_twin_is_what_a_bias_of_the_first_convolution_would_make_it():
 
 
 def test_a_twin_of_a_deep_network_gives_its_answers_and_its_gradients_but_not_its_integrated_gradients():
-    backbone = residual_backbone()
-    classifier = Classifier(keras.Model(backbone.input, head()(backbone.output)), preprocessing="tf")
+    classifier = Classifier(residual_network(), preprocessing="tf")
     images, twin = noise(2), classifier.shifted(C)
     assert sanity_shift.check_twin(classifier, twin, list(images)) < 1e-5
     for explainer, stays in ((VanillaGradient, True), (GradCAM, True), (IntegratedGradients, False)):
@@ -83,8 +82,7 @@ def test_a_twin_of_a_deep_network_gives_its_answers_and_its_gradients_but_not_it
 
 
 def test_pixels_of_another_range_are_refused_by_both():
-    backbone = residual_backbone()
-    classifier = Classifier(keras.Model(backbone.input, head()(backbone.output)), preprocessing="none")
+    classifier = Classifier(residual_network(), preprocessing="none")
     with pytest.raises(ValueError, match="RGB 0-255"):
         explain(GradCAM, classifier, np.full((32, 32, 3), 255 + C, np.float32))
     with pytest.raises(ValueError, match="RGB 0-255"):

@@ -1,5 +1,6 @@
 """Reading images and density maps of every kind."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,6 +110,59 @@ def test_a_photograph_taken_sideways_can_be_kept_as_it_is_stored(tmp_path, pictu
     np.testing.assert_array_equal(read_image(path, as_stored), picture)
     assert read_size(path, as_stored) == (2, 3)
     assert "kept as they are stored" in note_reading(path, as_stored)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "jpg", "webp"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_turned_or_kept_alike_in_every_format_and_its_size_is_told(tmp_path, orientation, ending):
+    colours = np.random.default_rng(0).integers(0, 256, (2, 3, 3), np.uint8)
+    stored = np.kron(colours, np.ones((16, 16, 1), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(stored, tmp_path / f"a.{ending}", exif=exif, quality=95)
+    upright = {  # Exif 2.32: where row 0 and column 0 of what is stored belong
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.transpose(1, 0, 2),
+        6: stored[::-1].transpose(1, 0, 2),
+        7: stored[::-1, ::-1].transpose(1, 0, 2),
+        8: stored[:, ::-1].transpose(1, 0, 2),
+    }.get(orientation, stored)
+    kept = Reading(turn=False)
+    for reading, wanted in ((Reading(), upright), (kept, stored)):
+        image = read_image(path, reading)
+        assert image.shape == wanted.shape and read_size(path, reading) == wanted.shape[:2]
+        assert np.abs(image.astype(int) - wanted)[8::16, 8::16].max() < 60  # of a JPEG's and WebP's loss
+    assert bool(note_reading(path)) == bool(note_reading(path, kept)) == (2 <= orientation <= 8)
+
+
+@pytest.mark.parametrize(
+    "value", [b"\x02\0\x02\0\0\0006\0\0\0", b"\x07\0\x01\0\0\0\x06\0\0\0", b"\x0b\0\x01\0\0\0\0\0\xd0@"]
+)
+def test_an_orientation_that_is_a_text_bytes_or_a_fraction_turns_nothing(tmp_path, picture, value):
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01" + value + b"\0\0\0\0"
+    path = save(picture, tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(path), picture)
+    assert read_size(path) == (2, 3) and note_reading(path) == ""
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_colours_of_few_bits_in_sixteen_are_scaled_by_their_own_range_and_said(tmp_path, bits, ending):
+    top = 2**bits - 1
+    levels = np.array([[[0, top, top // 2], [top, 0, top // 3]]], np.uint16)
+    cv2.imwrite(str(tmp_path / f"a.{ending}"), levels[..., ::-1])
+    image = read_image(tmp_path / f"a.{ending}")
+    np.testing.assert_array_equal(image, np.rint(255.0 * levels / top))
+    assert note_reading(tmp_path / f"a.{ending}").startswith(f"of {bits}-bit values")
+
+
+def test_colours_of_sixteen_bits_keep_their_upper_eight(tmp_path):
+    levels = np.array([[[0, 4096, 65535], [256, 30000, 511]]], np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), levels[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), levels >> 8)
+    assert note_reading(tmp_path / "a.png") == ""
 
 
 def test_an_animation_shows_its_first_frame(tmp_path):

@@ -166,6 +166,32 @@ def test_the_exact_p_of_fifty_ties_is_near_the_approximation(rng):
     assert compare_paired(differences)[2] == pytest.approx(expected, rel=0.1)
 
 
+def test_values_that_only_rounding_sets_apart_are_no_difference(rng):
+    one = rng.uniform(0.2, 0.9, 20)
+    [pair] = paired_tests({"GRADCAM": one, "HIRESCAM": one + 3e-8})
+    assert (pair.n, pair.p, pair.effect, pair.stands) == (20, 1, 0, False)
+    assert pair.mean_difference == pytest.approx(-3e-8, rel=0.01)
+    [pair] = paired_tests({"GRADCAM": one, "FEM": one + 3e-4})
+    assert pair.stands and pair.effect == -1
+
+
+def test_differences_that_are_equal_but_for_rounding_are_ties():
+    one = np.array([0.3, 0.2, 0.4, 0.5, 0.7, 0.6])
+    signs = np.array([1, -1, 1, -1, 1, 1])
+    [pair] = paired_tests({"A": one, "B": one - 0.1 * signs})
+    assert len({*(one - (one - 0.1 * signs))}) > 2  # in float64 they are not equal
+    assert pair.p == compare_paired(signs.astype(float))[2] == 0.6875
+
+
+def test_values_of_one_sign_or_none_are_compared_whatever_their_size():
+    [pair] = paired_tests({"A": np.zeros(3), "B": np.zeros(3)})
+    assert (pair.p, pair.mean_difference) == (1, 0)
+    [pair] = paired_tests({"A": np.array([np.nan, 1]), "B": np.array([1, np.nan])})
+    assert pair.n == 0 and np.isnan(pair.p)
+    [tiny] = paired_tests({"A": 1e-9 * np.arange(1.0, 9), "B": np.zeros(8)})
+    assert tiny.p == 2 / 2**8
+
+
 def test_effect_is_the_difference_of_the_ranks_sums(rng):
     differences = np.round(rng.normal(0.3, size=40), 1)
     changed = differences[differences != 0]

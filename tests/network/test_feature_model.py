@@ -3,15 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from planted import assert_same_state, head, noise, residual_backbone, state_of
+from planted import assert_same_state, noise, residual_backbone, residual_network, state_of
 
 from network.classifier import Classifier
 from network.feature_model import FeatureModel
 
 
 def flat():
-    backbone = residual_backbone()
-    return keras.Model(backbone.input, head()(backbone.output))
+    return residual_network()
 
 
 def nested():

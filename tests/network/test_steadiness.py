@@ -8,7 +8,7 @@ from keras import layers, ops
 from planted import noise
 
 from network.classifier import Classifier
-from tools.model_matrix import Always
+from tools.model_matrix.small_models import Always
 
 SIDE = 16
 

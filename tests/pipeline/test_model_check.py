@@ -1,10 +1,14 @@
 """The model doctor: what is found of a model, what each method will say of it; nothing is explained or written."""
 
+import keras
+import pytest
 from planted import GREEN, RED, picture
 
 import main
 from explainers.registry import METHODS
+from network.classifier import Classifier
 from pipeline import model_check
+from pipeline.model_check import check_options, find_misfits
 
 
 def test_the_most_probable_classes_come_with_their_probabilities_and_logits(planted_classifier):
@@ -34,3 +38,25 @@ def test_a_checked_model_is_described_and_nothing_is_written(tmp_path, monkeypat
     said = capsys.readouterr().out
     assert "preprocessing: x / 127.5 - 1 (kept with the model)" in said and "device: " in said and "KERNEL_SHAP" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_a_feature_map_is_refused_by_the_methods_that_look_at_one():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    classifier = Classifier(model)
+    misfits = find_misfits(classifier, [METHODS[name] for name in ("RISE", "GRADCAM", "VANILLA_GRADIENT", "FEM")])
+    assert [method.name for method in misfits] == ["GRADCAM", "FEM"]
+    assert all(reason.startswith("a layer with a feature map") for reason in misfits.values())
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("RISE", {"n_masks": 0}),
+        ("RISE", {"threshold": 0.0}),
+        ("LIME", {"num_samples": 0}),
+        ("LIME", {"positive_only": True, "negative_only": True}),
+    ],
+)
+def test_options_that_no_image_can_be_explained_with_are_refused(planted_classifier, name, options):
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        check_options(planted_classifier, {METHODS[name]: options})

@@ -169,6 +169,28 @@ def test_a_damaged_map_is_told_in_one_line(tmp_path, spoil):
     assert "\n" not in str(caught.value)
 
 
+def test_a_map_of_another_size_than_the_runs_is_told(tmp_path):
+    run = Results(tmp_path, SETTINGS, {"model": {"input_size": "2 x 3"}})
+    add(run, PLAIN)
+    assert run.read_map(PLAIN).shape == (2, 3)
+    write_map(run.map_path("GRADCAM", "a"), np.zeros((3, 2), np.float32))
+    for reader in (run, RunFolder(tmp_path)):
+        with pytest.raises(
+            ValueError, match=r"a.npy' \(it is \(3, 2\), and the maps of this run are \(2, 3\)\); remove"
+        ):
+            reader.read_map(PLAIN)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes among files on Windows")
+def test_a_pipe_in_the_place_of_a_map_is_not_waited_for(tmp_path):
+    run = open_run(tmp_path)
+    add(run, PLAIN)
+    run.map_path("GRADCAM", "a").unlink()
+    os.mkfifo(run.map_path("GRADCAM", "a"))
+    with pytest.raises(ValueError, match="a.npy' .there is no such file"):
+        run.read_map(PLAIN)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"fraction,insertion,deletion\n1,2\n", b"\x00\xff\n\xfe", b"f,i,d\n0,a,1\n", b"f,i,d\n0,nan,1\n"]
 )
@@ -228,6 +250,25 @@ def test_a_row_that_is_not_ours_is_dropped_and_the_others_stay(tmp_path, change)
     with path.open("a", newline="") as file:
         csv.DictWriter(file, row).writerow({**row, "image": "b.png", "stem": "b", **change})
     assert list(RunFolder(tmp_path).read_records()) == [("GRADCAM", "a.png")]
+
+
+@pytest.mark.parametrize("value", ["0,25", "inf", "-inf", "1_0", "0x1", "#NAME?"])
+def test_a_damaged_row_is_refused_by_its_line_where_nobody_makes_it_again(tmp_path, value):
+    run = open_run(tmp_path)
+    for name in "abc":
+        add(run, replace(PLAIN, image=f"{name}.png", stem=name))
+    path = tmp_path / "records.csv"
+    with path.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    rows[1][head.index("pcc")] = value
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    assert [image for _, image in RunFolder(tmp_path).read_records()] == ["a.png", "c.png"]
+    with pytest.raises(ValueError, match="line 3 of '.*records.csv' is none that a run has written"):
+        RunFolder(tmp_path).read_records(strict=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([head, rows[0], rows[2][:-1]])
+    assert [image for _, image in RunFolder(tmp_path).read_records(strict=True)] == ["a.png"], "the last may be torn"
 
 
 @pytest.mark.parametrize("content", ['"' + "x" * 200_000, "a,b\n", "\0" * 1000])

@@ -11,8 +11,9 @@ from data.fixations import Fixations
 from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
 from pipeline.gaze_truth import GazeTruth
+from pipeline.prepare import PreparedImage
 from pipeline.records import Record
-from pipeline.score import PreparedImage, Scorer
+from pipeline.score import Scorer
 
 CENTRE_OF_RED = np.argwhere(square(RED)).mean(axis=0)[::-1] + 0.5
 

@@ -159,3 +159,5 @@ def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once
         "passes_n": 2,
     }
     assert format_cell(row, "seconds") == "0.5"
+    [row] = summarise([record(seconds=19.44, passes=4000.0), record(image="b", seconds=19.44, passes=4001.0)])
+    assert (format_cell(row, "seconds"), format_cell(row, "passes")) == ("19.4", "4000"), "not 4e+03"

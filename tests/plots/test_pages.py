@@ -180,6 +180,36 @@ def test_a_peak_at_the_top_right_is_drawn_at_the_top_right(row):
         assert columns.mean() > 0.75 * panel.shape[1]
 
 
+def test_a_white_picture_on_the_white_page_has_a_grey_hairline_round_it(row):
+    white = replace(row, image=np.full((60, 120, 3), 255, np.uint8))
+    figure = figures.figure_grid([white])
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(int)
+    left, right, top, bottom = (round(figure.dpi * edge) for edge in pictures_of(figure)[0][0])
+    assert (pixels[top:bottom, left:right] == 255).all(), "it covers no pixel of the picture"
+    for side in (pixels[top:bottom, [left - 1, right]], pixels[[top - 1, bottom], left:right]):
+        assert (side > 128).all() and (side < 250).all()
+
+
+def test_a_white_map_of_a_grid_has_a_grey_hairline_round_it_and_a_bar_as_high_as_it_is():
+    figure = utils.grid_layout([np.full((30, 60, 3), 255, np.uint8), np.tri(30, 60), np.zeros((60, 30))], ["a"] * 3)
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(int)[::-1]  # the first row is the lowest
+    box = figure.axes[0].images[0].get_window_extent()
+    middle = round((box.y0 + box.y1) / 2)
+    for edge in (box.x0, box.x1):
+        assert 128 < pixels[middle, round(edge) - 2 : round(edge) + 2].min() < 250
+    [bar] = figure.axes[1].child_axes
+    of_map, of_bar = figure.axes[1].images[0].get_window_extent(), bar.images[0].get_window_extent()
+    np.testing.assert_allclose((of_bar.y0, of_bar.y1), (of_map.y0, of_map.y1), atol=0.5)
+
+
+def test_the_bar_of_a_wide_picture_is_as_high_as_the_picture(row):
+    pictures = pictures_of(figures.figure_grid([row]))  # the charts make the row higher than the image
+    (_, _, top, bottom), (_, _, bar_top, bar_bottom) = pictures[3][0], pictures[4][0]
+    assert (bar_top, bar_bottom) == pytest.approx((top, bottom), abs=0.01)
+
+
 def lines_of(figure):
     """The curves of a figure by their names: points (n, 2) in inches."""
     return {one.get_label(): one.get_segments()[0] for one in figure.axes[0].collections if one.get_label()[0] != "_"}

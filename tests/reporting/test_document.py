@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from reporting.blocks import Best, Cite, Mention, Picture, Section, Table
 from reporting.content import compose
 from reporting.document import write_report
 from reporting.render import _tex_text, render_html, render_tex, split_table
+from reporting.report_figures import figure_extremes
 from reporting.runs import Report
 
 EVIL = "<b>&_%$#{}~^\\.png"  # a name that HTML and LaTeX would stumble over
@@ -241,6 +243,18 @@ def test_each_figure_is_drawn(run_folder):
         assert pixels.std() > 5, picture.name
         edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert (edge > 250).all(), f"something is cut off in {picture.name}"
+
+
+def test_methods_of_unlike_many_images_stand_in_one_figure_the_worst_at_the_right(tmp_path, images):
+    results = write_run(tmp_path / "results", images, methods=("GRADCAM", "RISE"))
+    few = [record for record in results.records.values() if record.method == "RISE"][2:]
+    for record in few:
+        results.add(replace(record, status="failed: damaged", pcc=None, nss=None))
+    report = Report([results.folder])
+    assert [len(report.rank_images(row)) for row in ("GRADCAM", "RISE")] == [4, 2]
+    figure = figure_extremes(report)
+    titles = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert sum("PCC" in title or "NSS" in title for title in titles) == 4 + 2
 
 
 # --- what is missing -------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_a_mask_is_read_where_it_is_and_other_images_are_not_annotated(work):
     assert mask.dtype == bool and mask.shape == (4, 8)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 2, 2, 4)
     assert found.read(work[1], 4, 8) == ({}, {})
-    assert "1 images without a mask are not judged" in found.source
+    assert "1 images without a mask are left out" in found.source
 
 
 def test_a_black_mask_says_that_the_image_is_annotated(work):
@@ -92,7 +92,7 @@ def test_a_mask_that_cannot_be_read_takes_its_image_from_its_concept_alone(work,
         write("concepts/dome/a.png", pixels)
     masks, unread = concepts.open_concepts("concepts", work).read(work[0], 4, 8)
     assert list(masks) == [0] and masks[0].all() and list(unread) == [1]
-    assert unread[1].startswith("'a.png' is not judged for 'dome': ") and words in unread[1]
+    assert unread[1].startswith("'a.png' is not compared with 'dome': ") and words in unread[1]
 
 
 def test_a_folder_without_a_mask_of_these_images_is_refused(work, tmp_path):

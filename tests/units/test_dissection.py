@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, COLOURS, GREEN, RED, assert_close, head, noise, picture, residual_backbone, square
+from planted import BLUE, COLOURS, GREEN, RED, assert_close, noise, picture, residual_network, square
 
 from data.dataset import load_dataset
 from output.progress import Progress
@@ -99,13 +99,10 @@ def test_masks_are_compared_at_the_input_size_up_to_that_of_broden(planted_class
 @pytest.fixture(scope="module")
 def residual():
     """A small residual network that looks at a bare convolution before a batch norm, and at the last block."""
-    from keras import Model
 
     from network.classifier import Classifier
 
-    backbone = residual_backbone()
-    model = Model(backbone.input, head()(backbone.output))
-    return Classifier(model, layer_name="stem_conv,block_1_relu,block_out", batch_size=2)
+    return Classifier(residual_network(), layer_name="stem_conv,block_1_relu,block_out", batch_size=2)
 
 
 def test_one_pass_gives_the_features_of_every_layer(residual):

@@ -3,21 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from planted import CELL, head, residual_backbone
+from planted import CELL
 
 from network.classifier import Classifier
 from units import filters
-
-
-@pytest.fixture(scope="module")
-def small():
-    backbone = residual_backbone()
-    return keras.Model(backbone.input, head()(backbone.output))
-
-
-@pytest.fixture(scope="module")
-def small_classifier(small):
-    return Classifier(small)
 
 
 def test_first_filters_are_patches_of_the_colour_they_want(planted_classifier):
@@ -43,28 +32,28 @@ def test_inputs_that_mix_the_colours_are_no_colours(planted):
     assert filters.find_colours(classifier.at_layer("mixing")) == [0, 1, 2]
 
 
-def test_a_deep_layer_is_summarised_over_its_inputs(small, small_classifier):
-    tiles = filters.draw_filters(small_classifier.at_layer("block_1_conv"))
-    kernel = small.get_layer("block_1_conv").get_weights()[0]
+def test_a_deep_layer_is_summarised_over_its_inputs(residual_classifier):
+    tiles = filters.draw_filters(residual_classifier.at_layer("block_1_conv"))
+    kernel = residual_classifier.model.get_layer("block_1_conv").get_weights()[0]
     strength = np.sqrt((kernel[..., 5] ** 2).mean(axis=2))
     np.testing.assert_allclose(tiles.pictures[5][..., 0], 255 * strength / strength.max(), atol=0.51)
     assert len(tiles.pictures) == 12 and "root mean square" in tiles.what
 
 
-def test_a_chosen_filter_is_shown_input_by_input(small, small_classifier):
-    tiles = filters.draw_filters(small_classifier.at_layer("block_1_conv"), [3])
-    kernel = small.get_layer("block_1_conv").get_weights()[0][..., 3]
+def test_a_chosen_filter_is_shown_input_by_input(residual_classifier):
+    tiles = filters.draw_filters(residual_classifier.at_layer("block_1_conv"), [3])
+    kernel = residual_classifier.model.get_layer("block_1_conv").get_weights()[0][..., 3]
     assert len(tiles.pictures) == 8 and tiles.titles[2] == "filter 3, input 2"
     largest = np.abs(kernel).max()
     np.testing.assert_allclose(tiles.pictures[2][..., 1], 127.5 + 127.5 * kernel[:, :, 2] / largest, atol=0.51)
 
 
-def test_no_batch_norm_is_folded_into_what_is_shown(small, small_classifier):
+def test_no_batch_norm_is_folded_into_what_is_shown(residual_classifier):
     """Also where another layer is looked at: the stem's kernel would then be folded for the forward pass."""
-    kernel = small.get_layer("stem_conv").get_weights()[0]
-    np.testing.assert_array_equal(small_classifier.at_layer("stem_conv").kernel(), kernel)
-    assert filters.draw_filters(small_classifier.at_layer("stem_bn")) is None
-    np.testing.assert_array_equal(small.get_layer("stem_conv").get_weights()[0], kernel)
+    kernel = residual_classifier.model.get_layer("stem_conv").get_weights()[0]
+    np.testing.assert_array_equal(residual_classifier.at_layer("stem_conv").kernel(), kernel)
+    assert filters.draw_filters(residual_classifier.at_layer("stem_bn")) is None
+    np.testing.assert_array_equal(residual_classifier.model.get_layer("stem_conv").get_weights()[0], kernel)
 
 
 def test_one_by_one_depthwise_and_transposed_kernels():

@@ -37,17 +37,6 @@ def climb(maximiser, n_steps):
     return state, maximiser.images(state)
 
 
-@pytest.fixture(scope="module")
-def small():
-    backbone = residual_backbone()
-    return keras.Model(backbone.input, head()(backbone.output))
-
-
-@pytest.fixture(scope="module")
-def small_classifier(small):
-    return Classifier(small)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_the_image_of_a_class_has_its_colour_and_is_classified_as_it(planted_classifier, method):
     pace = {"learning_rate": 0.2} if method == "FOURIER" else {}  # pure colours lie far from those of photographs
@@ -92,15 +81,15 @@ def test_the_objective_is_the_score_less_the_penalties(planted_classifier):
     assert score - objective == pytest.approx(float(maximiser._penalty(start, 1 / n_steps)[0]), rel=1e-4)
 
 
-def test_scores_are_those_of_a_plain_submodel(small, small_classifier):
+def test_scores_are_those_of_a_plain_submodel(residual_classifier):
     """Of a convolution whose batch norm would be folded into it: the activations are the model's own."""
-    grey = np.full((1, 32, 32, 3), 127.5, dtype=np.float32)
+    grey, model = np.full((1, 32, 32, 3), 127.5, dtype=np.float32), residual_classifier.model
     for layer, kind in (("block_1_conv", "neuron"), ("block_1_bn", "channel"), ("block_out", "layer")):
-        plain = keras.Model(small.input, small.get_layer(layer).output)(grey).numpy()[0]
+        plain = keras.Model(model.input, model.get_layer(layer).output)(grey).numpy()[0]
         value = {"channel": plain.mean(axis=(0, 1))[5], "layer": (plain**2).mean(), "neuron": plain[1, 3, 5]}[kind]
         position = (1, 3) if kind == "neuron" else None
         index = 0 if kind == "layer" else 5
-        maximiser = Maximiser(small_classifier.at_layer(layer), kind, [index], settings(), position)
+        maximiser = Maximiser(residual_classifier.at_layer(layer), kind, [index], settings(), position)
         state = maximiser.advance(maximiser.start(), 1)
         assert state.history[0, 0, 0] == pytest.approx(value, rel=1e-4, abs=1e-5), (layer, kind)
 
@@ -143,26 +132,26 @@ def test_a_target_has_the_image_it_has_alone_and_in_another_run(planted_classifi
         assert (climb(Maximiser(planted_classifier, "class", [2], settings(method), seed=5), 12)[1] != alone).any()
 
 
-def test_a_state_goes_on_where_it_was(small_classifier):
-    whole = climb(Maximiser(small_classifier, "class", [1], settings("FOURIER")), 9)[0]
-    maximiser = Maximiser(small_classifier, "class", [1], settings("FOURIER"))
+def test_a_state_goes_on_where_it_was(residual_classifier):
+    whole = climb(Maximiser(residual_classifier, "class", [1], settings("FOURIER")), 9)[0]
+    maximiser = Maximiser(residual_classifier, "class", [1], settings("FOURIER"))
     halves = maximiser.advance(maximiser.advance(maximiser.start(), 4), 5)
     np.testing.assert_array_equal(whole.parameters, halves.parameters)
     np.testing.assert_array_equal(whole.history, halves.history)
 
 
-def test_the_saliency_is_grad_cam(small, small_classifier):
+def test_the_saliency_is_grad_cam(residual_classifier):
     images = noise(2)
 
     @tf.function
     def features_and_gradients(images):
         with tf.GradientTape() as tape:
-            features, logits = small_classifier.forward(images, tape.watch)
+            features, logits = residual_classifier.forward(images, tape.watch)
             score = logits[:, 1]
         return features, tape.gradient(score, features)
 
     maps = maximisation.saliency(*features_and_gradients(tf.constant(images)))
-    wanted = GradCAM(small, None, images, 1).compute_saliency_map()
+    wanted = GradCAM(residual_classifier.model, None, images, 1).compute_saliency_map()
     resized = np.stack([np.asarray(tf.image.resize(one, (32, 32)))[..., 0] for one in maps])
     for one, other in zip(resized, wanted):
         np.testing.assert_allclose(one / one.max(), other / other.max() if other.max() else 1, atol=1e-4)
@@ -187,14 +176,15 @@ def test_saliency_moves_a_pixel_as_much_as_its_evidence_weighs(planted_classifie
     assert moved[False] == pytest.approx(1) and moved[True] == pytest.approx(80 / 220, rel=1e-3)
 
 
-def test_the_model_is_not_changed(small):
-    before = state_of(small)
-    climb(Maximiser(Classifier(small), "class", [0], settings("CLASS_IMPRESSION")), 2)
-    assert_same_state(before, state_of(small))
+def test_the_model_is_not_changed(residual_classifier):
+    residual = residual_classifier.model
+    before = state_of(residual)
+    climb(Maximiser(Classifier(residual), "class", [0], settings("CLASS_IMPRESSION")), 2)
+    assert_same_state(before, state_of(residual))
 
 
-def test_pixels_stay_in_range_at_any_pace(small_classifier):
-    state, images = climb(Maximiser(small_classifier, "class", [0], settings(learning_rate=500.0)), 5)
+def test_pixels_stay_in_range_at_any_pace(residual_classifier):
+    state, images = climb(Maximiser(residual_classifier, "class", [0], settings(learning_rate=500.0)), 5)
     assert state.parameters.min() == 0 and state.parameters.max() == 255
 
 
@@ -202,15 +192,15 @@ def test_pixels_stay_in_range_at_any_pace(small_classifier):
     "kind, index, position, words",
     [("class", 3, None, "3 classes"), ("channel", 12, None, "12 channels"), ("neuron", 0, (8, 0), "8 x 8 positions")],
 )
-def test_a_target_that_is_not_there_is_refused(small_classifier, kind, index, position, words):
-    maximiser = Maximiser(small_classifier, kind, [index], settings(), position)
+def test_a_target_that_is_not_there_is_refused(residual_classifier, kind, index, position, words):
+    maximiser = Maximiser(residual_classifier, kind, [index], settings(), position)
     with pytest.raises(ValueError, match=words):
         maximiser.advance(maximiser.start(), 1)
 
 
-def test_saliency_wants_a_class(small_classifier):
+def test_saliency_wants_a_class(residual_classifier):
     with pytest.raises(ValueError, match="a class is wanted"):
-        Maximiser(small_classifier, "channel", [0], settings("CLASS_IMPRESSION"))
+        Maximiser(residual_classifier, "channel", [0], settings("CLASS_IMPRESSION"))
 
 
 def test_a_nested_model_is_climbed_as_it_is():

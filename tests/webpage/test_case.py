@@ -7,10 +7,11 @@ from planted import GREEN, RED, SIDE, square
 
 from explainers.registry import METHODS
 from gradcam import GradCAM
+from output.progress import Stopped
 from pipeline.run_figures import Style
 from rise import RISE
 from webpage.case import Case
-from webpage.work import Stopped, Watch
+from webpage.work import Watch
 
 GRADCAM, FEM, RISE_, LIME = (METHODS[name] for name in ("GRADCAM", "FEM", "RISE", "LIME"))
 OPTIONS = {"n_masks": 60, "mask_size": 4, "threshold": 0.5, "variant": "paper"}

@@ -131,6 +131,11 @@ def test_what_a_proxy_says_is_not_passed_on():
     assert headers[b"accept"] == b"text/html" and b"evil.example" not in headers.values()
 
 
+def test_a_file_is_asked_for_whole():
+    headers = answer_of("/gradio_api/file=/a.png", range="bytes=0-0,5-6", accept="image/png")[1]
+    assert headers[b"accept"] == b"image/png" and b"range" not in headers
+
+
 def test_with_a_password_nothing_is_answered_without_it(monkeypatch):
     monkeypatch.setattr("webpage.guard.WRONG_PASSWORD", 0.05)
 

@@ -1,5 +1,6 @@
 """The page as a command: its flags, and what it says of a page that others can reach."""
 
+import signal
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from planted import ROOT
 
 import app
+from tools.page_server import Server
 from webpage.server import PageSettings, describe_openness
 
 
@@ -37,3 +39,22 @@ def test_a_password_is_given_or_typed_and_no_shorter_than_eight_letters(monkeypa
     assert app.read_password(parse(["--password"]).password) == "typed unseen"
     with pytest.raises(ValueError, match="--password: 8 letters or more are wanted, not 5"):
         app.read_password("short")
+    with pytest.raises(ValueError, match="--password: it holds bytes that are no letters"):
+        app.read_password("no letter \udcff")
+    monkeypatch.setattr("getpass.getpass", lambda prompt: input_that_has_ended())
+    with pytest.raises(ValueError, match="--password: nobody is there to type it"):
+        app.read_password("")
+
+
+def input_that_has_ended():
+    raise EOFError
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal hangs up on Windows")
+def test_the_page_ends_with_its_terminal_and_leaves_no_file_unless_nohup_keeps_it(tmp_path):
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")
+    server = Server(tmp_path)
+    assert list(tmp_path.glob("where_it_looks_*"))
+    server.process.send_signal(signal.SIGHUP)
+    assert server.process.wait(timeout=20) == 0
+    assert list(tmp_path.glob("where_it_looks_*")) == []

@@ -7,8 +7,8 @@ import time
 import pytest
 from planted import ROOT
 
+from output.progress import Stopped
 from webpage.visitors import KEEP_UNCLAIMED, KEEP_WORK
-from webpage.work import Stopped
 
 
 def upload(visitors, name, age=0.0):

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from webpage.work import Stopped, Watch, WatchedPredictions, Work
+from output.progress import Stopped
+from webpage.work import Watch, WatchedPredictions, Work
 
 
 def test_work_that_is_stopped_ends_at_its_next_report():
