@@ -169,10 +169,10 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
     if are_no_logits(values):
         found = f"probed: {values.min():.4g} to {values.max():.4g} whatever the picture, which are no logits"
         return Score(NONE, False, LOGITS, found)
-    if not one_unit and _are_balanced(output):
-        return Score(SOFTMAX, False, LOGITS, "probed: the biases add up to 0, as a softmax leaves them in training")
     if not one_unit:
         _check_vary(values, behind, layer)
+    if not one_unit and _are_balanced(output):
+        return Score(SOFTMAX, False, LOGITS, "probed: the biases add up to 0, as a softmax leaves them in training")
     return _guess(one_unit, name)
 
 

@@ -235,7 +235,7 @@ def test_biases_that_a_softmax_has_trained_tell_it(loss, is_balanced):
 
 def test_thresholds_of_one_number_are_asked_about():
     """An ordinal head (CORAL): a softmax of it would be the same for every picture."""
-    model = small_model(layers.Dense(1), layers.Lambda(lambda x: x + tf.constant([[1.0, 0.0, -2.0]])))
+    model = small_model(layers.Dense(1), layers.Lambda(lambda x: x + tf.constant([[1.0, 0.0, -1.0]])))
     with pytest.raises(ValueError, match="the same number with thresholds of their own.*: --score=sigmoid takes each"):
         Classifier(model)
     assert Classifier(model, score="sigmoid").n_classes == 3
