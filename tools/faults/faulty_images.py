@@ -64,7 +64,7 @@ def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]
     options = {}
     if kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF") and rng.random() < 0.3:
         exif = Image.Exif()
-        exif[0x0112] = int(rng.integers(0, 10))
+        exif[0x0112] = int(rng.integers(*((1, 9) if kind == "TIFF" else (0, 10))))  # libtiff writes no others
         options["exif"] = exif
     # Not both of an AVIF: Pillow 12.3 dies when it writes several frames with an orientation of 2 to 8.
     if kind in ("GIF", "AVIF", "WEBP") and rng.random() < 0.3 and not (options and kind == "AVIF"):
