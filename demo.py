@@ -14,7 +14,7 @@ from pathlib import Path
 
 import constants
 from output.progress import printable, show_count
-from pipeline.command_line import SEED, CommandParser, in_range, output_folder, run_command
+from pipeline.command_line import CommandParser, in_range, output_folder, read_seed, run_command
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="where it is drawn (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=SEED, default=constants.SEED, metavar="N", help="of all that is random (default: %(default)s)"
+        "--seed",
+        type=read_seed,
+        default=constants.SEED,
+        metavar="N",
+        help="of all that is random (default: %(default)s)",
     )
     parser.add_argument(
         "--limit",

@@ -36,7 +36,7 @@ import constants
 from network.worker_pool import ClusterSettings
 from output.progress import print_table
 from pipeline import flags
-from pipeline.command_line import SEED, CommandParser, in_range, path, run_command
+from pipeline.command_line import CommandParser, in_range, path, read_seed, run_command
 from pipeline.settings import (
     DataSettings,
     ModelSettings,
@@ -119,7 +119,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="dissect the network with random weights too, and compare (default: no)",
     )
-    dissection.add_argument("--seed", type=SEED, metavar="N", help=f"of the random weights (default: {constants.SEED})")
+    dissection.add_argument(
+        "--seed", type=read_seed, metavar="N", help=f"of the random weights (default: {constants.SEED})"
+    )
     dissection.add_argument(
         "--n_figures",
         type=in_range(int, 0),

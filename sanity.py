@@ -169,7 +169,7 @@ def run_input_shift(settings: SanitySettings) -> int:
     """A twin takes what is c larger."""
     from comparison import sanity_check, sanity_shift
 
-    opened, methods, failed = open_check(settings, sanity_shift.CONDITIONS)
+    opened, methods, failed = open_check(settings, sanity_shift.CHECK.conditions)
     shift, network = settings.asked["shift"], opened.classifier
     twin = network.shifted(shift)
     readable = list(sanity_check.read_images(opened.samples, network).values())
@@ -178,7 +178,7 @@ def run_input_shift(settings: SanitySettings) -> int:
     noise = sanity_check.add_noise(network, abs(shift), opened.samples, settings.run.seed)
     explain_again(settings, opened, methods, sanity_shift.NOISE, network, noise)
     title = f"maps of a network and of its twin, which takes pixels {shift:+g} grey levels larger"
-    return report(settings, opened, methods, failed, sanity_shift, title)
+    return report(settings, opened, methods, failed, sanity_shift.CHECK, title)
 
 
 def run_adversarial(settings: SanitySettings) -> int:
@@ -191,7 +191,7 @@ def run_adversarial(settings: SanitySettings) -> int:
         settings = replace(settings, run=replace(settings.run, methods=kept))
         print(f"methods that can be attacked: {', '.join(sanity_attack.ATTACKED)}", file=sys.stderr)
     sanity_attack.check_methods(list(settings.run.methods))
-    opened, methods, failed = open_check(settings, sanity_attack.CONDITIONS)
+    opened, methods, failed = open_check(settings, sanity_attack.CHECK.conditions)
     network, bound = opened.classifier, settings.asked["bound"]
     noise = sanity_check.add_noise(network, bound, opened.samples, settings.run.seed)
     explain_again(settings, opened, methods, sanity_attack.NOISE, network, noise)
@@ -200,7 +200,7 @@ def run_adversarial(settings: SanitySettings) -> int:
     )
     attacked = {}
     for method, options in methods.items():
-        for attack, condition in zip(sanity_attack.ATTACKS, sanity_attack.CONDITIONS[2:]):
+        for attack, condition in zip(sanity_attack.ATTACKS, sanity_attack.CHECK.conditions[2:]):
             tool = sanity_attack.Attack(
                 attack, method, options, network, bound, settings.asked["n_iterations"], settings.run.seed
             )
@@ -216,23 +216,25 @@ def run_adversarial(settings: SanitySettings) -> int:
             explain_again(settings, some, {method: options}, condition, network, sanity_attack.read_attacked(paths))
     title = f"maps of pictures changed by {bound:g} grey levels at most, their class kept"
     show = sanity_attack.show_pictures(network, attacked, noise, bound)
-    return report(settings, opened, methods, failed, sanity_attack, title, show)
+    return report(settings, opened, methods, failed, sanity_attack.CHECK, title, show)
 
 
 def run_labels(settings: SanitySettings) -> int:
     """The same network learns other labels."""
-    from comparison import sanity_labels
+    from comparison.sanity_check import Check, name_condition
     from network import model_files
     from training import command, random_labels
 
     epochs, n_images = settings.asked["epochs"], settings.asked["n_training_images"]
     images = random_labels.read_training_images(n_images)
     labels, seed, folder = images.labels, settings.run.seed, settings.run.output_folder / "networks"
-    permuted = random_labels.permute_labels(labels, seed)
-    networks = []
-    for condition, learnt, own_seed in zip(
-        sanity_labels.CONDITIONS, (labels, labels, permuted), (seed, seed + 1, seed)
-    ):
+    asked = [
+        (name_condition("", "true labels"), labels, seed),
+        (name_condition("other_seed", "true labels, other seed"), labels, seed + 1),  # what chance alone changes
+        (name_condition("permuted", "permuted labels"), random_labels.permute_labels(labels, seed), seed),
+    ]
+    check, networks = Check([condition for condition, *_ in asked]), []
+    for condition, learnt, own_seed in asked:
         path = folder / f"{condition.key or 'true'}_labels_{n_images}_images_{epochs}_epochs_seed_{own_seed}.keras"
         if settings.run.overwrite:
             path.unlink(missing_ok=True)
@@ -241,22 +243,19 @@ def run_labels(settings: SanitySettings) -> int:
         print_table({condition.label: f"{accuracy:.1%} of {len(images)} training images have the label it learnt"})
         networks.append(path)
     model = replace(settings.run.model, model_path=str(networks[0]))
-    opened, methods, failed = open_check(settings, sanity_labels.CONDITIONS, model)
-    for condition, path in zip(sanity_labels.CONDITIONS[1:], networks[1:]):
-        other, _ = model_files.load_classifier(**vars(replace(model, model_path=str(path))))
-        explain_again(settings, opened, methods, condition, other)
+    opened, methods, failed = open_check(settings, check.conditions, model)
+    for condition, path in zip(check.conditions[1:], networks[1:]):
+        network, _ = model_files.load_classifier(**vars(replace(model, model_path=str(path))))
+        explain_again(settings, opened, methods, condition, network)
     title = "maps of networks that have learnt true labels, with two seeds, and permuted ones"
-    return report(settings, opened, methods, failed, sanity_labels, title)
+    return report(settings, opened, methods, failed, check, title)
 
 
 def report(settings: SanitySettings, opened, methods: dict, failed: list, check, title: str, show=None) -> int:
-    """Writes tables and figures of a check with conditions of its own; the exit code.
-
-    check: the module of the check, with CONDITIONS, HEADINGS and measure_change. show: as `write_strips` takes it.
-    """
+    """Writes tables and figures of a `sanity_check.Check`; the exit code. show: as `write_strips` takes it."""
     from comparison import sanity_check
 
-    conditions, chosen = check.CONDITIONS, list(methods)
+    conditions, chosen = check.conditions, list(methods)
     scores = sanity_check.compare_conditions(opened, chosen, conditions, check.measure_change)
     heading = f"rank correlation with: {conditions[0].label}"
 
@@ -267,7 +266,7 @@ def report(settings: SanitySettings, opened, methods: dict, failed: list, check,
     print(f"\n{sanity_check.write_tables(opened, chosen, conditions, scores, heading, tell)}\n")
     style = settings.run.colormap, settings.run.alpha, settings.run.figures
     figures = sanity_check.write_condition_pages(
-        opened, chosen, conditions, scores, check.HEADINGS, title, *style, show
+        opened, chosen, conditions, scores, check.headings, title, *style, show
     )
     return finish(settings, failed, figures)
 

@@ -74,6 +74,11 @@ def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
+def fit_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The image (h, w, 3), RGB 0-255, as a network of that input size takes it: float32 (height, width, 3)."""
+    return np.clip(resize_image(image.astype(np.float32), height, width), 0, 255)  # resizing overshoots by rounding
+
+
 def resize_map(saliency_map: np.ndarray, height: int, width: int) -> np.ndarray:
     """The map (h, w) at (height, width), float32, bilinear with pixel centres aligned; values keep scale."""
     import cv2

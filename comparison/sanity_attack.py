@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from comparison import sanity_check
-from comparison.sanity_check import Condition, compare_with_trained, name_condition
+from comparison.sanity_check import Check, Condition, compare_with_trained, name_condition
 from data.dataset import Sample
 from data.images import read_image
 from explainers.registry import Method
@@ -45,9 +45,6 @@ N_POINTS = 8  # on the way from black
 ATTACKED = ("VANILLA_GRADIENT", "GRADIENT_INPUT", "INTEGRATED_GRADIENTS", "GRADCAM")
 ATTACKS = ("top_k", "mass_centre")
 CLEAN, NOISE = name_condition("", "image"), name_condition("noise", "random change")
-CONDITIONS = (CLEAN, NOISE, *(name_condition(attack, f"attack: {attack.replace('_', ' ')}") for attack in ATTACKS))
-HEADINGS = {"spearman": "rank correlation", "top_k_intersection": "share of the top 2 % kept",
-            "centre_shift": "shift of the mass centre, pixels"}  # fmt: skip
 
 
 @tf.RegisterGradient("SoftenedReLU")
@@ -268,3 +265,14 @@ def show_pictures(classifier: Classifier, attacked: dict, noise: Callable, bound
         return [np.asarray(part).round().clip(0, 255).astype(np.uint8) for part in (picture, change)]
 
     return show
+
+
+CHECK = Check(
+    (CLEAN, NOISE, *(name_condition(attack, f"attack: {attack.replace('_', ' ')}") for attack in ATTACKS)),
+    {
+        "spearman": "rank correlation",
+        "top_k_intersection": "share of the top 2 % kept",
+        "centre_shift": "shift of the mass centre, pixels",
+    },
+    measure_change,
+)

@@ -117,7 +117,7 @@ def vars_of(sample: Sample) -> dict:
 def resize(image: np.ndarray, classifier: Classifier) -> np.ndarray:
     """An image at the model's input size, float32, 0-255."""
     size = classifier.input_height, classifier.input_width
-    return np.clip(utils.resize_image(image.astype(np.float32), *size), 0, 255)
+    return utils.fit_image(image, *size)
 
 
 def read_images(samples: Sequence[Sample], classifier: Classifier) -> dict[str, np.ndarray]:
@@ -178,6 +178,19 @@ def compare_with_trained(trained: np.ndarray, saliency_map: np.ndarray | None) -
     pairs = [trained, saliency_map], [np.abs(trained), np.abs(saliency_map)]
     plain, magnitudes = (agreement.compare_maps(pair, fraction=1)["spearman"][0, 1] for pair in pairs)
     return {"spearman": plain, "spearman_magnitudes": magnitudes, "ssim": ssim}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check with conditions of its own, all compared with the first.
+
+    measure_change: of the first condition's map (H, W) and another, None where it is missing, scores by name; headings:
+    of those that are drawn.
+    """
+
+    conditions: Sequence[Condition]
+    headings: dict[str, str] = field(default_factory=lambda: SCORES)
+    measure_change: Callable[[np.ndarray, np.ndarray | None], dict[str, float]] = compare_with_trained
 
 
 def write_tables(

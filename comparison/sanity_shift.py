@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from comparison.sanity_check import compare_with_trained, name_condition
+from comparison.sanity_check import Check, compare_with_trained, name_condition
 from data.dataset import Sample
 from network.classifier import Classifier
 
 TRAINED, TWIN = name_condition("", "trained"), name_condition("shifted", "twin, shifted")
 NOISE = name_condition("noise", "trained, noise")
-CONDITIONS = (TRAINED, TWIN, NOISE)
 TOLERANCE = 1e-3  # of a probability: the twin's rounding, nothing more
-HEADINGS = {"spearman": "rank correlation", "ssim": "SSIM", "relative_change": "change, share of the map's length"}
 
 
 def shift_image(shift: float) -> Callable[[Sample], Callable[[np.ndarray], np.ndarray]]:
@@ -50,3 +48,10 @@ def measure_change(trained: np.ndarray, saliency_map: np.ndarray | None) -> dict
     scores, length = compare_with_trained(trained, saliency_map), float(np.linalg.norm(trained))
     missing = saliency_map is None or length == 0
     return {**scores, "relative_change": np.nan if missing else float(np.linalg.norm(saliency_map - trained)) / length}
+
+
+CHECK = Check(
+    (TRAINED, TWIN, NOISE),
+    {"spearman": "rank correlation", "ssim": "SSIM", "relative_change": "change, share of the map's length"},
+    measure_change,
+)

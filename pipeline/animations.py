@@ -66,7 +66,7 @@ def draw_moments(run: Run, method: Method, sample: Sample, style: Style, seed: i
     size = image.shape[:2]
     frames = []
     for moment in moments:
-        seen = np.rint(np.clip(utils.resize_image(moment.image.astype(np.float32), *size), 0, 255)).astype(np.uint8)
+        seen = np.rint(utils.fit_image(moment.image, *size)).astype(np.uint8)
         overlay = representations.represent_heatmap_overlaid(
             moment.saliency_map, image, style.colormap, style.alpha, signed=signed, limits=limits
         )

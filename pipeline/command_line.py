@@ -103,6 +103,9 @@ def in_range(kind: Callable, low: float, high: float = float("inf"), above: bool
     return number
 
 
+read_seed = in_range(int, 0, 2**32 - 1)
+
+
 def reader(read: Callable) -> Callable:
     """What reads a flag by `read`, whose ValueError is what the user is told; argparse words those of numbers."""
 
@@ -144,9 +147,6 @@ def _check_writable(folder: str) -> None:
         parent = os.path.dirname(parent)
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"'{folder}' cannot be written: '{parent}' may not be written into")
-
-
-SEED = in_range(int, 0, 2**32 - 1)  # what reads a seed
 
 
 # --- how a command ends -------------------------------------------------------------------------------------------

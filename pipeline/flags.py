@@ -9,7 +9,7 @@ from collections.abc import Callable
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
-from pipeline.command_line import CLUSTER, SEED, CommandParser, in_range, output_folder, path, reader
+from pipeline.command_line import CLUSTER, CommandParser, in_range, output_folder, path, read_seed, reader
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 
@@ -221,7 +221,11 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
     )
     question.add_argument(
-        "--seed", type=SEED, default=constants.SEED, metavar="N", help="of all that is random (default: %(default)s)"
+        "--seed",
+        type=read_seed,
+        default=constants.SEED,
+        metavar="N",
+        help="of all that is random (default: %(default)s)",
     )
     question.add_argument(
         "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"

@@ -41,7 +41,7 @@ def check_options(classifier: Classifier, methods: dict[Method, dict]) -> None:
 def check_model(classifier: Classifier, sample: Sample) -> str:
     """The most probable classes of an image and what each method says, as text."""
     size = classifier.input_height, classifier.input_width
-    pixels = np.clip(utils.resize_image(sample.read().astype(np.float32), *size), 0, 255)
+    pixels = utils.fit_image(sample.read(), *size)
     return f"{describe_classes(classifier, pixels, sample.name)}\n\n{describe_methods(classifier, pixels)}"
 
 

@@ -14,6 +14,7 @@ import utils
 from data.dataset import Sample
 from metrics import catalogue
 from metrics.catalogue import DENSITY, NETWORK, POINTS
+from metrics.faithfulness import Explain
 from network.classifier import Classifier
 from pipeline.gaze_truth import GazeTruth
 from pipeline.prepare import PreparedImage
@@ -22,8 +23,6 @@ from pipeline.records import Record
 MEAN_COLOUR_PROTOCOLS = ("rise",)  # the network's mean colour in the place of black, the kernel of RISE's authors
 
 KEPT_PIXELS = 2_000_000  # of a density map that is kept beside its image: eight are prepared together
-
-Explain = Callable[[np.ndarray], np.ndarray]  # images (n, H, W, 3) at the input size -> their maps (n, H, W)
 
 
 class Scorer:

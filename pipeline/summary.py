@@ -212,7 +212,9 @@ def format_cell(row: dict, column: str) -> str:
     if not row[f"{column}_n"]:
         return "-"
     few = f" (n={row[f'{column}_n']})" if row[f"{column}_n"] < row["images"] - row["failed"] else ""
-    if column in COSTS or row[f"{column}_low"] is None:
-        mean = row[f"{column}_mean"]
+    mean = row[f"{column}_mean"]
+    if column in COSTS:
         return f"{mean:.3g}{few}" if mean < 1000 else f"{mean:.0f}{few}"  # 4000 passes, not 4e+03
-    return f"{row[f'{column}_mean']:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]{few}"
+    if row[f"{column}_low"] is None:
+        return f"{mean:.3f}{few}"
+    return f"{mean:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]{few}"

@@ -89,7 +89,7 @@ def write_top_classes(
             continue
         image = sample.read()
         size = run.classifier.input_height, run.classifier.input_width
-        pixels = np.clip(utils.resize_image(image.astype(np.float32), *size), 0, 255)
+        pixels = utils.fit_image(image, *size)
         probabilities = run.classifier.predict(pixels[None])[0]
         classes = rule(probabilities)
         maps = {method: explain_classes(run, method, sample.stem, pixels, classes, seed) for method in methods}

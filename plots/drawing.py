@@ -115,7 +115,7 @@ def shrink(image: np.ndarray, dpi: float = constants.FIGURE_DPI) -> np.ndarray:
 
 def show_image(axes: "Axes", image: np.ndarray, size: tuple[int, int] | None = None) -> None:
     """
-    Draw an image (H, W, 3) or, in grey, a map (H, W), framed, in the middle of axes, as large as fits, its aspect kept.
+    Draws an image (H, W, 3) or, in grey, a map (H, W), framed, in the middle of axes, as large as fits.
 
     size: (height, width) whose aspect the picture takes, so that a square map lies like its oblong image.
     """

@@ -67,8 +67,8 @@ def _describe_network(description: dict) -> str:
         found = f" ({model['layer_found']})" if "layer_found" in model else ""
         parts.append(f"Methods that look at a layer look at {model['layer']}{shape}{found}")
     rule = str(model.get("class_rule", settings.get("class_index", "auto")))
-    parts.append(f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}; the network's score is {model['score']}"
-                 if "score" in model else f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}")  # fmt: skip
+    explained = f"Explained is {CLASS_RULES.get(rule, f'the class {rule}')}"
+    parts.append(f"{explained}; the network's score is {model['score']}" if "score" in model else explained)
     images = settings.get(IMAGES)
     parts.append(
         f"The images are those of {hide_paths(str(images))}" if images else "The images are the embedded data set's"

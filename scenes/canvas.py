@@ -77,7 +77,7 @@ class Canvas:
         self.surface = np.full((height, width), SKY, np.int16)
 
     def draw(self, faces: list[Face], *, cull: bool = True, colour: bool = True) -> None:
-        """Draw the faces, in any order. cull: skip what shows its inside; colour: False fills nearness only."""
+        """Draws the faces, in any order. cull: skip what shows its inside; colour: False fills nearness only."""
         if not faces:
             return
         corners = np.stack([face.corners if colour or face.sunward is None else face.sunward for face in faces])
@@ -118,7 +118,7 @@ class Canvas:
             self.surface[window][visible] = index
 
     def fill_ground(self, texture: np.ndarray, distant: np.ndarray, metres: float) -> None:
-        """Draw the ground y = 0, under all that comes later, with a texture (h, w, 3) repeated every `metres`.
+        """Draws the ground y = 0, under all that comes later, with a texture (h, w, 3) repeated every `metres`.
 
         distant: the same texture without its fine grain, which would flicker where it is far away.
         """

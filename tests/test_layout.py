@@ -110,7 +110,6 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "comparison/methods_figures": "test_compare.py",
     "comparison/methods_tables": "test_compare.py",
     "comparison/sanity_check": "test_sanity.py",
-    "comparison/sanity_labels": "test_sanity.py",
     "data/labelled_images": "test_train.py",
     "data/objects": "test_hierarchy.py",
     "data/addresses": "data/test_sources.py",

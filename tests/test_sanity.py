@@ -43,7 +43,7 @@ METHODS = "--explanation_method=GRADCAM,VANILLA_GRADIENT"
 
 
 def test_maps_of_the_trained_network_are_compared_with_those_of_every_stage(work, capsys):
-    assert run(METHODS, "--n_stages=2") == 0
+    assert run(METHODS, "--n_stages=2", "--dpi=30") == 0
     printed = capsys.readouterr().out
     assert "stage 1: logits down to logits" in printed and "stage 2: colours down to colours" in printed
     rows = rows_of("sanity")
@@ -61,10 +61,10 @@ def test_maps_of_the_trained_network_are_compared_with_those_of_every_stage(work
 
 
 def test_a_check_that_is_run_again_explains_nothing_and_says_the_same(work, monkeypatch, capsys):
-    assert run(METHODS, "--n_stages=1") == 0
+    assert run(METHODS, "--n_stages=1", "--figures=none") == 0
     first = [Path("results", name).read_bytes() for name in ("sanity.csv", "sanity_summary.csv")]
     monkeypatch.setattr(Runner, "explain_group", lambda *args: pytest.fail("a map was computed again"))
-    assert run(METHODS, "--n_stages=1") == 0
+    assert run(METHODS, "--n_stages=1", "--figures=none") == 0
     assert first == [Path("results", name).read_bytes() for name in ("sanity.csv", "sanity_summary.csv")]
 
 
@@ -98,7 +98,13 @@ def test_a_twin_of_shifted_pixels_changes_what_begins_at_black(work, capsys):
 def test_attacked_pictures_are_kept_within_the_bound_and_not_made_again(work, monkeypatch):
     for number, colour in enumerate((RED, GREEN, BLUE)):  # of one colour: nothing near turns the class
         Image.fromarray(picture(colour, seed=number)).save(f"images/{number}.png")
-    flags = "--check=adversarial", "--explanation_method=GRADIENT_INPUT", "--n_iterations=3", "--bound=4"
+    flags = (
+        "--check=adversarial",
+        "--explanation_method=GRADIENT_INPUT",
+        "--n_iterations=3",
+        "--bound=4",
+        "--figures=none",
+    )
     assert run(*flags) == 0
     before = np.asarray(Image.open("images/0.png")).astype(int)
     for attack in sanity_attack.ATTACKS:
@@ -111,7 +117,13 @@ def test_attacked_pictures_are_kept_within_the_bound_and_not_made_again(work, mo
 
 
 def test_an_image_whose_class_turns_at_once_is_left_out_and_told(work, capsys):
-    flags = "--check=adversarial", "--explanation_method=GRADIENT_INPUT", "--n_iterations=1", "--limit=2"
+    flags = (
+        "--check=adversarial",
+        "--explanation_method=GRADIENT_INPUT",
+        "--n_iterations=1",
+        "--limit=2",
+        "--figures=none",
+    )
     assert run(*flags) == 0  # 1.png: as much green as blue
     assert "1.png: every image on the way is taken for another class" in capsys.readouterr().out
     assert {row["spearman_n"] for row in rows_of("sanity_summary")} == {"2", "1"}

@@ -40,10 +40,10 @@ def strip(notebook, blank: Collection[str] | None = None):
             _strip_answer(notebook.cells, place)
     needed = set()  # names that cells further down take from above
     for cell in reversed(code):
-        own, used = list_names(cell.source)
+        left, taken = list_names(cell.source)
         if cell.id in blank:
-            cell.source = f"# Your code. The cells below need: {', '.join(sorted(own & needed)) or 'nothing of it'}"
-        needed |= used
+            cell.source = f"# Your code. The cells below need: {', '.join(sorted(left & needed)) or 'nothing of it'}"
+        needed = needed - left | taken
         cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("tags", None)
     return notebook
@@ -59,14 +59,23 @@ def _strip_answer(cells: Sequence, place: int) -> None:
 
 
 def list_names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell's code sets, and those that it uses."""
+    """The names that a cell's code leaves behind, and those that it takes from above; of a comprehension neither."""
     tree = ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE))  # IPython's own commands
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            own |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return own, {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    left, taken = set(), set()
+    for statement in tree.body:
+        nodes = list(ast.walk(statement))
+        inner = [target for node in nodes if isinstance(node, ast.comprehension) for target in ast.walk(node.target)]
+        names = [node for node in nodes if isinstance(node, ast.Name) and node not in inner]
+        local = {node.id for node in inner if isinstance(node, ast.Name)}
+        local |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        sets = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        reads = {node.id for node in names if isinstance(node.ctx, ast.Load)} - local
+        # A loop sets its name before its body reads it; an assignment reads before it sets.
+        taken |= reads - left - (sets if isinstance(statement, ast.For | ast.With) else set())
+        left |= sets
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            left |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    return left, taken
 
 
 def main(argv: Sequence[str] | None = None) -> int:

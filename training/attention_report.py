@@ -62,7 +62,7 @@ def explain(classifier: Classifier, sample: Sample) -> dict[str, ExplainedImage]
         image = sample.read()
     except ValueError:  # named, and left out of training, already
         return None
-    pixels = utils.resize_image(image.astype(np.float32), classifier.input_height, classifier.input_width)
+    pixels = utils.fit_image(image, classifier.input_height, classifier.input_width)
     probabilities = classifier.predict(pixels[None])[0]
     top = int(probabilities.argmax())
     target = top if sample.class_index is None else sample.class_index

@@ -77,8 +77,7 @@ class TopImages:
 
 def read_pixels(sample: Sample, classifier: Classifier) -> np.ndarray:
     """The image at the model's input size, float32 (H, W, 3), 0-255; errors as `Sample.read`."""
-    image = sample.read().astype(np.float32)
-    return np.clip(utils.resize_image(image, classifier.input_height, classifier.input_width), 0, 255)
+    return utils.fit_image(sample.read(), classifier.input_height, classifier.input_width)
 
 
 def count_channels(classifier: Classifier) -> int:

@@ -210,7 +210,7 @@ class Visualizer:
                     path, curve, fmt="%.6g", delimiter=",", header="step,score,objective", comments=""
                 ),
             )
-            row = self._judge(method, target, probabilities)
+            row = self._say_verdict(method, target, probabilities)
             row.update(
                 score_start=f"{state.history[0, 0, number]:.6g}",
                 score_end=f"{state.history[-1, 0, number]:.6g}",
@@ -222,7 +222,7 @@ class Visualizer:
         rows = list(self.rows.values())
         write_table(self.folder / "results.csv", rows, IMPRESSION_COLUMNS)
 
-    def _judge(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
+    def _say_verdict(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""
         top, is_class = int(probabilities.argmax()), target.kind == "class"
         sure = is_class and top == target.index and probabilities[top] > SURE_PROBABILITY
@@ -250,10 +250,14 @@ def describe_doubt(row: dict) -> str:
 
 
 def format_rows(rows: Sequence[dict]) -> str:
-    """The rows of results.csv as a table."""
+    """The rows of results.csv as a table, the numbers of a column with as many decimals."""
     head = ["target", "method", "classified as", "probability", "score from", "to", "steps", "seconds"]
-    names = ("target", "method", "verdict", "probability", "score_start", "score_end", "steps", "seconds")
-    return align([head, *([str(row[name]) for name in names] for row in rows)])
+    decimals = {"probability": 3, "score_start": 2, "score_end": 2, "steps": 0, "seconds": 1}
+    lines = [head]
+    for row in rows:
+        numbers = [f"{float(row[name]):.{places}f}" for name, places in decimals.items()]
+        lines.append([row["target"], row["method"], row["verdict"], *numbers])
+    return align(lines)
 
 
 def write_state(path: Path, state: State) -> None:

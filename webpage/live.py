@@ -88,4 +88,4 @@ def show_frame(image: np.ndarray, classifier: "Classifier", method: Method, styl
 
 def _bring_to_input(image: np.ndarray, classifier: "Classifier") -> np.ndarray:
     size = classifier.input_height, classifier.input_width
-    return np.clip(utils.resize_image(image.astype(np.float32), *size), 0, 255)
+    return utils.fit_image(image, *size)

@@ -11,7 +11,7 @@ from test_contract import (  # noqa: F401  run here again, on a bag model
     test_a_class_index_that_does_not_fit_is_refused,
     test_a_keras_model_and_its_classifier_give_the_same_map,
     test_a_map_depends_neither_on_the_other_images_nor_on_the_batch_size,
-    test_an_image_of_any_size_has_a_map_at_the_size_the_model_takes,
+    test_an_image_of_any_size_has_the_map_of_what_the_model_takes_of_it,
     test_an_image_that_does_not_fit_is_refused,
     test_bytes_and_floats_of_0_to_255_give_the_same_map,
     test_class_0_is_a_class,

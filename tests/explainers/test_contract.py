@@ -21,6 +21,7 @@ from planted import (
     state_of,
 )
 
+import utils
 from explainers.registry import METHODS
 from network.classifier import Classifier
 
@@ -45,9 +46,11 @@ def test_one_image_has_one_map_and_a_batch_one_for_each(method, planted_classifi
         assert np.isfinite(saliency_map).all()
 
 
-def test_an_image_of_any_size_has_a_map_at_the_size_the_model_takes(method, planted_classifier, image):
+def test_an_image_of_any_size_has_the_map_of_what_the_model_takes_of_it(method, planted_classifier, image):
     larger = np.kron(image, np.ones((3, 2, 1), dtype=np.uint8))
-    assert explain(method, planted_classifier, larger, RED).shape == (SIDE, SIDE)
+    seen = utils.fit_image(larger, SIDE, SIDE)
+    one, other = (explain(method, planted_classifier, given, RED) for given in (larger, seen))
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("class_index", [RED, GREEN])

@@ -63,7 +63,7 @@ def test_failed_and_undefined_values_are_counted_and_enter_no_mean():
 
 def test_one_image_has_no_interval_and_no_deviation():
     [row] = summarise([record(pcc=0.5)])
-    assert row["pcc_low"] is row["pcc_std"] is None and format_cell(row, "pcc") == "0.5"
+    assert row["pcc_low"] is row["pcc_std"] is None and format_cell(row, "pcc") == "0.500"
 
 
 def test_a_run_in_which_all_failed_still_has_a_table():

@@ -37,6 +37,13 @@ def test_the_cells_to_blank_can_be_named_and_none_need_be():
         strip(teacher(), {"fourth"})
 
 
+def test_a_comment_names_no_variable_of_a_loop_and_nothing_that_the_cells_below_set_themselves():
+    solution = "maps = [each for each in images]\nfor name in maps:\n    print(name)\nagain = x = 1"
+    below = "for name, each in zip('ab', maps):\n    print(name, each)\nx = 2\nagain = again + x"
+    cells = [v4.new_code_cell(solution, id="one", metadata={"tags": ["solution"]}), v4.new_code_cell(below, id="two")]
+    assert strip(v4.new_notebook(cells=cells)).cells[0].source == "# Your code. The cells below need: again, maps"
+
+
 def test_a_question_without_an_answer_is_told():
     notebook = teacher()
     del notebook.cells[1]

@@ -108,4 +108,6 @@ def test_a_pixel_map_of_one_position_is_the_whole_image():
 def test_images_of_any_size_are_brought_to_the_models(planted_classifier, tmp_path):
     Image.fromarray(picture(RED)).resize((200, 50)).save(tmp_path / "wide.png")
     sample = dataset.load_dataset(tmp_path)[0]
-    assert top_images.read_pixels(sample, planted_classifier).shape == (8 * CELL, 8 * CELL, 3)
+    pixels = top_images.read_pixels(sample, planted_classifier)
+    assert pixels.shape == (8 * CELL, 8 * CELL, 3) and pixels.dtype == np.float32
+    assert (pixels[..., RED] > pixels[..., GREEN] + 50)[square(RED)].mean() > 0.8, "the square lies where it lay"

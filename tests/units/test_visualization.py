@@ -49,3 +49,13 @@ def test_a_doubt_says_whether_the_class_or_the_probability_is_not_the_wanted_one
     assert "classified as it, but with 0.506 only" in visualization.describe_doubt(row)
     said = visualization.describe_doubt(row | {"verdict": "red", "target_probability": "0.200000"})
     assert "classified as 'red' with 0.506103, it has 0.200000" in said
+
+
+def test_the_numbers_of_a_column_have_as_many_decimals():
+    row = {"target": "a", "method": "FOURIER", "verdict": "b", "probability": "1.000000", "score_start": "-0.125331"}
+    row |= {"score_end": "103.922", "steps": 256, "seconds": "9.480"}
+    _, first, second = visualization.format_rows(
+        [row, row | {"score_start": "0.5", "score_end": "36.2155"}]
+    ).splitlines()
+    assert first.split() == ["a", "FOURIER", "b", "1.000", "-0.13", "103.92", "256", "9.5"]
+    assert second.split()[4:6] == ["0.50", "36.22"]
