@@ -37,12 +37,12 @@ OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes
 class CommandParser(argparse.ArgumentParser):
     """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
 
-    def __init__(self, prog: str, description: str, **options):
+    def __init__(self, prog: str, description: str):
         def formatter(prog: str) -> argparse.HelpFormatter:
             return argparse.HelpFormatter(prog, max_help_position=32, width=HELP_WIDTH)
 
-        options = {"usage": "%(prog)s [flags]", "formatter_class": formatter, **options}
-        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **options)
+        shown = {"usage": "%(prog)s [flags]", "formatter_class": formatter}
+        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **shown)
         about = self.add_argument_group("about")
         about.add_argument("--help", "-h", action="help", help="show this help")
         about.add_argument(
