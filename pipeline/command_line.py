@@ -176,6 +176,11 @@ def run_command(
         message = f"not enough memory: {error}"
     except ModuleNotFoundError as error:
         message = f"a library is missing ({error}); see 'Start' in README.md"
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow, which may not be loaded
+            raise
+        lack = re.search(r"OOM when allocating tensor with shape\S*", str(error))
+        message = f"not enough memory: {lack[0] if lack else error}; a smaller --batch_size or model needs less"
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
