@@ -74,13 +74,10 @@ UNITS_SHOWN = 4  # where none is chosen
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = CommandParser(
-        "activations.py",
-        "Show filters, activation maps and the images that excite a network's channels.",
-        conflict_handler="resolve",
+        "activations.py", "Show filters, activation maps and the images that excite a network's channels."
     )
     flags.add_data_flags(parser)
-    model = flags.add_model_flags(parser)
-    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
+    flags.add_model_flags(parser, "layers with a feature map, by commas (default: the last)")
     question = parser.add_argument_group("question")
     question.add_argument(
         "--channel",

@@ -74,18 +74,9 @@ def read_methods(text: str) -> list[str]:
 def build_parser() -> argparse.ArgumentParser:
     """The flags."""
     parser = CommandParser(
-        "feature_visualization.py",
-        "Make images that excite classes, channels, neurons or layers of a network.",
-        conflict_handler="resolve",
+        "feature_visualization.py", "Make images that excite classes, channels, neurons or layers of a network."
     )
-    model = flags.add_model_flags(parser)
-    names = f"{', '.join(list(constants.ZOO)[:3])}, ..."
-    model.add_argument(
-        "--model_name",
-        metavar="NAME",
-        help=f"of keras.applications, as {names} (default: {constants.MODEL_NAME_DEMO}, the embedded network)",
-    )
-    parser.set_defaults(layer_name=None)  # of the classifier: the layers of the targets are another question
+    flags.add_model_flags(parser, layers=None, network=f"{constants.MODEL_NAME_DEMO}, the embedded network")
     target = parser.add_argument_group("targets")
     target.add_argument(
         "--class_index",

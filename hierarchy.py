@@ -6,9 +6,9 @@
     python hierarchy.py --taxonomy=inatloc/metadata --test_images_folder_path=inatloc/test ...  data/taxonomy_files.py
 
 Takes the flags of `main.py`. One model is read on every level from its own classes up: on each, its classes are the
-nodes of that level (node_scores.py; taxonomy_csv.py for the file), and any method that explains a class runs as in
-main.py. The class is the node over the image's label, or over the leaf that is predicted, by --class_index. Models that
-`train.py --label_level` has trained on coarser labels stand beside the reading of their level. Written are
+nodes of that level (network/node_scores.py; data/taxonomy_files.py for the file), and any method that explains a class
+runs as in main.py. The class is the node over the image's label, or over the leaf that is predicted, by --class_index.
+Models that `train.py --label_level` has trained on coarser labels stand beside the reading of their level. Written are
 
     levels/<level>/                   a run of main.py each: records, maps, curves
     levels_per_image.csv              method, level, image: prediction, width of the map, insertion, deletion, hits

@@ -80,12 +80,9 @@ OF_MASKS = ("concepts", "activation_share", "min_iou", "compare_with", "random_t
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags of images and model, and those of the dissection."""
-    parser = CommandParser(
-        "network_dissection.py", "Find the concepts that units of a network detect.", conflict_handler="resolve"
-    )
+    parser = CommandParser("network_dissection.py", "Find the concepts that units of a network detect.")
     flags.add_data_flags(parser, embedded=constants.DEMO_MONUMENTS)
-    model = flags.add_model_flags(parser)
-    model.add_argument("--layer_name", metavar="NAMES", help="layers with a feature map, by commas (default: the last)")
+    flags.add_model_flags(parser, "layers with a feature map, by commas (default: the last)")
     dissection = parser.add_argument_group("dissection")
     dissection.add_argument(
         "--concepts",

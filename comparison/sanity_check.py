@@ -329,17 +329,7 @@ def figure_curves(
         axes.set_title(SCORES[name], size=FONT_SIZE, loc="left")
         axes.set_xticks(range(len(stages)), shown, rotation=90, parse_math=False)
         axes.set_ylim(min(-0.25, np.nanmin(table, initial=0)) - 0.05, 1.05)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    height = figure.get_size_inches()[1]
-    figure.legend(
-        handles,
-        labels,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1 - 2.4 * LINE / height),
-        ncols=4,
-        frameon=False,
-        fontsize=FONT_SIZE,
-    )
+    drawing.write_legend(figure, 2.4 * LINE, 4)
     return figure
 
 
@@ -418,9 +408,7 @@ def figure_points(
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.set_yticks(range(len(methods)), methods if panel == 0 else [""] * len(methods), parse_math=False)
         axes.set_title(heading, size=FONT_SIZE, loc="left")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 2.2 * LINE / figure.get_figheight())}
-    figure.legend(handles, labels, ncols=len(conditions), frameon=False, fontsize=FONT_SIZE, **below)
+    drawing.write_legend(figure, 2.2 * LINE, len(conditions))
     return figure
 
 

@@ -99,6 +99,7 @@ FUNCTION_MODULES = (None, "builtins", "keras.activations", "keras.src.activation
 PLAIN = frozenset(  # how Keras writes values that JSON has no word for
     ["__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"]
 )
+COUNTS = _words("filters input_dim key_dim num_heads output_dim units")  # a layer has as many weights as each, or more
 HOLDS_CODE = {
     "Lambda": "holds code",
     "__lambda__": "is code",
@@ -117,6 +118,22 @@ def check_config(config: dict, custom_objects: dict | None = None) -> None:
     """
     known = {**keras.saving.get_custom_objects(), **(custom_objects or {})}
     _walk(config, known, "the model")
+
+
+def check_counts(config, n_bytes: int, owner: str = "the model") -> None:
+    """Raises ValueError for a layer that has more numbers than its weights, of n_bytes in the file, can hold: made, it
+    would fill the memory, and the system would end the process wordlessly."""
+    if isinstance(config, (list, tuple)):
+        for item in config:
+            check_counts(item, n_bytes, owner)
+    elif isinstance(config, dict):
+        owner = f"layer {config['name']!r}" if isinstance(config.get("name"), str) else owner
+        for key, item in config.items():
+            if key in COUNTS and isinstance(item, int) and item > n_bytes:
+                raise ValueError(
+                    f"{owner} has {key}={item:,}, and the file {n_bytes:,} bytes of weights: it is damaged"
+                )
+            check_counts(item, n_bytes, owner)
 
 
 def _walk(value, known: dict, owner: str) -> None:

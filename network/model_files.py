@@ -23,7 +23,7 @@ from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
 from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
-from network.model_config_check import OF_APPLICATIONS, check_config
+from network.model_config_check import OF_APPLICATIONS, check_config, check_counts
 from network.preprocessing import Preprocessing
 from network.saved_models import load_saved_model
 from output import memory
@@ -113,6 +113,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
         config = modernise(_without_training(read(path)))
         if not trust_model:
             check_config(config, known)
+        check_counts(config, _count_bytes(path, kind))
         with keras.saving.custom_object_scope(known):
             return load(path, config, trust_model)
     except Exception as error:  # a damaged file may raise anything
@@ -145,6 +146,14 @@ def _read_hdf5(path: Path) -> dict:
 
     with h5py.File(path, "r") as file:
         return _read_config(file.attrs["model_config"])
+
+
+def _count_bytes(path: Path, kind: str) -> int:
+    """The bytes of a model file's weights."""
+    if kind == file_kinds.HDF5:
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo(WEIGHTS_ENTRY).file_size
 
 
 def _read_config(text: str | bytes) -> dict:

@@ -31,7 +31,7 @@ class Backbone:
 
     model: keras.Model  # preprocessed images (n, H, W, 3) -> features (n, h, w, K)
     model_name: str | None
-    preprocessing: str  # one of those of `classifier.preprocess`
+    preprocessing: str  # one of `constants.PREPROCESSING`
     input_size: tuple[int, int]  # H, W in pixels
 
 

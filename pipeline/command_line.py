@@ -37,12 +37,12 @@ OF_ARGUMENTS = {  # what a function of Python calls it -> the flag that it comes
 class CommandParser(argparse.ArgumentParser):
     """A parser of whole flag names; a mistake takes two lines: what is wrong, and what may have been meant."""
 
-    def __init__(self, prog: str, description: str, **options):
+    def __init__(self, prog: str, description: str):
         def formatter(prog: str) -> argparse.HelpFormatter:
             return argparse.HelpFormatter(prog, max_help_position=32, width=HELP_WIDTH)
 
-        options = {"usage": "%(prog)s [flags]", "formatter_class": formatter, **options}
-        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **options)
+        shown = {"usage": "%(prog)s [flags]", "formatter_class": formatter}
+        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False, **shown)
         about = self.add_argument_group("about")
         about.add_argument("--help", "-h", action="help", help="show this help")
         about.add_argument(
@@ -176,6 +176,11 @@ def run_command(
         message = f"not enough memory: {error}"
     except ModuleNotFoundError as error:
         message = f"a library is missing ({error}); see 'Start' in README.md"
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow, which may not be loaded
+            raise
+        lack = re.search(r"OOM when allocating tensor with shape\S*", str(error))
+        message = f"not enough memory: {lack[0] if lack else error}; a smaller --batch_size or model needs less"
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130

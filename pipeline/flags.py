@@ -91,14 +91,21 @@ def add_gaze_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Adds the flags of the classifier, which `settings.read_model_settings` reads, and returns their group."""
+def add_model_flags(
+    parser: argparse.ArgumentParser,
+    layers: str | None = "layer of the CAM methods; several by commas: their mean (default: the last)",
+    network: str = f"ResNet; {constants.MODEL_NAME_DEMO} for the embedded data",
+) -> argparse._ArgumentGroup:
+    """Adds the flags of the classifier, which `settings.read_model_settings` reads, and returns their group.
+
+    In words: what its --layer_name are, None: the command has none; network: which one is the default.
+    """
     model = parser.add_argument_group("model")
     model.add_argument(
         "--model_name",
         metavar="NAME",
         help=f"of keras.applications, as {', '.join(list(constants.ZOO)[:3])}, ..., or {constants.MODEL_NAME_DEMO} "
-        f"(default: ResNet; {constants.MODEL_NAME_DEMO} for the embedded data)",
+        f"(default: {network})",
     )
     model.add_argument(
         "--model_path",
@@ -113,11 +120,8 @@ def add_model_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="NAMES",
         help="names by commas, or a file of them, see docs/models.md (default: those kept with the model)",
     )
-    model.add_argument(
-        "--layer_name",
-        metavar="NAME",
-        help="layer of the CAM methods; several by commas: their mean (default: the last)",
-    )
+    if layers is not None:
+        model.add_argument("--layer_name", metavar="NAMES", help=layers)
     model.add_argument(
         "--preprocessing",
         choices=("auto", *constants.PREPROCESSING),

@@ -52,7 +52,7 @@ class GazeTruth:
         return f"{crc:08x}"
 
     def kinds(self, sample: Sample) -> list[str]:
-        """Which ground truths the sample has: of `metrics.DENSITY` and `metrics.POINTS`."""
+        """Which ground truths the sample has: of `catalogue.DENSITY` and `catalogue.POINTS`."""
         has_points = sample.fixations is not None
         return [DENSITY] * (has_points or sample.density_map_path is not None) + [POINTS] * has_points
 

@@ -18,7 +18,7 @@ class Record:
     """What is known of one image under one method; a metric that is undefined or was not asked for is None.
 
     checksum: of the image file.
-    status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `metrics.METRICS`, by name.
+    status: 'ok', 'constant map', or 'failed: <reason>'. The metrics are those of `catalogue.METRICS`, by name.
     seconds, passes: of computing the map, without start-up; a pass is one image sent forward through the network.
         Images that are explained at once share them: each has the mean.
     undefined: metric -> why it has no value. remarks: what the method says of its map, as its completeness error.

@@ -166,7 +166,7 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
         model_name,
         args.model_path,
         args.class_names,
-        args.layer_name,
+        getattr(args, "layer_name", None),
         args.preprocessing,
         args.score,
         args.output_name,

@@ -164,7 +164,7 @@ def residual_network():
 
 # --- questions every method is asked -----------------------------------------------------------------------
 def explain(method, model, images, class_index, model_name=None, **options):
-    """The saliency map(s) of a `methods.METHODS` entry, with those of `OPTIONS` that it has."""
+    """The saliency map(s) of a `registry.METHODS` entry, with those of `OPTIONS` that it has."""
     known = {option.name: OPTIONS[option.name] for option in method.options if option.name in OPTIONS}
     explainer = method.load()(model, model_name, images, class_index, **{**known, **options})
     return explainer.compute_saliency_map()

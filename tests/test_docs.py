@@ -6,12 +6,14 @@ import re
 
 import pytest
 from planted import ROOT
+from test_layout import MODULES
 
 import explainers
 from explainers.registry import METHODS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = re.findall(r"^\| `python (\w+)\.py", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+NOT_OURS = {"my_layers.py", "assets/x.py", "devices/eyetracker/eye_events.py"}  # made up, in a file, of PsychoPy
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 CALL = re.compile(r"\bpython (\w+)\.py((?:[^`\n]|\\\n)*)")
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -41,6 +43,14 @@ def test_every_command_that_is_shown_takes_its_flags(page):
         known = importlib.import_module(command).build_parser()._option_string_actions
         unknown = set(re.findall(r"--\w+", rest.split(" #")[0])) - set(known)
         assert not unknown, f"{command}.py {unknown}"
+
+
+def test_every_module_that_a_text_names_is_there():
+    known = {path.relative_to(ROOT).as_posix() for path in [*MODULES, *ROOT.glob("tests/**/*.py")]}
+    known |= {path.split("/")[-1] for path in known} | NOT_OURS
+    for file in [*PAGES, *MODULES]:
+        named = re.findall(r"(?<![\w/.*<-])[\w/]+\.py\b", file.read_text(encoding="utf-8"))
+        assert set(named) <= known, (file, set(named) - known)
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("*/__init__.py")), ids=lambda file: file.parent.name)

@@ -1,6 +1,7 @@
 """Frames of films as images: found, read in any order, told apart; a camera by a stand-in."""
 
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -77,6 +78,15 @@ def test_a_gif_of_one_picture_and_a_folder_stay_what_they_were(tmp_path):
     assert films.film_of(open_samples(tmp_path)) is None
     with pytest.raises(ValueError, match="is no film"):
         open_samples(tmp_path, frame_step=2)
+
+
+@pytest.mark.parametrize("more", [b"", b",", b",\0\0", b"!\xf9"])
+def test_a_gif_that_breaks_off_at_its_second_picture_is_an_image(gif, more):
+    content = Path(gif).read_bytes()
+    second = content.index(b"!\xf9", content.index(b"!\xf9") + 1)
+    Path(gif).write_bytes(content[:second] + more)
+    [sample] = open_samples(gif)
+    assert sample.name == "film.gif" and sample.read().max() == 0
 
 
 def test_what_is_no_film_is_refused(tmp_path, film):

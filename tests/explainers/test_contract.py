@@ -1,4 +1,4 @@
-"""The contract that every explanation method keeps, whatever it computes; runs over all of `methods.METHODS`."""
+"""The contract that every explanation method keeps, whatever it computes; runs over all of `registry.METHODS`."""
 
 import keras
 import numpy as np

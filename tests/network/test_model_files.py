@@ -220,6 +220,23 @@ def test_an_entry_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
         load_model(path)
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_layer_of_more_numbers_than_the_file_has_is_refused_before_it_is_made(tmp_path, suffix):
+    whole, path = tmp_path / f"whole{suffix}", tmp_path / f"large{suffix}"
+    keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(7, name="wide")]).save(whole)
+    if suffix == ".h5":
+        path.write_bytes(whole.read_bytes())
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = file.attrs["model_config"].replace('"units": 7', '"units": 30000000')
+    else:
+        with zipfile.ZipFile(whole) as one, zipfile.ZipFile(path, "w") as other:
+            for name in one.namelist():
+                other.writestr(name, one.read(name).replace(b'"units": 7', b'"units": 30000000'))
+    assert load_model(whole).count_params() == 7 * 49
+    with pytest.raises(ValueError, match="cannot load the model .*layer 'wide' has units=30,000,000"):
+        load_model(path)
+
+
 # --- settings that are none ------------------------------------------------------------------------------
 BAD_SETTINGS = {
     "deep": "[" * 100_000,

@@ -71,9 +71,20 @@ def test_a_path_may_begin_with_the_home_folder(monkeypatch):
     assert (args.test_images_folder_path, args.model_path) == ("/home/ada/images", "/home/ada/m.keras")
 
 
+class ResourceExhaustedError(Exception):
+    """As TensorFlow has one."""
+
+
 @pytest.mark.parametrize(
     "error, code, words",
     [
+        (
+            ResourceExhaustedError(
+                "Exception\n\n\x1b[1m{{node Pad}} OOM when allocating tensor with shape[9,9] and type"
+            ),
+            2,
+            "x.py: error: not enough memory: OOM when allocating tensor with shape[9,9]; a smaller --batch_size",
+        ),
         (ValueError("no class"), 2, "x.py: error: no class"),
         (PermissionError(13, "Permission denied", "results"), 2, "x.py: error: Permission denied: results"),
         (MemoryError("16 GB"), 2, "x.py: error: not enough memory: 16 GB"),

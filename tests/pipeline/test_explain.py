@@ -27,7 +27,7 @@ WARM_UP = 1  # images of what a method is begun with, once
 
 
 class Stub:
-    """Stands for a `methods.Method`; its maps are a square that is brightest where the image is red."""
+    """Stands for a `registry.Method`; its maps are a square that is brightest where the image is red."""
 
     name, options = "STUB", ()
 

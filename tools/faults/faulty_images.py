@@ -62,9 +62,9 @@ def draw(rng: np.random.Generator, kind: str | None = None) -> tuple[str, bytes]
     else:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8)).convert(mode)
     options = {}
-    if kind in ("JPEG", "PNG", "WEBP", "AVIF") and rng.random() < 0.3:
+    if kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF") and rng.random() < 0.3:
         exif = Image.Exif()
-        exif[0x0112] = int(rng.integers(0, 10))
+        exif[0x0112] = int(rng.integers(*((1, 9) if kind == "TIFF" else (0, 10))))  # libtiff writes no others
         options["exif"] = exif
     # Not both of an AVIF: Pillow 12.3 dies when it writes several frames with an orientation of 2 to 8.
     if kind in ("GIF", "AVIF", "WEBP") and rng.random() < 0.3 and not (options and kind == "AVIF"):
@@ -113,6 +113,14 @@ def exif_ring(rng: np.random.Generator) -> bytes:
     return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
 
 
+def exif_kinds(rng: np.random.Generator) -> bytes:
+    """A PNG whose EXIF orientation is of some type of TIFF's, a text or a fraction among them."""
+    entry = struct.pack("<HHI", 0x0112, int(rng.integers(1, 14)), int(rng.integers(0, 4))) + rng.bytes(4)
+    file = io.BytesIO()
+    Image.new("RGB", (9, 5)).save(file, "PNG", exif=b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(12))
+    return file.getvalue()
+
+
 def gif_canvas(rng: np.random.Generator) -> bytes:
     """A GIF of one pixel on a canvas as large as can be said."""
     content = bytearray(draw(rng, "GIF")[1])
@@ -136,6 +144,7 @@ def polyglot(rng: np.random.Generator) -> bytes:
 
 SPECIAL = {
     "EXIF in a ring": (".jpg", exif_ring),
+    "EXIF of another type": (".png", exif_kinds),
     "a canvas": (".gif", gif_canvas),
     "a packed profile": (".png", png_bomb(b"iCCP", b"x\0\0")),
     "a packed text": (".png", png_bomb(b"zTXt", b"x\0\0")),
@@ -218,9 +227,18 @@ class Images(Kind):
         return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv), names)
 
     def _explain(self, path: Path, as_gaze: bool) -> int:
-        from data.images import note_reading, read_size
+        from data.images import note_reading
 
-        return explain(path, self.classifier, as_gaze, (read_size, note_reading))
+        return explain(path, self.classifier, as_gaze, (check_size, note_reading))
+
+
+def check_size(path: Path) -> None:
+    """Raises RuntimeError for an image of another size than its head is said to tell."""
+    from data.images import read_image, read_size
+
+    told, read = read_size(path), read_image(path).shape[:2]
+    if told != read:
+        raise RuntimeError(f"its size is told as {told}, and read as {read}")
 
 
 def explain(path: Path, classifier, as_gaze: bool = False, further=()) -> int:

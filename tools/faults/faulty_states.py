@@ -47,7 +47,7 @@ class States(Kind):
         self.calm, self.images = place.outside.parent / "calm", place.outside.parent / "photographs"
         if not self.images.is_dir():
             self.images.mkdir()
-            for number in range(3):
+            for number in range(6):  # so many that methods may have unlike many
                 (self.images / f"{number}.png").write_bytes(draw(np.random.default_rng(number), "PNG")[1])
         self.folder = place.inside / "results"
         if not self.calm.is_dir():

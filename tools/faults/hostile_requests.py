@@ -52,7 +52,7 @@ HEADERS = {
     "X-Forwarded-Host": ("evil.example",),
     "X-Forwarded-Proto": ("https", "javascript"),
     "Forwarded": ("host=evil.example;proto=https",),
-    "Range": ("bytes=0-", "bytes=-1", "bytes=9-1", "bytes=" + "0-1," * 3000),
+    "Range": ("bytes=0-", "bytes=-1", "bytes=9-1", "bytes=0-1,5-6", "bytes=" + "0-1," * 3000),
     "Cookie": ("access-token=x", "=" * 9000),
     "Sec-Fetch-Site": ("cross-site", "same-site", "none"),
     "Accept-Encoding": ("gzip", "br", "\0"),
@@ -77,6 +77,7 @@ class Page:
         self.names = {part["id"]: part["props"].get("elem_id") for part in self.config["components"]}
         self.files = {part["id"] for part in self.config["components"] if part["type"] == "image"}
         self.served = str(max(self.folder.glob("where_it_looks_*/served"), key=os.path.getmtime))
+        self.sent = self.server.upload("sent.bin", bytes(1000))[1]
         self.outside, self.seen = self._list_outside(), len(self.server.log.read_text())
 
     def question(self, session: str = SESSION) -> dict:
@@ -224,7 +225,7 @@ def _ask_file(rng, page):
         f"{page.served}/..%2f..%2fsecret.txt",
         page.served,
     ]
-    paths += ["http://127.0.0.1:1/x"]
+    paths += ["http://127.0.0.1:1/x", page.sent, page.sent, page.sent]
     path = paths[rng.integers(len(paths))]
     for _ in range(rng.integers(0, 3)):
         path = urllib.parse.quote(path, safe="/" if rng.random() < 0.5 else "")
