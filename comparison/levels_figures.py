@@ -82,17 +82,7 @@ def figure_granularity(levels: Sequence[dict], dpi: float = constants.FIGURE_DPI
         left = 3 * GAP + column * (PANEL_WIDTH + 3 * GAP)
         axes = drawing.add_axes(figure, left, head + row * step, PANEL_WIDTH, PANEL_HEIGHT)
         _draw_measure(axes, levels, methods, name)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    height = figure.get_size_inches()[1]
-    figure.legend(
-        handles,
-        labels,
-        loc="center",
-        bbox_to_anchor=(0.5, 1 - 3.2 * LINE / height),
-        ncols=6,
-        frameon=False,
-        fontsize=constants.FONT_SIZE,
-    )
+    drawing.write_legend(figure, 3.2 * LINE, 6, "center")
     return figure
 
 

@@ -212,14 +212,4 @@ def _write_legend(figure: "Figure", labels: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour, label=label) for colour, label in zip(constants.COLOURS_OVERLAP, labels)]
-    height = figure.get_size_inches()[1]
-    figure.legend(
-        handles=handles,
-        loc="center",
-        bbox_to_anchor=(0.5, 1 - 4 * LINE / height),
-        ncols=3,
-        frameon=False,
-        fontsize=constants.FONT_SIZE,
-        handlelength=1,
-        handleheight=1,
-    )
+    drawing.write_legend(figure, 4 * LINE, 3, "center", handles, handlelength=1, handleheight=1)

@@ -240,8 +240,10 @@ class Classifier:
         if len(opened) == len(self._opened):
             return False
         shape = self.input_height, self.input_width, self.n_channels
-        self._opened = opened
-        self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32), opened)
+        steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32), opened)
+        if not steps:  # of a model whose layers run out of sight
+            return False
+        self._opened, self._steps = opened, steps
         self._layers = layer_choice.Layers(self._steps, self._pick(output), shape)
         return True
 
@@ -261,7 +263,7 @@ class Classifier:
                 return result
 
             layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
-            return np.asarray(output, dtype=np.float32)
+            return np.asarray(output, dtype=np.float32) if len(output) == len(inputs) else None  # else of pieces
 
         wanted = layer.path
         return self._layers.measure(layer, run)

@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from network.layer_graph import Step
+from network.operations import recomputing
 
 WINDOWS = (
     keras.layers.Conv2D,
@@ -83,8 +84,10 @@ SUMS = (
 BANDS_PER_CELL = 3  # of a layer that is measured
 MAX_BANDS = 128  # along an axis
 BANDS_OF_LAYER = 12  # along an axis, of a layer of the user's that is asked what it does
-FEWEST_CELLS = 6  # along an axis, of which padding can be told: the ends of fewer are a cell off
+FEWEST_CELLS = 6  # along an axis, of which padding can be told
+LARGEST = 2**22  # numbers of a larger input that tells it of fewer cells
 WHOLE = (0.0, 1.0)
+FURTHEST_APART = 0.05  # deviation of what is laid on one position, shares of the image: more is no blur
 BANDS_AT_ONCE = 16  # changed copies in one call
 
 
@@ -119,11 +122,20 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
     produced, places = set(), {}
     for step in steps:
         for tensor in step.inputs:
-            from_outside = id(tensor) not in produced and hasattr(tensor, "graph")
-            is_image = from_outside and tuple(tensor.shape[1:]) == (height, width, channels)
-            if is_image and not _is_behind(tensor, produced):
-                places[id(tensor)] = whole_image(height, width)
-            elif from_outside and (found := _through_sums(tensor, places)) is not None:
+            if id(tensor) in produced or id(tensor) in places or not getattr(tensor, "graph", None):
+                continue
+            code = _code_in_front(tensor, step, produced)
+            for image in code.inputs:
+                if id(image) not in produced and tuple(image.shape[1:]) == (height, width, channels):
+                    places.setdefault(id(image), whole_image(height, width))
+            known = [given for given in code.inputs if id(given) in places]
+            found, is_known = places.get(id(tensor)), True
+            if found is None and known:
+                found, is_known = _move(code, known, places, tuple(tensor.shape[1:]))
+            if found is None and not any(id(given) in produced for given in code.inputs):
+                found = _agreed([places[id(given)] for given in known if _is_like(given, tensor)], False)
+            found = found or _through_sums(tensor, places)
+            if found is not None and is_known:
                 places[id(tensor)] = found
         # A layer may hand on the very tensor that it was given.
         produced |= {id(tensor) for tensor in keras.tree.flatten(step.output)}
@@ -138,17 +150,30 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
     return places
 
 
-def _is_behind(tensor: tf.Tensor, produced: set[int]) -> bool:
-    """Whether code between the layers made a tensor of what layers have produced."""
-    waiting, seen = [tensor], set()
+class _Code:
+    """What code between the layers makes of tensors, called as a layer is."""
+
+    def __init__(self, given: list, made: tf.Tensor):
+        self._given, self._made, self._run = given, made, None
+
+    def call(self, *values):
+        self._run = self._run or recomputing([self._made], self._given)
+        return tf.constant(self._run(*(tf.cast(value, of.dtype) for value, of in zip(values, self._given)))[0])
+
+
+def _code_in_front(tensor: tf.Tensor, step: Step, produced: set[int]) -> Step:
+    """The code that makes a tensor, of a step's inputs, of what layers have produced and of the image, as a step."""
+    waiting, seen, given = [tensor], set(), []
     while waiting:
         one = waiting.pop()
-        if id(one) in produced:
-            return True
-        if one.op.name not in seen:
-            seen.add(one.op.name)
-            waiting += list(one.op.inputs)
-    return False
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if id(one) in produced or one is one.graph.inputs[0]:
+            given.append(one)
+        else:
+            waiting += one.op.inputs
+    return Step(f"code in front of {step.name}", _Code(given, tensor), given, tensor, tuple(given))
 
 
 def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:
@@ -186,9 +211,10 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
     if name == "Concatenate" and len(alike) == len(step.inputs):
         return _agreed(alike, mixed)
     if not has_weights:
-        found = _transport(step, known, places, after) or _agreed(alike, mixed)
-        if found is not None:
-            return found
+        found, is_known = _move(step, known, places, after)
+        found = found or _agreed(alike, mixed)
+        if found is not None or not is_known:
+            return found if is_known else None
     elif len(before) == len(after) == 3 and _is_of_users(step.layer):
         return _by_users_layer(step, known[0], first, after)
     elif alike:  # attention, a transformer block
@@ -204,25 +230,30 @@ def _is_of_users(layer) -> bool:
 
 def _by_users_layer(step: Step, tensor: tf.Tensor, places: Places, after: tuple) -> Places | None:
     """Places behind a layer of the user's with weights, of a map: stretched over its input, unless it visibly pads,
-    crops, shifts or scales it inside. None where what it does is not understood."""
-    ends = _find_ends(step, tensor, after)
+    crops, shifts or scales it inside. None where what it does is not understood, or is not the same for every map."""
+    before = tuple(tensor.shape[1:])
+    ends = _find_ends(lambda values: call_with(step, {id(tensor): values}), before, after)
     if ends is None:
         return None
-    found = _stretch(step.layer, places, tuple(tensor.shape[1:]), after, ends)
-    if found is None or all(end == WHOLE for end in ends):
+    found = _stretch(step.layer, places, before, after, ends)
+    is_whole = all(end == WHOLE for end in ends)
+    if found is None or (is_whole and len(step.inputs) == 1):
         return found
-    return replace(found, through=(*places.through, step.name))
+    again = _find_ends(lambda values: call_with(step, {id(tensor): 1 - values / 255}, _draw), before, after)
+    if again is None or np.abs(np.subtract(ends, again)).max() > 0.5 / min(after[:2]):
+        return None
+    return found if is_whole else replace(found, through=(*places.through, step.name))
 
 
-def _find_ends(step: Step, tensor: tf.Tensor, after: tuple) -> list[tuple[float, float]] | None:
-    """Where the output of a layer begins and ends along y and x, shares of its input (h, w, K); None for one that turns
-    it, or leaves an end out in a way that is not understood.
+def _find_ends(run: Callable, before: tuple, after: tuple) -> list[tuple[float, float]] | None:
+    """Where the output of a layer, which `run` makes (n, *after) of (n, *before), begins and ends along y and x, shares
+    of its input; None for one that turns it, or leaves an end out in a way that is not understood.
 
     One band of the input after the other changes; the line of where the output changes with them tells. Where neither
     an end as wide as a cell of the output is left out, nor cells are too many for the input by most of one, the output
     is the whole: a convolution without padding, too, is stretched over its input.
     """
-    before, rng = tuple(tensor.shape[1:]), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     one, other = rng.uniform(0, 255, (2, *before)).astype(np.float32)
     positions = [np.arange(size).reshape(shape) for size, shape in zip(before, ((-1, 1, 1), (1, -1, 1)))]
     cells = [-(-size // n) for size, n in zip(before, after)]
@@ -230,12 +261,12 @@ def _find_ends(step: Step, tensor: tf.Tensor, after: tuple) -> list[tuple[float,
     masks = [mask for pair in ends for mask in pair]
     n_bands = [min(BANDS_OF_LAYER, size) for size in before[:2]]
     masks += [place * n // size == band for place, size, n in zip(positions, before, n_bands) for band in range(n)]
-    base, changes = call_with(step, {id(tensor): one[None]}), []
+    base, changes = run(one[None]), []
     if base is None or base.ndim != 4:
         return [WHOLE, WHOLE]
     for start in range(0, len(masks), BANDS_AT_ONCE):
         changed = np.stack([np.where(mask, other, one) for mask in masks[start : start + BANDS_AT_ONCE]])
-        changes.append(np.square(call_with(step, {id(tensor): changed}) - base).sum(axis=-1, dtype=np.float64))
+        changes.append(np.square(run(changed) - base).sum(axis=-1, dtype=np.float64))
     changes = np.concatenate(changes)
     totals = changes.sum(axis=(1, 2))
     if not totals.max():
@@ -246,14 +277,32 @@ def _find_ends(step: Step, tensor: tf.Tensor, after: tuple) -> list[tuple[float,
         turned = abs(columns[0] - columns[1]) > 0.25 > abs(rows[0] - rows[1])
         if turned or rows[0] - rows[1] > 0.25 or columns[2] - columns[3] > 0.25:
             return None
-    found = []
+    found, larger = [], None
     for axis, bands in enumerate(np.split(changes[4:], [n_bands[0]])):
         ends = _fit_bands(bands.sum(axis=2 - axis))
         missing = left_out[2 * axis : 2 * axis + 2].any()
         if ends is None and missing:
             return None
-        too_long = ends is not None and after[axis] >= FEWEST_CELLS and (ends[1] - ends[0] - 1) * after[axis] > 0.75
+        if not missing and after[axis] < FEWEST_CELLS:  # the ends of these few are a cell off
+            larger = larger or _find_ends_of_larger(run, before, after)
+            ends = larger[axis]
+        too_long = ends is not None and (ends[1] - ends[0] - 1) * after[axis] > 0.75
         found.append(ends if missing or too_long else WHOLE)
+    return found
+
+
+def _find_ends_of_larger(run: Callable, before: tuple, after: tuple) -> list[tuple[float, float]]:
+    """As `_find_ends`, told by a larger input, where the layer takes one and gives more cells of the same size."""
+    factor = 2 * FEWEST_CELLS // min(after[:2])
+    large = (before[0] * factor, before[1] * factor, before[2])
+    base = run(np.zeros((1, *large), np.float32)) if math.prod(large) <= LARGEST else None
+    if base is None or base.ndim != 4 or min(base.shape[1:3]) < FEWEST_CELLS:
+        return [WHOLE, WHOLE]
+    found = []
+    for (low, high), n, n_large in zip(_find_ends(run, large, base.shape[1:]) or [WHOLE, WHOLE], after, base.shape[1:]):
+        cell, start = (high - low) * factor / n_large, low * factor
+        end = start + n * cell
+        found.append((start, end) if abs(end - 1 - (high - 1) * factor) < cell else WHOLE)
     return found
 
 
@@ -286,11 +335,14 @@ def _keeps(places: Places, before: tuple, after: tuple) -> bool:
 
 def _agreed(found: list[Places], mixed: bool) -> Places | None:
     """The places that all inputs of a sum share; None where they lie elsewhere than each other."""
-    for other in found[1:]:
-        for one, two in ((found[0].y, other.y), (found[0].x, other.x)):
-            if not np.allclose(*np.broadcast_arrays(one, two), atol=0.02, equal_nan=True):
-                return None
+    if not all(_is_same(found[0].y, other.y) and _is_same(found[0].x, other.x) for other in found[1:]):
+        return None
     return replace(found[0], mixed=mixed) if found else None
+
+
+def _is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    fit = one.ndim == other.ndim and all(1 in pair or pair[0] == pair[1] for pair in zip(one.shape, other.shape))
+    return fit and np.allclose(*np.broadcast_arrays(one, other), atol=0.02, equal_nan=True)
 
 
 def _by_position(places: Places, before: tuple, after: tuple) -> Places | None:
@@ -398,50 +450,82 @@ def _fit(line: np.ndarray) -> tuple[float, float] | None:
 
 
 # --- layers without weights ------------------------------------------------------------------------------
-def _transport(step: Step, known: list, places: dict[int, Places], after: tuple) -> Places | None:
-    """Places behind a layer that copies or interpolates: it is given coordinates; None for a layer of another kind."""
+def _move(step: Step, known: list, places: dict[int, Places], after: tuple) -> tuple[Places | None, bool]:
+    """Places behind a layer that copies or interpolates, None for one of another kind; and whether they may be known:
+    not where places are laid on one another, nor where other inputs say what goes where, as in a spatial transformer.
+    """
+    found, is_one = _transport(step, known, places, after, np.zeros)
+    if not is_one or all(id(tensor) in places for tensor in step.inputs if getattr(tensor, "graph", None)):
+        return found, is_one
+    again, is_one = _transport(step, known, places, after, _draw)
+    if found is not None and again is not None:
+        return found, _agreed([found, again], False) is not None
+    moved = found or again
+    return found, is_one and (moved is None or _agreed([moved, places[id(known[0])]], False) is not None)
+
+
+def _draw(shape: tuple) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.5, 1.5, shape)
+
+
+def _transport(
+    step: Step, known: list, places: dict[int, Places], after: tuple, others: Callable
+) -> tuple[Places | None, bool]:
+    """Places behind a layer that copies or interpolates, which is given coordinates, and its further inputs what
+    `others` makes, None for a layer of another kind; and whether each position is of one place: not of several apart.
+    """
+    if not known or len(after) < 2 or any(None in shape for shape in (after, *(tensor.shape[1:] for tensor in known))):
+        return None, True
     values = {}
     for tensor in known:
         y, x = (np.broadcast_to(axis, tensor.shape[1:]) for axis in (places[id(tensor)].y, places[id(tensor)].x))
         there = ~np.isnan(y)
         y, x = np.where(there, y, 0), np.where(there, x, 0)
-        values[id(tensor)] = np.stack([np.zeros(y.shape), there, y, x, there - (y + x) / 2]).astype(np.float32)
-    output = call_with(step, values)
+        probes = np.zeros(y.shape), there, y, x, there - (y + x) / 2, y**2, x**2
+        values[id(tensor)] = np.stack(probes).astype(np.float32)
+    output = call_with(step, values, others)
     if output is None:
-        return None
-    nothing, ones, y, x, against = output.astype(np.float64)
+        return None, True
+    nothing, ones, *parts = output.astype(np.float64)
     weight = ones - nothing  # 1 where values are copied, less where zeros come in, another factor behind a scaling
     largest = np.abs(weight).max()
     there = np.abs(weight) > 0.5 * largest
     if not np.isfinite(output).all() or largest < 1e-6:
-        return None
+        return None, True
     divisor = np.where(there, weight, 1)
-    y, x, against = (np.where(there, (part - nothing) / divisor, np.nan) for part in (y, x, against))
+    y, x, against, *squares = (np.where(there, (part - nothing) / divisor, np.nan) for part in parts)
     low, high = (choose([choose(part[2:4]) for part in values.values()]) for choose in (np.min, np.max))
     is_copy = np.nanmax(np.abs(1 - (y + x) / 2 - against)) < 1e-3 and min(np.nanmin(y), np.nanmin(x)) > low - 1e-3
     if not is_copy or max(np.nanmax(y), np.nanmax(x)) > high + 1e-3:
-        return None
+        return None, True
+    for centre, square in zip((y, x), squares):
+        levels = np.unique(centre[there].round(4))
+        gap = np.diff(levels).max() if len(levels) > 1 else float(after != tuple(known[0].shape[1:]))
+        if np.sqrt(max(np.nanmax(square - centre**2), 0)) > max(FURTHEST_APART, gap):
+            return None, False
     first = places[id(known[0])]
     mixed = any(places[id(tensor)].mixed for tensor in known)
     found = replace(first, y=_compress(y), x=_compress(x), margins=(0, 0, 0, 0), mixed=mixed)
     found = _straighten(found, y, x) or found
     through = dict.fromkeys(name for tensor in known for name in places[id(tensor)].through)
     same = found.y.shape == first.y.shape and np.array_equal(found.y, first.y) and np.array_equal(found.x, first.x)
-    return replace(found, through=tuple(through) if same else (*through, step.name))
+    return replace(found, through=tuple(through) if same else (*through, step.name)), True
 
 
-def call_with(step: Step, values: dict[int, np.ndarray]) -> np.ndarray | None:
-    """The output of a step's layer in inference, given `values` (n, ...) by id of an input, and zeros for its others.
+def call_with(step: Step, values: dict[int, np.ndarray], others: Callable = np.zeros) -> np.ndarray | None:
+    """The output of a step's layer in inference, given `values` (n, ...) by id of an input.
 
-    None if the layer cannot be called so, or does not keep the n apart.
+    others: makes what the further inputs are given, of a shape (...). None if the layer cannot be called so, or does
+    not keep the n apart.
     """
     n = len(next(iter(values.values())))
 
     def swap(value):
         if id(value) in values:
             return tf.constant(values[id(value)])
-        symbolic = tf.is_tensor(value) and hasattr(value, "graph")
-        return tf.zeros([n, *value.shape[1:]], value.dtype) if symbolic else value
+        if not (tf.is_tensor(value) and hasattr(value, "graph")):
+            return value
+        return tf.cast(tf.broadcast_to(others(value.shape[1:]), [n, *value.shape[1:]]), value.dtype)
 
     args, kwargs = keras.tree.map_structure(swap, (step.args, step.kwargs))
     layer = (

@@ -76,9 +76,6 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Collectio
 
     opened: of `layers_to_open`: layers that are entered as nested models are.
     """
-    if not has_graph(model):
-        return call(prefix + model.name, model, (images,), {})
-    graph = model._functional if isinstance(model, keras.Sequential) else model
 
     def enter_or_call(layer, prefix=prefix):
         path = prefix + layer.name
@@ -89,6 +86,11 @@ def run_model(model, images, call: Callable, prefix: str = "", opened: Collectio
             return lambda *args, **kwargs: _run_inside(layer, args, kwargs, inside)
         return lambda *args, **kwargs: call(path, layer, args, kwargs)
 
+    if not has_graph(model):
+        if id(model) in opened:
+            return _run_inside(model, (images,), {}, enter_or_call)
+        return enter_or_call(model)(images)
+    graph = model._functional if isinstance(model, keras.Sequential) else model
     if tf.is_tensor(images):  # as the model has its one input: `Model([images], ...)`, `Model({"image": images}, ...)`
         images = keras.tree.pack_sequence_as(graph._inputs_struct, [images])
     if not any(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten(images)):
@@ -150,16 +152,17 @@ def layers_to_open(steps: Sequence[Step], opened: Collection[int]) -> set[int]:
 def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
     """The layer's output, each of the layers that it holds being run by `enter_or_call(layer)` in its place.
 
-    While it runs, a layer inside has a `call` of its own; afterwards it is as it was.
+    While it runs, a layer inside has a `call` of its own; afterwards it is as it was. What stands in a `tf.function` of
+    its own is left alone: its tensors are of another graph.
     """
-    running, before = set(), []
+    running, before, here = set(), [], tf.compat.v1.get_default_graph()
 
     def watch(inner):
         original = inner.call
 
         @functools.wraps(original)
         def call(*args, **kwargs):
-            if id(inner) in running:
+            if id(inner) in running or tf.compat.v1.get_default_graph() is not here:
                 return original(*args, **kwargs)
             running.add(id(inner))
             try:

@@ -5,7 +5,7 @@ TensorFlow traces of it does. Weights are what is read from variables, and the f
 convolution or matrix product that an image reaches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import tensorflow as tf
 
@@ -97,35 +97,44 @@ def last_operation(tensor):
     return operation
 
 
-def recomputing(tensors: list) -> Callable:
-    """A function from other images to the values of tensors of a traced graph, float32 arrays; nothing behind them is
-    computed."""
+def recomputing(tensors: list, given: Sequence | None = None) -> Callable:
+    """A function from other values of `given` to those of tensors of a traced graph, float32 arrays; nothing behind
+    them is computed.
+
+    given: tensors of the graph; None: its images.
+    """
     graph = tensors[0].graph
-    kept = _needed_for([tensor.op for tensor in tensors])
+    given = graph.inputs[:1] if given is None else given
+    wanted = [tensor.op for tensor in tensors]
+    kept = _needed_for(wanted, {tensor.name for tensor in given})
     definition = graph.as_graph_def()
     nodes = [node for node in definition.node if node.name in kept]
+    for node in nodes:
+        node.attr.pop("_class", None)  # that it runs beside one which may be left out
     del definition.node[:]
     definition.node.extend(nodes)
+    read = {tensor.name for name in kept for tensor in graph.get_operation_by_name(name).inputs}
+    read |= {tensor.name for tensor in tensors}
 
-    def run(images):
+    def run(*values):
         here = tf.compat.v1.get_default_graph()
-        feeds = {inner.name: here.capture(outer) for outer, inner in graph.captures if inner.op.name in kept}
-        if graph.inputs[0].op.name in kept:
-            feeds[graph.inputs[0].name] = images
+        feeds = {inner.name: here.capture(outer) for outer, inner in graph.captures if inner.name in read}
+        feeds |= {tensor.name: value for tensor, value in zip(given, values) if tensor.name in read}
         found = tf.graph_util.import_graph_def(definition, feeds, [tensor.name for tensor in tensors])
         return [tf.cast(tensor, tf.float32) for tensor in found]
 
-    spec = tf.TensorSpec([None, *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
-    compiled = tf.function(run, input_signature=[spec], autograph=False)
-    return lambda images: [tensor.numpy() for tensor in compiled(images)]
+    specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in given]
+    compiled = tf.function(run, input_signature=specs, autograph=False)
+    return lambda *values: [tensor.numpy() for tensor in compiled(*values)]
 
 
-def _needed_for(operations: list) -> set[str]:
-    """The names of the operations and of all that they need."""
+def _needed_for(operations: list, given: Collection[str] = ()) -> set[str]:
+    """The names of the operations and of all that they need; of what only `given`, names of tensors, need, nothing."""
     needed, left = set(), list(operations)
     while left:
         operation = left.pop()
         if operation.name not in needed:
             needed.add(operation.name)
-            left += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+            left += [tensor.op for tensor in operation.inputs if tensor.name not in given]
+            left += operation.control_inputs
     return needed

@@ -2,9 +2,10 @@
 
 How it is found, in this order: by what is asked for (`--score`); by the last operation of the traced model, whatever
 layer runs it (softmax, sigmoid, the logarithm of one); by the numbers, where something else than weights has the last
-word (the mean of several networks); by the loss that the model was trained with; by numbers that no logits are; else
-several linear outputs are guessed to be logits, and warned of, and a single one is asked about. What ends in another
-function than these is refused, with the flag.
+word (the mean of several networks); by the loss that the model was trained with; by numbers that no logits are; by
+biases that add up to 0, as training by a softmax leaves them: its gradients do (of SGD; Adam weighs each otherwise).
+Else several linear outputs are guessed to be logits, and warned of; a single one, pooled features and thresholds of one
+number are asked about. What ends in another function than these is refused, with the flag.
 
     softmax   probabilities = softmax(logits)     sigmoid   probabilities = sigmoid(logits), one unit: of two classes
     none      the numbers themselves stand for both: a regression, an embedding, anything that is no probability
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 import constants
-from network.operations import CALLS, Operations, last_operation
+from network.operations import CALLS, Operations, last_operation, recomputing
 
 SOFTMAX, SIGMOID, NONE = "softmax", "sigmoid", "none"
 LOGITS, OPERATION, PROBABILITIES = "logits", "operation", "probabilities"  # what the model's output is
@@ -65,6 +66,7 @@ LOSSES = {  # names without '_' and case, of keras.losses and of older files -> 
     ),
     **dict.fromkeys(("binarycrossentropy", "bce", "binaryfocalcrossentropy"), SIGMOID),
 }
+BALANCED = 1e-3  # of biases of random signs: a smaller sum is none
 SURE = 12.0  # a logit from which on a probability is 1 to five digits
 
 
@@ -167,6 +169,10 @@ def find_score(output, n_outputs: int, wanted: str | None, loss, numbers: Callab
     if are_no_logits(values):
         found = f"probed: {values.min():.4g} to {values.max():.4g} whatever the picture, which are no logits"
         return Score(NONE, False, LOGITS, found)
+    if not one_unit:
+        _check_vary(values, behind, layer)
+    if not one_unit and _are_balanced(output):
+        return Score(SOFTMAX, False, LOGITS, "probed: the biases add up to 0, as a softmax leaves them in training")
     return _guess(one_unit, name)
 
 
@@ -233,6 +239,32 @@ def _check_probabilities(values: np.ndarray, wanted: str | None, layer: str) -> 
 def _is_embedding(values: np.ndarray) -> bool:
     """Whether the numbers (n, C) of each image are a vector of length 1."""
     return values.shape[1] > 1 and np.allclose(np.square(values).sum(axis=-1), 1, atol=1e-3)
+
+
+def _are_balanced(output) -> bool:
+    """Whether the last operation adds biases, one an output, that are not 0 and add up to 0."""
+    last = last_operation(output)
+    if last.type not in ("BiasAdd", "AddV2") or Operations(output.graph).depends_on_image(last.inputs[1].op):
+        return False
+    bias = recomputing([last.inputs[1]], [])()[0].reshape(-1)
+    return len(bias) == output.shape[-1] and bool(abs(bias.sum()) < BALANCED * np.sqrt(bias @ bias))
+
+
+def _check_vary(values: np.ndarray, behind: set[str], layer: str) -> None:
+    """ValueError for linear outputs (n, C) that are hardly logits of one class among others."""
+    between = np.ptp(values - values[:, :1], axis=0).max()
+    if between < 1e-4 * np.ptp(values, axis=0).max():
+        raise ValueError(
+            f"the outputs are the same number with thresholds of their own, whatever the picture ({layer}), as of "
+            "ordered classes, and a softmax of them would never change: --score=sigmoid takes each for a yes or no "
+            "(more than this class), --score=none for a number"
+        )
+    if behind & set(NO_SCORES) and behind & set(POOLS):
+        raise ValueError(
+            f"the model ends in pooled features ({layer}) with no weights of classes behind them, as a network of "
+            "include_top=False does: put a head on it, or end in a target (docs/targets.md); --score=softmax says that "
+            "they are logits, --score=none that they are numbers"
+        )
 
 
 def _guess(one_unit: bool, loss: str | None) -> Score:

@@ -145,6 +145,19 @@ def quieten(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
+def write_legend(
+    figure: "Figure", top: float, n_columns: int, loc: str = "upper center", handles: Sequence | None = None, **shape
+) -> None:
+    """Writes what the handles mean, None: the lines of the first axes, in the middle, `top` inches below the edge.
+
+    loc: which point of the legend lies there. shape: further options of matplotlib's legend.
+    """
+    if handles is None:
+        handles, _ = figure.axes[0].get_legend_handles_labels()
+    place = {"loc": loc, "bbox_to_anchor": (0.5, 1 - top / figure.get_figheight())}
+    figure.legend(handles=handles, ncols=n_columns, frameon=False, fontsize=constants.FONT_SIZE, **place, **shape)
+
+
 def label_ends(low: float, high: float) -> list[str]:
     """The values of the lower end of a scale, its middle and its upper end; ValueError where they are the same."""
     # Two digits of the range: a lower end of a millionth of it reads as 0.

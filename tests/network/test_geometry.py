@@ -167,6 +167,52 @@ def test_an_image_laid_side_by_side_has_no_one_place():
         GradCAM(model, None, square(28, 40), 1)
 
 
+LAID_ON_ONE_ANOTHER = {
+    "mirrored": lambda x: (x + x[:, :, ::-1]) / 510,
+    "a quarter apart": lambda x: (x + ops.pad(x[:, :, :-24], [[0, 0], [0, 0], [24, 0], [0, 0]])) / 510,
+}
+
+
+@pytest.mark.parametrize("how", LAID_ON_ONE_ANOTHER)
+def test_an_image_laid_on_itself_has_no_one_place(how):
+    with pytest.raises(ValueError, match="where the map of 'conv2d.*' lies on the image is not understood"):
+        layer_of(layers.Lambda(LAID_ON_ONE_ANOTHER[how]))
+
+
+class Transformer(layers.Layer):
+    """A spatial transformer: it looks at an image, or at a layer's answer about it, and shifts it so far."""
+
+    def __init__(self, looks_itself):
+        super().__init__(name="transformer")
+        self.looks_itself, self.look = looks_itself, layers.Dense(8)
+
+    def call(self, x, answer=None):
+        answer = self.look(ops.mean(x, axis=(1, 2))) if self.looks_itself else answer
+        still = ops.convert_to_tensor([1.0, 0, 0, 0, 1, 0, 0, 0])
+        return ops.image.affine_transform(x, still + [0.0, 0, 20, 0, 0, 20, 0, 0] * ops.tanh(answer))
+
+
+@pytest.mark.parametrize("looks_itself", [True, False])
+def test_where_the_image_says_itself_how_it_is_moved_no_place_is_claimed(looks_itself):
+    def move(x):
+        answer = layers.Dense(8)(layers.GlobalAveragePooling2D()(x))
+        return Transformer(looks_itself)(x) if looks_itself else Transformer(False)(x, answer)
+
+    with pytest.raises(ValueError, match="where the map of 'conv2d.*' lies on the image is not understood"):
+        layer_of(move)
+
+
+def layer_of(move):
+    """The layer of a classifier that moves its image and then looks at it; ValueError if none is chosen."""
+    images = keras.Input((HEIGHT, WIDTH, 3))
+    x = layers.Conv2D(4, 3, strides=4, activation="relu")(move(layers.Rescaling(1 / 255)(images)))
+    model = keras.Model(images, layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(x)))
+    draw_weights(model)
+    classifier = Classifier(model)
+    classifier.require_layer()
+    return classifier.layer_name
+
+
 def test_rows_that_the_network_never_sees_hold_nothing():
     classifier = Classifier(brightness(layers.Cropping2D(((32, 0), (0, 0)))))
     image = noise(1, WIDTH)[0, :HEIGHT]
@@ -186,13 +232,24 @@ def test_the_crops_map_is_that_of_the_cropped_image():
 class OwnConvolution(layers.Layer):
     """A layer that moves its input by code of its own, then convolves it: cells of four pixels."""
 
-    def __init__(self, move):
+    def __init__(self, move, strides=4):
         super().__init__(name="own")
         self.move = move
-        self.convolution = layers.Conv2D(6, 5, strides=4, padding="same", activation="relu")
+        self.convolution = layers.Conv2D(6, 5, strides=strides, padding="same", activation="relu")
 
     def call(self, x):
         return self.convolution(self.move(x))
+
+
+def test_padding_inside_is_found_of_a_few_cells_too():
+    """Four rows of cells of 16 pixels and 16 pixels of padding above: a larger image tells what five rows do not."""
+    own = OwnConvolution(lambda x: ops.pad(x, [[0, 0], [16, 0], [0, 0], [0, 0]]), strides=16)
+    images = keras.Input((64, 64, 3))
+    model = keras.Model(images, layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(own(images))))
+    draw_weights(model)
+    classifier = Classifier(model, preprocessing="none")
+    assert classifier.reading.shape[:2] == (5, 4)
+    np.testing.assert_allclose(np.multiply(classifier.reading.box, 64), (-16, 64, 0, 64), atol=4)  # of cells of 16
 
 
 INSIDE = {  # what is done inside -> top, bottom, left, right of what the map lies on, in pixels of 64 x 96

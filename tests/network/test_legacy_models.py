@@ -33,10 +33,6 @@ def config_of(name):
         return json.loads(file.attrs["model_config"])
 
 
-def layer_of(config, name):
-    return next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == name)
-
-
 def test_a_config_of_keras_3_comes_out_as_it_went_in():
     model = keras.Sequential([residual_backbone(), layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")])
     images = keras.Input((32, 32, 3))

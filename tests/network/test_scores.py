@@ -210,6 +210,45 @@ def test_a_linear_output_is_what_is_asked_for():
     assert "--score=softmax says so, --score=sigmoid that several may be there, --score=none that they are" in doubt
 
 
+@pytest.mark.parametrize(
+    ("loss", "is_balanced"),
+    [
+        (keras.losses.CategoricalCrossentropy(from_logits=True), True),
+        (keras.losses.BinaryCrossentropy(from_logits=True), False),
+        (keras.losses.MeanSquaredError(), False),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_biases_that_a_softmax_has_trained_tell_it(loss, is_balanced):
+    """By SGD with momentum from zero: of a softmax the gradients of all logits add up to 0, of other losses not."""
+    model = small_model(layers.Dense(3, name="logits"), bias=0.0)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss)
+    labels = np.eye(3)[[0, 1, 1, 1, 2, 1, 0, 1]]
+    model.fit(noise(8, 16), labels, epochs=3, batch_size=4, verbose=0)
+    model.loss = None  # as of a model that was saved without it
+    classifier = Classifier(model)
+    found = "probed: the biases add up to 0, as a softmax leaves them in training"
+    assert (classifier.score.function, classifier.score.found == found) == (SOFTMAX, is_balanced)
+    assert any("it is guessed" in doubt for doubt in classifier.doubts(noise(3, 16))) != is_balanced
+    assert Classifier(model, score="sigmoid").score.function == SIGMOID
+
+
+def test_thresholds_of_one_number_are_asked_about():
+    """An ordinal head (CORAL): a softmax of it would be the same for every picture."""
+    model = small_model(layers.Dense(1), layers.Lambda(lambda x: x + tf.constant([[1.0, 0.0, -1.0]])))
+    with pytest.raises(ValueError, match="the same number with thresholds of their own.*: --score=sigmoid takes each"):
+        Classifier(model)
+    assert Classifier(model, score="sigmoid").n_classes == 3
+
+
+def test_pooled_features_without_a_head_are_asked_about():
+    with pytest.raises(
+        ValueError, match=r"ends in pooled features \(pool\) .* include_top=False .*--score=softmax says"
+    ):
+        Classifier(small_model())
+    assert Classifier(small_model(), score="softmax").n_classes == 4
+
+
 def test_a_score_that_does_not_fit_and_one_that_does_not_exist_are_refused():
     model = small_model(layers.Dense(3, activation="softmax", name="logits"))
     with pytest.raises(ValueError, match=r"'sigmoid' does not fit: the model applies a softmax itself \(logits\)"):

@@ -66,18 +66,86 @@ def test_every_method_explains_it_as_its_functional_twin():
 
 
 @pytest.mark.parametrize("tweak", CLOSED)
-def test_where_it_is_no_graph_its_logits_and_gradients_are_there_all_the_same(tweak):
+def test_where_symbols_do_not_go_through_its_layers_are_seen_while_its_code_runs(tweak):
     """The dense layer's kernel times 1000 makes it sure: gradients through its softmax would be exactly 0."""
     model = built(OwnCall(CLOSED[tweak]), scale=1000)
+    calls = [layer.__dict__.get("call") for layer in model._flatten_layers()]
     probabilities = np.asarray(model(noise(1, 16)))
     assert probabilities.max() == 1
     classifier, twin = Classifier(model), Classifier(functional_twin(model))
     top = int(probabilities.argmax())
-    maps = [explain(METHODS["VANILLA_GRADIENT"], one, noise(1, 16), top) for one in (classifier, twin)]
-    assert maps[1].max() > 0
-    assert_close(*maps, relative=1e-4)
-    with pytest.raises(ValueError, match="Its layers cannot be seen: .*Methods that look at no layer remain"):
-        explain(METHODS["GRADCAM"], classifier, noise(1, 16), top)
+    assert classifier.layer_name == twin.layer_name == "relu"
+    assert classifier.describe()["geometry"] == "on the whole image"
+    for name in ("VANILLA_GRADIENT", "HIRESCAM", "FEM"):  # Grad-CAM feels the second ReLU where the first gives 0
+        maps = [explain(METHODS[name], one, noise(1, 16), top) for one in (classifier, twin)]
+        assert maps[1].max() > 0
+        assert_close(*maps, relative=1e-4)
+    assert [layer.__dict__.get("call") for layer in model._flatten_layers()] == calls
+
+
+class Cropped(keras.Model):
+    """A crop by TensorFlow's own function in front of a convolution, and what TensorFlow makes of its map."""
+
+    def __init__(self, crop=lambda x: x[:, 16:48, 24:56]):
+        super().__init__()
+        self.crop, self.conv, self.dense = crop, layers.Conv2D(6, 3, 2, "same", name="conv"), layers.Dense(3)
+
+    def call(self, images):
+        x = tf.nn.relu(self.conv(self.crop(images) / 255))
+        return tf.nn.softmax(self.dense(tf.reduce_mean(x, axis=(1, 2))))
+
+
+def test_what_its_code_does_between_layers_is_undone():
+    model = Cropped()
+    model(noise(1, 64))
+    draw_weights(model)
+    classifier = Classifier(model, input_size=(64, 64))
+    assert classifier.layer_name == "conv"
+    assert classifier.describe()["geometry"].startswith("rows 16 to 48 of 64, columns 24 to 56 of 64")
+    images = noise(2, 64)
+    saliency_map = explain(METHODS["GRADCAM"], classifier, images, 1)
+    assert saliency_map[:, 16:48, 24:56].any()
+    assert not saliency_map[:, :16].any() and not saliency_map[:, :, 56:].any()
+    with tf.GradientTape() as tape:
+        features = model.conv(images[:, 16:48, 24:56] / 255)
+        tape.watch(features)
+        logits = model.dense(tf.reduce_mean(tf.nn.relu(features), axis=(1, 2)))
+        score = logits[:, 1]
+    gradients = tape.gradient(score, features).numpy()
+    right = np.maximum((gradients.mean(axis=(1, 2), keepdims=True) * features.numpy()).sum(axis=-1), 0)
+    question = METHODS["GRADCAM"].load()(classifier, None, images, 1)
+    assert_close(np.stack(list(question.explain_batch(question.images, question.class_indices))), right)
+
+
+def test_patches_that_its_code_makes_images_of_are_no_map():
+    def fold(x):
+        x = tf.reshape(x, [-1, 2, 32, 2, 32, 3])
+        return tf.reshape(tf.transpose(x, [0, 1, 3, 2, 4, 5]), [-1, 32, 32, 3])
+
+    class Folded(Cropped):
+        def call(self, images):
+            return tf.reduce_mean(tf.reshape(super().call(images), [-1, 4, 3]), axis=1)
+
+    model = Folded(fold)
+    model(noise(1, 64))
+    classifier = Classifier(model, input_size=(64, 64))
+    np.testing.assert_allclose(classifier.predict(noise(2, 64)), model(noise(2, 64)), atol=1e-6)
+    with pytest.raises(ValueError, match="where the map of 'conv' lies on the image is not understood; name one by"):
+        explain(METHODS["GRADCAM"], classifier, noise(1, 64), 1)
+
+
+def test_where_all_of_it_runs_out_of_sight_the_logarithms_of_its_probabilities_are_there():
+    class Hidden(OwnCall):
+        call = tf.function(OwnCall.call)
+
+    model = built(Hidden())
+    classifier, twin = Classifier(model), Classifier(functional_twin(model))
+    logits = twin.logits(noise(2, 16))
+    assert_close(classifier.logits(noise(2, 16)), logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+    assert explain(METHODS["INTEGRATED_GRADIENTS"], classifier, noise(1, 16), 1).any()
+    message = "a layer with a feature map .* is needed; the model has: hidden.* Its layers cannot be seen: .*remain"
+    with pytest.raises(ValueError, match=message):
+        explain(METHODS["GRADCAM"], classifier, noise(1, 16), 1)
 
 
 def test_numbers_that_differ_are_noticed():

@@ -311,6 +311,13 @@ class Own(keras.Model):
         return self.inner(images)
 
 
+class OwnOfTensorFlow(Own):
+    """The same with a function of TensorFlow in its code, which takes no symbolic image."""
+
+    def call(self, images):
+        return self.inner(tf.identity(images))
+
+
 class OwnBody(keras.Model):
     """A subclassed backbone, to stand in another model."""
 
@@ -328,6 +335,19 @@ class OwnReLU(layers.Layer):
 
     def call(self, x):
         return tf.nn.relu(x)
+
+
+class Shifted(layers.Layer):
+    """A spatial transformer: the image says itself how far it is shifted."""
+
+    def __init__(self):
+        super().__init__()
+        self.look = layers.Dense(8)
+
+    def call(self, x):
+        still = ops.convert_to_tensor([1.0, 0, 0, 0, 1, 0, 0, 0])
+        shift = [0.0, 0, 20, 0, 0, 20, 0, 0] * ops.tanh(self.look(ops.mean(x, axis=(1, 2))))
+        return ops.image.affine_transform(x, still + shift)
 
 
 class Padded(layers.Conv2D):
@@ -487,6 +507,7 @@ CASES = {
     "a subclassed model nested": case(lambda x: OwnBody()(x)),
     "a model in a model": case(wrap=lambda model: keras.Model(image := keras.Input((SIDE, SIDE, 3)), model(image))),
     "subclassed": case(wrap=Own),
+    "subclassed, functions of TensorFlow": case(wrap=OwnOfTensorFlow),
     "SavedModel": case(build=saved_model),
     "multiple instances": case(build=bags),
     # pixels
@@ -499,6 +520,7 @@ CASES = {
     "padded inside": case(front=[layers.Rescaling(1 / 255), layers.ZeroPadding2D(4)]),
     "rolled inside": case(lambda x: ops.roll(plain(ops.roll(x, (16, -32), axis=(1, 2))), (-4, 8), axis=(1, 2))),
     "padded inside a layer of the user's": case(lambda x: Padded(8, 3, strides=4, activation="relu")(x)),
+    "shifted by what the image says": case(front=[layers.Rescaling(1 / 255), Shifted()]),
     "padded by reflection inside": case(
         lambda x: plain(ops.pad(x, [[0, 0], [8, 8], [8, 8], [0, 0]], mode="reflect"))),
     "channels first inside": case(channels_first),
@@ -546,6 +568,9 @@ CASES = {
     "softmax of one unit": case(units=1, refused=True),
     "softmax over the batch": case(activation=None, tail=lambda y: ops.softmax(y, axis=0), refused=True),
     "one linear output": case(activation=None, units=1, refused=True),
+    "pooled features, no head": case(last=lambda: layers.Activation("linear"), refused=True),
+    "thresholds of one number": case(
+        activation=None, units=1, tail=lambda y: y + ops.convert_to_tensor([[-1.0, 0.0, 1.0]]), refused=True),
     "dropout that stays on": case(head=lambda x: Always(layers.Dropout(0.5))(mean(x)), refused=True),
     "statistics of the batch": case(lambda x: Always(layers.BatchNormalization())(plain(x)), refused=True),
     "tanh at the end": case(activation="tanh", refused=True),
