@@ -145,7 +145,7 @@ def explain_again(settings: SanitySettings, opened, methods: dict, condition, cl
 
 def run_randomisation(settings: SanitySettings) -> int:
     """The network forgets, stage by stage."""
-    from comparison import sanity_check
+    from comparison import sanity_check, sanity_figures
     from network import randomisation
 
     n_stages = settings.asked["n_stages"]
@@ -162,7 +162,9 @@ def run_randomisation(settings: SanitySettings) -> int:
     scores = sanity_check.compare_conditions(opened, list(methods), conditions, sanity_check.compare_with_trained)
     print(f"\n{sanity_check.write_tables(opened, list(methods), conditions, scores)}\n")
     style = settings.run.colormap, settings.run.alpha, settings.run.figures
-    return finish(settings, failed, sanity_check.write_sanity_pages(opened, list(methods), conditions, scores, *style))
+    return finish(
+        settings, failed, sanity_figures.write_sanity_pages(opened, list(methods), conditions, scores, *style)
+    )
 
 
 def run_input_shift(settings: SanitySettings) -> int:
@@ -253,7 +255,7 @@ def run_labels(settings: SanitySettings) -> int:
 
 def report(settings: SanitySettings, opened, methods: dict, failed: list, check, title: str, show=None) -> int:
     """Writes tables and figures of a `sanity_check.Check`; the exit code. show: as `write_strips` takes it."""
-    from comparison import sanity_check
+    from comparison import sanity_check, sanity_figures
 
     conditions, chosen = check.conditions, list(methods)
     scores = sanity_check.compare_conditions(opened, chosen, conditions, check.measure_change)
@@ -265,7 +267,7 @@ def report(settings: SanitySettings, opened, methods: dict, failed: list, check,
 
     print(f"\n{sanity_check.write_tables(opened, chosen, conditions, scores, heading, tell)}\n")
     style = settings.run.colormap, settings.run.alpha, settings.run.figures
-    figures = sanity_check.write_condition_pages(
+    figures = sanity_figures.write_condition_pages(
         opened, chosen, conditions, scores, check.headings, title, *style, show
     )
     return finish(settings, failed, figures)

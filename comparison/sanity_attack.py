@@ -248,7 +248,7 @@ def read_attacked(paths: dict[str, Path]) -> Callable[[Sample], Callable[[np.nda
 
 
 def show_pictures(classifier: Classifier, attacked: dict, noise: Callable, bound: float) -> Callable:
-    """What `sanity_check.write_strips` shows above a map: the picture, and its change, mid-grey where there is none.
+    """What `sanity_figures.write_strips` shows above a map: the picture, and its change, mid-grey where there is none.
 
     attacked: (name of a method, key of a condition) -> name of an image -> file. noise: as of `sanity_check.add_noise`.
     """

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from output.files import name_unwritten, write_whole
+from output.files import name_unwritten, refuse_damaged, write_whole
 
 ROWS_PER_PART = 20_000
 PLACES = 2**32  # a place is PLACES * part + row
 RECENT = 200_000  # new keys that are kept aside before they are sorted in
 PARTS_HELD = 3  # read lately, as rows
+DAMAGED = "choose another --output_folder_path"
 FOREIGN = "\0"  # begins a text that is no Unicode, as the name of a file may be; its bytes follow as letters
 
 
@@ -91,7 +92,7 @@ class ColumnTable:
         """These columns of all rows as a pyarrow Table; texts are dictionaries."""
         tables = []
         for part, path in enumerate(self._parts):
-            table = self._parquet.read_table(path, columns=list(names))
+            table = self._read_parquet(path, names)
             tables.append(table if part not in self._old else table.filter(~self._mask(part)))
         schema = self._arrow.schema([self._schema.field(name) for name in names])
         journal = [row for place, row in enumerate(self._journal) if not self._is_old(len(self._parts), place)]
@@ -111,7 +112,7 @@ class ColumnTable:
             if part == len(self._parts):
                 table = self._as_table(self._journal).select(list(names))
             else:
-                table = self._parquet.read_table(self._parts[part], columns=list(names))
+                table = self._read_parquet(self._parts[part], names)
             for row in np.flatnonzero(unwanted(table)):
                 self._mark_old(part, int(row))
 
@@ -139,21 +140,30 @@ class ColumnTable:
         return self.folder / f"_{self._next:06d}.jsonl"
 
     def _check(self, path: Path) -> int:
-        with self._parquet.ParquetFile(path) as found:  # an open file is not replaced on Windows
-            if found.schema_arrow.names != list(self.columns):
-                raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
-            return found.metadata.num_rows
+        with refuse_damaged(path, DAMAGED), self._parquet.ParquetFile(path) as found:
+            schema, n_rows = found.schema_arrow, found.metadata.num_rows  # an open file is not replaced on Windows
+        if not schema.equals(self._schema):
+            raise ValueError(f"'{path}' has other columns than ours: choose another --output_folder_path")
+        return n_rows
+
+    def _read_parquet(self, path: Path, names: Iterable[str]):
+        with refuse_damaged(path, DAMAGED):
+            return self._parquet.read_table(path, columns=list(names))
 
     def _load_part(self, part: int) -> list[dict]:
-        rows = self._parquet.read_table(self._parts[part]).to_pylist()
+        rows = self._read_parquet(self._parts[part], self.columns).to_pylist()
         return [{name: _unescape(value) for name, value in row.items()} for row in rows]
 
     def _load_journal(self) -> list[dict]:
         """The rows of the journal, without one torn at its end."""
         if not self._journal_path.is_file():
             return []
-        *lines, _ = self._journal_path.read_bytes().split(b"\n")
-        return [dict(zip(self.columns, json.loads(line), strict=True)) for line in lines]
+        with refuse_damaged(self._journal_path, DAMAGED):
+            *lines, _ = self._journal_path.read_bytes().split(b"\n")
+            rows = [dict(zip(self.columns, json.loads(line), strict=True)) for line in lines]
+            if not all(isinstance(row[name], str) for row in rows for name in self.key):
+                raise ValueError("a row without its key")
+        return rows
 
     def _write_lines(self, rows: Sequence[Mapping]) -> None:
         """Adds rows to the file of the journal."""
@@ -177,7 +187,7 @@ class ColumnTable:
     def _index_all(self) -> None:
         digests, places = [], []
         for part, path in enumerate(self._parts):
-            columns = self._parquet.read_table(path, columns=list(self.key)).to_pydict().values()
+            columns = self._read_parquet(path, self.key).to_pydict().values()
             columns = [list(map(_unescape, column)) for column in columns]
             digests.append(np.fromiter(map(_digest, zip(*columns)), np.uint64, self._lengths[part]))
             places.append(PLACES * part + np.arange(self._lengths[part]))

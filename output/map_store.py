@@ -18,7 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 import utils
-from output.files import write_whole
+from output.files import refuse_damaged, write_whole
+
+AGAIN = "remove it, and the run makes its maps again"
+MOST_SIDE = 2**15  # pixels of a map; OpenCV enlarges to no more
 
 
 class SmallMap(NamedTuple):
@@ -81,18 +84,15 @@ def _save(path: Path, stems: Sequence[str], arrays: Mapping[str, np.ndarray]) ->
 
 
 class Group:
-    """The maps of one file; OSError or ValueError for one that is missing or damaged."""
+    """The maps of one file; ValueError for one that is missing or damaged."""
 
     def __init__(self, path: Path):
-        try:
-            with np.load(path) as arrays:
-                self._arrays = {name: arrays[name] for name in arrays.files}
-            self._places = {stem: place for place, stem in enumerate(self._arrays["stems"].tolist())}
-            self._size = tuple(self._arrays["size"].tolist())
-        except (OSError, ValueError):
-            raise
-        except Exception as error:  # zipfile, zlib and NumPy raise whatever they stumble on in a damaged file
-            raise ValueError(f"damaged ({error})") from None
+        self._path = path
+        with refuse_damaged(path, AGAIN), np.load(path) as arrays:
+            self._arrays = {name: arrays[name] for name in arrays.files}
+            _check(self._arrays)
+        self._places = {stem: place for place, stem in enumerate(self._arrays["stems"].tolist())}
+        self.size = tuple(self._arrays["size"].tolist())
 
     def read_map(self, stem: str) -> np.ndarray:
         """The map (H, W) of an image; ValueError if it is not among them."""
@@ -100,11 +100,31 @@ class Group:
 
     def read_small(self, stem: str) -> SmallMap:
         """The map of an image in its own resolution; ValueError if it is not among them."""
-        if stem not in self._places:
-            raise ValueError(f"no map of '{stem}' in it")
         weights = (self._arrays["rows"], self._arrays["columns"]) if "rows" in self._arrays else None
-        return SmallMap(self._arrays["maps"][self._places[stem]], self._size, weights)
+        return SmallMap(self._arrays["maps"][self._find(stem)], self.size, weights)
 
     def read_curves(self, stem: str) -> np.ndarray | None:
         """The curves (m, 3) of an image; None where they were not measured."""
-        return self._arrays["curves"][self._places[stem]] if "curves" in self._arrays else None
+        return self._arrays["curves"][self._find(stem)] if "curves" in self._arrays else None
+
+    def _find(self, stem: str) -> int:
+        with refuse_damaged(self._path, AGAIN):
+            if stem not in self._places:
+                raise ValueError(f"no map of '{stem}' in it")
+            return self._places[stem]
+
+
+def _check(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError for arrays that are not those of a group, KeyError where one is missing."""
+    maps, stems, size = (arrays[name] for name in ("maps", "stems", "size"))
+    is_size = size.shape == (2,) and size.dtype.kind == "i" and size.min() > 0 and size.max() <= MOST_SIDE
+    if maps.ndim != 3 or stems.shape != maps.shape[:1] or stems.dtype.kind != "U" or not is_size:
+        raise ValueError("maps, their stems and their size do not go together")
+    shapes = {"maps": maps.shape}
+    if "curves" in arrays:
+        shapes["curves"] = (len(maps), *arrays["curves"].shape[1:2], 3)
+    if "rows" in arrays:
+        shapes |= {"rows": (size[0], maps.shape[1]), "columns": (size[1], maps.shape[2])}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name}: finite numbers {shape} were wanted")

@@ -20,8 +20,9 @@ import numpy as np
 
 from explainers.registry import GAZE_ROWS
 from output.columns import ColumnTable
+from output.files import refuse_damaged
 from output.folder import OutputFolder
-from output.map_store import Group, SmallMap, write_group
+from output.map_store import AGAIN, Group, SmallMap, write_group
 from output.tables import write_table
 from pipeline.records import KINDS, RECORD_COLUMNS, Record, from_columns, to_columns, to_row
 from pipeline.results import Results, RunFolder
@@ -80,14 +81,13 @@ class LargeFolder(RunFolder):
         return bool(record.map_file) and self.find_map(record).is_file()
 
     def read_map(self, record: Record) -> np.ndarray:
-        """The raw map (H, W) of a record; ValueError if its file is missing or damaged."""
-        try:
-            return self._open_group(self.find_map(record)).read_map(record.stem)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"cannot read the map of '{record.image}' in '{self.find_map(record)}' ({error}); remove that file, "
-                "and the run makes its maps again"
-            ) from None
+        """The raw map (H, W) of a record; ValueError if its file is missing or damaged, or its maps of another size."""
+        path = self.find_map(record)
+        group = self._open_group(path)
+        with refuse_damaged(path, AGAIN):
+            if self._map_size not in (None, group.size):
+                raise ValueError(f"its maps are {group.size}, those of this run {self._map_size}")
+        return group.read_map(record.stem)
 
     def read_curves(self, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """(fractions, insertion scores, deletion scores) of a record; None where they were not measured."""

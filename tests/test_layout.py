@@ -110,6 +110,7 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "comparison/methods_figures": "test_compare.py",
     "comparison/methods_tables": "test_compare.py",
     "comparison/sanity_check": "test_sanity.py",
+    "comparison/sanity_figures": "test_sanity.py",
     "data/labelled_images": "test_train.py",
     "data/objects": "test_hierarchy.py",
     "data/addresses": "data/test_sources.py",

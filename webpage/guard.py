@@ -47,7 +47,7 @@ ROUTES = re.compile(
     re.DOTALL,
 )
 STARTUP = "/gradio_api/startup-events"  # by which Gradio asks itself, without a password, whether it is there
-UPLOAD, JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
+UPLOAD, JOIN, ANSWERS = "/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/queue/data"
 ENDS = ("/gradio_api/cancel", "/gradio_api/reset")  # of a question that is under way
 HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
@@ -196,8 +196,16 @@ class Guard:
         scope = {**scope, "headers": [pair for pair in scope["headers"] if not _is_dropped(pair[0])]}
         session = _find_session(path, scope.get("query_string", b""))
         with nullcontext() if session is None else self.visitors.connected(session):
-            pass_on = self._pass_upload if path == UPLOAD else self.app
+            pass_on = {UPLOAD: self._pass_upload, ANSWERS: self._pass_answers}.get(path, self.app)
             return await pass_on(scope, receive, answer)
+
+    async def _pass_answers(self, scope, receive, send):
+        """Ends what a session that is not known, as one from before a new start, is told: Gradio tells it that, and
+        would log its own words as a fault."""
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError:
+            await send({"type": "http.response.body", "body": b""})
 
     async def _pass_upload(self, scope, receive, send):
         """Refuses an upload that Gradio stumbles over, and forgets one whose sender has gone: it would log both as
@@ -278,7 +286,7 @@ def _is_dropped(name: bytes) -> bool:
 
 def _find_session(path: str, query: bytes) -> str | None:
     """The session of a connection that stays open while its page is shown; None for any other request."""
-    if path == "/gradio_api/queue/data":
+    if path == ANSWERS:
         return parse_qs(query.decode("latin-1")).get("session_hash", [None])[0]
     session = path.removeprefix("/gradio_api/heartbeat/")
     return None if session == path else session

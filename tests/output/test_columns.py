@@ -112,3 +112,30 @@ def test_on_a_full_disk_the_journal_is_named_and_what_was_kept_stays(table, tmp_
     assert again.find("FEM", "a.png") == row("a.png") and len(again) == 1
     again.append([row("b.png")])
     assert len(table()) == 2
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "no parquet", "head of a page", "other types"])
+def test_a_damaged_part_is_refused_by_its_name(table, tmp_path, damage):
+    table().append([row(f"{number}.png") for number in range(4)])
+    path = tmp_path / "rows" / "000000.parquet"
+    content = path.read_bytes()
+    if damage == "other types":
+        import pyarrow.parquet
+
+        found = pyarrow.parquet.read_table(path)
+        place = found.schema.get_field_index("index")
+        pyarrow.parquet.write_table(found.set_column(place, "index", found["value"]), path)
+    else:
+        changes = {"empty": b"", "half": content[: len(content) // 2], "no parquet": b"PAR1" + bytes(99)}
+        path.write_bytes(changes.get(damage, content[:4] + b"\xff" * 30 + content[34:]))
+    with pytest.raises(ValueError, match=f"'{path}'.*choose another --output_folder_path"):
+        table().read(["method"])
+
+
+@pytest.mark.parametrize("line", [b"garbage", b'{"a": 1}', b"[1, 2]", b'["FEM", 7, 0.5, 3]', bytes(9), b"[" * 9999])
+def test_a_damaged_line_of_the_journal_is_refused_by_its_name(table, tmp_path, line):
+    table().append([row("a.png")])
+    path = tmp_path / "rows" / "_000000.jsonl"
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    with pytest.raises(ValueError, match=f"cannot read '{path}' .*choose another --output_folder_path"):
+        table()

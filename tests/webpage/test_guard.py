@@ -303,6 +303,26 @@ def test_an_upload_whose_sender_has_gone_is_forgotten_and_another_fault_is_not()
         upload_to(wait, [{"type": "http.request"}])
 
 
+def test_who_asks_for_the_answers_of_a_session_from_before_a_new_start_is_told_so_and_the_log_is_not():
+    async def stumble(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"session_not_found", "more_body": True})
+        raise RuntimeError("Caught handled exception, but response already started.")
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    guard = Guard(stumble, None, Visitors("."), "127.0.0.1")
+    scope = {"type": "http", "path": "/gradio_api/queue/data", "query_string": b"session_hash=old"}
+    asyncio.run(guard({**scope, "headers": [(b"host", b"127.0.0.1")]}, None, send))
+    assert [message.get("body") for message in sent] == [None, b"session_not_found", b""]
+    assert not sent[-1].get("more_body")
+    with pytest.raises(RuntimeError):
+        asyncio.run(guard({**scope, "path": "/config", "headers": [(b"host", b"127.0.0.1")]}, None, send))
+
+
 def test_an_upload_that_finds_the_disk_full_is_refused_and_the_folder_is_named(capsys):
     async def fill(scope, receive, send):
         raise OSError(errno.ENOSPC, "No space left on device")
