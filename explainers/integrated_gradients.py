@@ -13,8 +13,6 @@ times as many; what error is left stands in the record.
 Cost per image: n_steps forward and backward passes, and with a tolerance those of every doubling.
 """
 
-import copy
-from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +22,12 @@ from explainers.base import Moment
 from explainers.vanilla_gradient import VanillaGradient
 
 MOST_DOUBLINGS = 5
+
+
+def place_points(n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where on the way, 0-1, the gradient is taken, (n_steps,), and its weights in the mean, which sum to 1."""
+    points, weights = np.polynomial.legendre.leggauss(n_steps)  # on the way from -1 to 1
+    return ((points + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
 
 
 class IntegratedGradients(VanillaGradient):
@@ -51,25 +55,28 @@ class IntegratedGradients(VanillaGradient):
             raise ValueError(f"n_steps should be 1 or more, not {n_steps}")
         self.n_steps = n_steps
 
-    def place_points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where on the way, 0-1, the gradient is taken, (n_steps,), and its weights in the mean, which sum to 1."""
-        points, weights = np.polynomial.legendre.leggauss(self.n_steps)  # on the way from -1 to 1
-        return ((points + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
-
     def compute_gradients(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
         """The mean gradient (n, H, W, 3) on the way from black to the images."""
-        [(_, mean)] = deque(self._integrate(images, class_index), maxlen=1)
-        n_steps = np.full(len(images), self.n_steps)
+        mean, n_steps = self.integrate(images, class_index)
+        self._steps_taken += n_steps.tolist()
+        return mean
+
+    def integrate(self, images: np.ndarray, class_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean gradient (n, H, W, 3) on the way, and in how many steps it was taken, (n,)."""
+        mean, n_steps = self.take_steps(images, class_index, self.n_steps), np.full(len(images), self.n_steps)
         gaps = self.measure_gaps(images, class_index) if self.tolerance is not None else ()
         for doubling in range(1, 1 + MOST_DOUBLINGS if len(gaps) else 1):
             sums = (mean * images).sum(axis=(1, 2, 3), dtype=np.float64)
             [left] = np.nonzero(np.abs(sums - gaps) > self.tolerance * np.abs(gaps))
             if not len(left):
                 break
-            finer = copy.copy(self)
-            n_steps[left] = finer.n_steps = self.n_steps * 2**doubling
-            [(_, mean[left])] = deque(finer._integrate(images[left], class_index[left]), maxlen=1)
-        self._steps_taken += n_steps.tolist()
+            n_steps[left] = self.n_steps * 2**doubling
+            mean[left] = self.take_steps(images[left], class_index[left], self.n_steps * 2**doubling)
+        return mean, n_steps
+
+    def take_steps(self, images: np.ndarray, class_index: np.ndarray, n_steps: int) -> np.ndarray:
+        """The mean gradient (n, H, W, 3) of that many points of the way."""
+        *_, (_, mean) = self._walk(images, class_index, n_steps)
         return mean
 
     def measure_gaps(self, images: np.ndarray, class_index: np.ndarray) -> np.ndarray:
@@ -78,23 +85,22 @@ class IntegratedGradients(VanillaGradient):
         black = self.classifier.share("logits", [dark], lambda: self.classifier.logits(dark))
         return logits[np.arange(len(images)), class_index] - black[0, class_index]
 
-    def _integrate(self, images: np.ndarray, class_index: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    def _walk(self, images: np.ndarray, class_index: np.ndarray, n_steps: int) -> Iterator[tuple[float, np.ndarray]]:
         """After each point of the way: where it lies, 0-1, and the integral (n, H, W, 3) of the gradient up to it."""
-        positions, weights = self.place_points()
+        positions, weights = place_points(n_steps)
         mean = np.zeros_like(images)
         for step, (position, weight) in enumerate(zip(positions, weights), start=1):
             mean += weight * super().compute_gradients(images * position, class_index)
-            self.report(step, self.n_steps)
+            self.report(step, n_steps)
             yield position, mean
 
     def compute_moments(self, n: int) -> Iterator[Moment]:
         """The integral up to each point of the way from black, for the first image, beside the image at that point."""
-        twin, image, class_index = copy.copy(self), self.images[:1], self.class_indices[:1]
+        image, class_index, n_steps = self.images[:1], self.class_indices[:1], self.n_steps
         if self.tolerance is not None:
-            self.compute_gradients(image, class_index)
-            twin.n_steps = self._steps_taken.pop()
-        shown = {1 + round(share * (twin.n_steps - 1)) for share in np.linspace(0, 1, n)}
-        for step, (position, mean) in enumerate(twin._integrate(image, class_index), start=1):
+            [n_steps] = self.integrate(image, class_index)[1]
+        shown = {1 + round(share * (n_steps - 1)) for share in np.linspace(0, 1, n)}
+        for step, (position, mean) in enumerate(self._walk(image, class_index, n_steps), start=1):
             if step in shown:
                 label = f"{position:.0%} of the way from black"
                 yield Moment(label, image[0] * position, self.reduce_channels(mean, image)[0])

@@ -133,3 +133,13 @@ def test_other_settings_want_another_folder(work, capsys):
     Path("activations/mine.txt").write_text("stays")
     assert run("--n_maps=0", "--n_top_images=2", "--overwrite") == 0
     assert len(rows_of()) == 6 and Path("activations/mine.txt").exists()
+
+
+def test_the_peaks_in_titles_have_as_many_digits():
+    grey = np.zeros((4, 4, 3), np.uint8)
+    patches = [
+        unit_pages.Patch("a.png", peak, dict.fromkeys(["deconv", "guided", "image crop"], grey)) for peak in (7.5, 7.56)
+    ]
+    figure = unit_pages.figure_patches(patches, "title")
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert {"7.50", "7.56"} <= set(said)

@@ -208,5 +208,5 @@ def draw_excited(whole: "Axes", part: "Axes", one: Excited, width: float = drawi
     drawing.show_image(whole, (one.image * brightness).astype(np.uint8))
     frame = {"fill": False, "edgecolor": constants.COLOUR_DELETION, "linewidth": 0.8}
     whole.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **frame))
-    drawing.write_title(whole, [one.name, f"{one.activation.max():.3g}"], width)
+    drawing.write_title(whole, [one.name, f"{one.activation.max():#.3g}"], width)
     drawing.show_image(part, one.image[y0:y1, x0:x1])

@@ -131,7 +131,7 @@ def _write_figures(
         means = activations[:, row["unit"]]
         top = np.argsort(-means, kind="stable")[:TOP_IMAGES]
         pictures = [drawing.shrink(samples[number].read()) for number in top]
-        titles = [f"{samples[number].name}\n{means[number]:.3g}" for number in top]
+        titles = [f"{samples[number].name}\n{means[number]:#.3g}" for number in top]
         heading = f"{row['layer']}, unit {row['unit']}: {row['description']}, soft-WPMI {row['similarity']:.2f}"
         figure = utils.grid_layout(pictures, titles, heading)
         name = f"{row['layer'].replace('/', '.')}_{rank:02d}_{row['unit']}.png"

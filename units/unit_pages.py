@@ -119,7 +119,7 @@ def figure_patches(patches: Sequence[Patch], title: str):
             axes = drawing.add_axes(figure, label + column * step, head + row * step, cell, cell)
             drawing.show_image(axes, patch.pictures[name])
             if row == 0:
-                drawing.write_title(axes, [patch.name, f"{patch.peak:.3g}"], cell)
+                drawing.write_title(axes, [patch.name, f"{patch.peak:#.3g}"], cell)
     if not patches:
         drawing.write_message(drawing.add_axes(figure, label, head, cell * 2, cell), "no image excites it")
     return figure

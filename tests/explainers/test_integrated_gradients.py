@@ -9,7 +9,7 @@ from twins import linear_model, residual_model, smooth_model
 
 from data.images import read_image
 from explainers.gradient_input import GradientInput
-from explainers.integrated_gradients import IntegratedGradients
+from explainers.integrated_gradients import IntegratedGradients, place_points
 from explainers.vanilla_gradient import VanillaGradient
 from network.classifier import Classifier
 
@@ -43,8 +43,7 @@ def test_map_of_a_square_by_hand():
 
 
 def test_points_and_weights_by_hand():
-    explainer = IntegratedGradients(linear_model(), None, noise(1, side=2), 0, n_steps=2)
-    positions, weights = explainer.place_points()
+    positions, weights = place_points(2)
     np.testing.assert_allclose(positions, [0.5 - np.sqrt(1 / 12), 0.5 + np.sqrt(1 / 12)], rtol=1e-6)
     np.testing.assert_allclose(weights, [0.5, 0.5], rtol=1e-6)
 
@@ -55,7 +54,7 @@ def test_the_map_is_that_of_the_naive_loop():
     explainer = IntegratedGradients(classifier, None, images, class_index, n_steps=6)
     vanilla, naive = VanillaGradient(classifier, None, images, class_index), np.zeros((2, 32, 32))
     for image in range(2):
-        for position, weight in zip(*explainer.place_points()):
+        for position, weight in zip(*place_points(6)):
             gradients = vanilla.compute_gradients(position * images[[image]], explainer.class_indices[[image]])[0]
             naive[image] += (weight * gradients * images[image]).sum(axis=-1)
     assert_close(explainer.compute_saliency_map(), naive, relative=1e-4)

@@ -7,7 +7,7 @@ from planted import COLOURS, GREEN, RED, picture, planted_model
 from twins import residual_model
 
 import main
-from explainers.integrated_gradients import IntegratedGradients
+from explainers.integrated_gradients import IntegratedGradients, place_points
 from network import model_files
 from network.classifier import Classifier
 from rise import RISE
@@ -59,7 +59,7 @@ def test_under_a_tolerance_the_last_moment_is_the_map_of_as_many_masks_and_steps
 def test_the_integral_grows_along_the_path_to_the_map():
     explainer = IntegratedGradients(Classifier(planted_model()), None, picture(RED, GREEN), RED, n_steps=8)
     moments = list(explainer.compute_moments(4))
-    positions, weights = explainer.place_points()
+    positions, weights = place_points(8)
     assert len(moments) == 4
     np.testing.assert_allclose(moments[-1].saliency_map, explainer.compute_saliency_map(), rtol=1e-5, atol=1e-6)
     # the planted network is linear where it is active: every step adds its weight
