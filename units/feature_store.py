@@ -26,9 +26,7 @@ class FeatureStore:
 
     def __init__(self, folder: str | Path, layer_names: Sequence[str]):
         self.folder, self.layer_names = Path(folder) / "features", list(layer_names)
-        self._first: dict[
-            str, tuple[Path, tuple[int, ...]]
-        ] = {}  # layer -> the file read first, its shape
+        self._first: dict[str, tuple[Path, tuple[int, ...]]] = {}  # layer -> the file read first, its shape
 
     def has(self, sample: Sample) -> bool:
         """Whether the features of an image are there for every layer."""
