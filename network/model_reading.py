@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from network.layer_graph import Step, has_graph, is_convolution, without_activation
 
+FEWEST_PIXELS = 8  # along a side, of what may be an image: less is a signal, or a row of a table
 KEEPS_CHANNELS_APART = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
@@ -74,11 +75,11 @@ def _wrap(shape: tuple) -> str:
     elif len(shape) == 5 and shape[-1] in (1, 3):
         image, why = shape[2:], "one image as all frames of a film"
         inside = f"keras.ops.repeat(keras.ops.expand_dims(image, 1), {shape[1] or 16}, axis=1)"
-    elif len(shape) == 3:
+    elif len(shape) == 3 and min(side or FEWEST_PIXELS for side in shape[1:]) >= FEWEST_PIXELS:
         image, inside, why = (*shape[1:], 1), "keras.ops.squeeze(image, -1)", "no axis of channels"
-    elif square and 3 * square**2 == shape[1]:
+    elif square >= FEWEST_PIXELS and 3 * square**2 == shape[1]:
         image, inside, why = (square, square, 3), "keras.layers.Flatten()(image)", "pixels in a row"
-    elif grey and grey**2 == shape[1]:
+    elif grey >= FEWEST_PIXELS and grey**2 == shape[1]:
         image, inside, why = (grey, grey, 1), "keras.layers.Flatten()(image)", "pixels in a row"
     else:
         return "In Python, keras.Model(image, model(...)) makes one of it: of an image (H, W, 3) what this one takes"

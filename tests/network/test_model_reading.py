@@ -421,6 +421,14 @@ def test_what_takes_no_image_is_refused_with_the_lines_that_wrap_it(kind):
     )
 
 
+@pytest.mark.parametrize("shape", [(128, 3), (12,)])
+def test_signals_and_tables_are_not_told_how_to_become_images_of_a_few_pixels(shape):
+    given = keras.Input(shape)
+    model = keras.Model(given, layers.Dense(3, activation="softmax")(layers.Flatten()(given)))
+    with pytest.raises(ValueError, match=r"this one takes .* of an image \(H, W, 3\) what this one takes$"):
+        Classifier(model)
+
+
 def test_grey_pixels_in_a_row_and_without_channels_too():
     for model in (behind(28 * 28), behind(28, 28)):
         with pytest.raises(ValueError, match=r"image = keras.Input\(\(28, 28, 1\)\)"):
