@@ -139,7 +139,10 @@ class RunFolder:
 
     def read_map(self, record: Record) -> np.ndarray:
         """The raw map (H, W) of a record; ValueError if its file is missing or damaged, or of another size."""
-        path = self.map_path(record.method, record.stem)
+        return self.read_map_file(self.map_path(record.method, record.stem))
+
+    def read_map_file(self, path: Path) -> np.ndarray:
+        """As `read_map`, of a file of this run."""
         saliency_map = read_array(path, 2)
         with refuse_damaged(path):
             if self._map_size not in (None, saliency_map.shape):

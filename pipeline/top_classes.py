@@ -31,7 +31,7 @@ from metrics.common import Undefined, is_mask
 from metrics.localisation import energy_pointing_game
 from network.classifier import Classifier
 from output.figures import FigureFiles
-from output.files import read_array, save_array, write_whole
+from output.files import save_array, write_whole
 from output.tables import write_table
 from pipeline.run import Run
 from pipeline.run_figures import Style
@@ -116,7 +116,7 @@ def explain_classes(
         explainer = method.load()(run.classifier, None, copies, [index for _, index in missing], **options)
         for (path, _), saliency_map in zip(missing, explainer.compute_saliency_map()):
             write_whole(path, lambda partial, saliency_map=saliency_map: save_array(partial, saliency_map))
-    return np.stack([read_array(path, 2) for path in paths])
+    return np.stack(list(map(run.results.read_map_file, paths)))
 
 
 # --- numbers -----------------------------------------------------------------------------------------------

@@ -26,14 +26,23 @@ class FeatureStore:
 
     def __init__(self, folder: str | Path, layer_names: Sequence[str]):
         self.folder, self.layer_names = Path(folder) / "features", list(layer_names)
+        self._first: dict[str, tuple[Path, tuple[int, ...]]] = {}  # layer -> the file read first, its shape
 
     def has(self, sample: Sample) -> bool:
         """Whether the features of an image are there for every layer."""
         return all(self._path(layer, sample).is_file() for layer in self.layer_names)
 
     def read(self, layer: str, sample: Sample, pooled: bool = False) -> np.ndarray:
-        """Features (h, w, K) of an image, or their mean over positions, (1, 1, K)."""
-        features = read_array(self._path(layer, sample), 3)
+        """Features (h, w, K) of an image, or their mean over positions, (1, 1, K); ValueError for a damaged file, or
+        one of another shape than that of the image before."""
+        path = self._path(layer, sample)
+        features = read_array(path, 3)
+        first, shape = self._first.setdefault(layer, (path, features.shape))
+        if features.shape != shape:
+            raise ValueError(
+                f"'{path}' holds features {features.shape}, '{first}' {shape}: remove the one that is damaged, and the "
+                "same command makes it again"
+            )
         return features.mean(axis=(0, 1), keepdims=True) if pooled else features
 
     def blocks(self, layer: str, samples: Sequence[Sample], pooled: bool = False) -> Iterator[np.ndarray]:

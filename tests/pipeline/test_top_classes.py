@@ -137,6 +137,15 @@ def test_the_numbers_stand_under_the_figure_below_their_method(work):
     assert texts.count(agreement) == 2 and "red in 'all'" in texts and texts.count("1.00") == 4
 
 
+def test_a_map_of_another_size_is_told_by_its_file(work, capsys):
+    assert run("--top_k=2") == 0
+    path = work / "results" / "maps" / "GRADCAM" / f"two.class_{GREEN}.npy"
+    np.save(path, np.zeros((5, 7), np.float32))
+    assert run("--top_k=2") == 2
+    said = capsys.readouterr().err
+    assert f"two.class_{GREEN}.npy' (it is (5, 7), and the maps of this run are" in said
+
+
 # --- classes by name ---------------------------------------------------------------------------------------
 def test_named_classes_have_the_maps_they_have_among_the_most_probable(work):
     assert run("--classes=green,Red,1") == 0

@@ -164,6 +164,15 @@ def test_activations_that_are_not_finite_are_named(work, planted_classifier, mon
     assert not Path("out/features/colours/1.npy").exists() and Path("out/features/colours/0.npy").exists()
 
 
+def test_features_of_another_shape_are_told_with_the_file_they_differ_from(work, tmp_path):
+    store, samples = FeatureStore(tmp_path, ["conv"]), load_dataset("images")
+    for sample, shape in zip(samples, [(4, 4, 3), (4, 4, 3), (3, 4, 5)]):
+        store._add(sample, [np.zeros(shape, np.float32)])
+    paths = [store._path("conv", sample) for sample in samples]
+    with pytest.raises(ValueError, match=rf"'{paths[2]}' holds features \(3, 4, 5\), '{paths[0]}' \(4, 4, 3\): remove"):
+        list(store.blocks("conv", samples[:3]))
+
+
 def test_a_disk_that_is_too_small_is_told_before_it_is_full(work, planted_classifier, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 2000}))
     with pytest.raises(ValueError, match="the features take .* MB, 'out/features' has room for 0.0"):

@@ -15,6 +15,8 @@ from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
 from tools.faults.trials import Kind, Place, Trial
 
 METHODS = "GRADCAM,FEM"
+STORAGES = ("files", "columns")
+MAPS_AND_RECORDS = (".npy", ".npz", ".parquet")
 OTHERS = ("feature_visualization", "network_dissection")
 
 
@@ -50,27 +52,35 @@ class States(Kind):
             for number in range(6):  # so many that methods may have unlike many
                 (self.images / f"{number}.png").write_bytes(draw(np.random.default_rng(number), "PNG")[1])
         self.folder = place.inside / "results"
-        if not self.calm.is_dir():
-            ask_command("main", self._flags())
-            self.folder.rename(self.calm)
+        self.calm.mkdir(exist_ok=True)
+        for storage in STORAGES:
+            if not (self.calm / storage).is_dir():
+                ask_command("main", self._flags(storage))
+                self.folder.rename(self.calm / storage)
 
-    def _flags(self):
+    def _flags(self, storage):
         return [
             f"--explanation_method={METHODS}",
             f"--test_images_folder_path={self.images}",
             "--model_name=ResNetDemo",
+            f"--storage={storage}",
             f"--output_folder_path={self.folder}",
         ]
 
     def make(self, rng: np.random.Generator, place: Place) -> Trial:
         """A copy of the run, spoiled."""
-        shutil.copytree(self.calm, self.folder)
+        storage = str(rng.choice(STORAGES))
+        shutil.copytree(self.calm / storage, self.folder)
         files = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != ".lock")
-        often = [path for path in files if path.name in ("run.json", "records.csv") or path.suffix in (".npy",)]
+        often = [
+            path
+            for path in files
+            if path.name in ("run.json", "records.csv") or path.suffix in (".npy", ".npz", ".parquet")
+        ]
         curves = [path for path in files if path.parent.parent.name == "curves"]
         words, names = [], []
         for _ in range(rng.integers(1, 4)):
-            group = [files, often, often, curves][rng.integers(4)]
+            group = [files, often, often, curves or often][rng.integers(4)]
             path = group[rng.integers(len(group))]
             if (name := path.relative_to(self.folder).as_posix()) in names:
                 continue  # spoiled already
@@ -78,8 +88,8 @@ class States(Kind):
             words.append(f"{names[-1]}: {spoil_file(rng, path, place)}")
         reports = rng.random() < 0.3
         return Trial(
-            f"{'report.py, ' if reports else ''}{'; '.join(words)}",
-            lambda: ask_command("report", [str(self.folder)]) if reports else ask_command("main", self._flags()),
+            f"{'report.py, ' if reports else ''}{storage}, {'; '.join(words)}",
+            lambda: ask_command("report", [str(self.folder)]) if reports else ask_command("main", self._flags(storage)),
             names,
         )
 
