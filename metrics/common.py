@@ -42,8 +42,8 @@ class ScaledMap:
 
     def __init__(self, saliency_map: np.ndarray, name: str = "saliency_map"):
         self.raw = np.asarray(saliency_map)
-        if self.raw.ndim != 2:
-            raise ValueError(f"{name} must be a map (H, W); got {self.raw.shape}")
+        if self.raw.ndim != 2 or not self.raw.size or self.raw.dtype.kind not in "biuf":
+            raise ValueError(f"{name} must be a map (H, W) of numbers; got {self.raw.shape} of {self.raw.dtype}")
         self._low, self._high = float(self.raw.min()), float(self.raw.max())
         if not np.isfinite(self._high - self._low):
             raise ValueError(f"{name} must hold finite numbers; got values from {self._low} to {self._high}")

@@ -254,24 +254,36 @@ class Classifier:
             return reading
 
         def run(inputs):
-            output = None
+            output = self._output_of(layer, inputs)
+            return output if len(output) == len(inputs) else None  # else of pieces of images
 
-            def call(path, layer, args, kwargs):
-                nonlocal output
-                result = layer_graph.call_layer(layer, args, kwargs)
-                output = result if path == wanted else output
-                return result
-
-            layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
-            return np.asarray(output, dtype=np.float32) if len(output) == len(inputs) else None  # else of pieces
-
-        wanted = layer.path
         return self._layers.measure(layer, run)
 
+    def _output_of(self, layer: layer_graph.Step, inputs: np.ndarray) -> np.ndarray:
+        """What a layer gives, float32, of what the model takes, (n, H, W, channels)."""
+        output = None
+
+        def call(path, one, args, kwargs):
+            nonlocal output
+            result = layer_graph.call_layer(one, args, kwargs)
+            output = result if path == layer.path else output
+            return result
+
+        layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
+        return np.asarray(output, dtype=np.float32)
+
     def _read(self, layer: layer_graph.Step) -> tokens.Reading | None:
-        """How the layer's output is a feature map; None for one without positions."""
-        shape = tuple(layer.output.shape[1:])
-        return self._place(layer) or (tokens.stretched(*shape) if len(shape) == 3 else None)
+        """How the layer's output is a feature map; None for one without positions; ValueError for one of pieces."""
+        shape, place = tuple(layer.output.shape[1:]), self._place(layer)
+        if place is not None or len(shape) != 3:
+            return place
+        images = np.zeros((2, self.input_height, self.input_width, self.n_channels), np.float32)
+        if len(self._output_of(layer, images)) != len(images):
+            raise ValueError(
+                f"{layer.path!r} runs on pieces of images, its map would be that of a piece: name a layer by "
+                "--layer_name that runs on whole images, or take a method that looks at no layer"
+            )
+        return tokens.stretched(*shape)
 
     def _used_maps(self, steps: list, but_for: layer_graph.Step | None = None) -> list[layer_graph.Step]:
         """Those of the steps with whose map the logits change, asked with one image of noise.

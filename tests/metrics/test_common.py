@@ -21,6 +21,14 @@ def test_a_map_is_scaled_by_its_minimum_and_maximum_and_left_alone():
     np.testing.assert_array_equal(scale_map(np.array([[0, 255, 51]], np.uint8)), [[0, 1, 0.2]])
 
 
+@pytest.mark.parametrize(
+    "saliency_map", [np.zeros((0, 9)), np.eye(3) * 1j, np.array([[1, None]]), np.array([["a", "b"]]), np.ones(4)]
+)
+def test_what_is_no_map_of_numbers_is_refused(saliency_map):
+    with pytest.raises(ValueError, match=r"saliency_map must be a map \(H, W\) of numbers; got \("):
+        scale_map(saliency_map)
+
+
 def test_a_map_without_a_scale_is_undefined_and_one_that_is_none_is_refused():
     with pytest.raises(Undefined, match="density is constant"):
         scale_map(np.full((3, 3), 0.1, np.float32), "density")

@@ -132,6 +132,8 @@ def test_patches_that_its_code_makes_images_of_are_no_map():
     np.testing.assert_allclose(classifier.predict(noise(2, 64)), model(noise(2, 64)), atol=1e-6)
     with pytest.raises(ValueError, match="where the map of 'conv' lies on the image is not understood; name one by"):
         explain(METHODS["GRADCAM"], classifier, noise(1, 64), 1)
+    with pytest.raises(ValueError, match="'conv' runs on pieces of images"):
+        Classifier(model, input_size=(64, 64), layer_name="conv")
 
 
 def test_where_all_of_it_runs_out_of_sight_the_logarithms_of_its_probabilities_are_there():
