@@ -401,7 +401,9 @@ class Classifier:
             return engines.Engine(engines.TENSORFLOW, predict)
         is_stale, engine = self._engines.get(self._engine_choice, (None, None))
         if engine is None or is_stale():
-            concrete = self._compiled["probabilities"].get_concrete_function()
+            asked = "probabilities" if self.level is None else "sums of leaves"
+            self.compiled(asked, lambda images: self._sum_leaves(images))
+            concrete = self._compiled[asked].get_concrete_function()
             is_stale = engines.watch(concrete.variables)
             key = {"weights": model_reading.fingerprint(self.model), "n_classes": self.n_classes}
             question = engines.Question(concrete, predict, self.precision, self.batch_size, self.shift, key)
@@ -579,16 +581,24 @@ class Classifier:
             return self._folded.call_batch_norm(path, args[0])
         return layer_graph.call_layer(layer, args, kwargs)
 
+    def _sum_leaves(self, images: tf.Tensor) -> tf.Tensor:
+        """The probabilities (n, M) of a label level's nodes by operations that every engine has: the same but for
+        rounding."""
+        leaves = self.score.probabilities(self._run_leaves(images, self._call_layer))
+        return node_scores.sum_leaves(leaves, self.level.node_of, self.n_classes)
+
     def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
         """Logits (n, C), each layer's output being what `call` returns."""
+        logits = self._run_leaves(images, call)
+        return logits if self.level is None else node_scores.node_logits(logits, self.level.node_of, self.n_classes)
+
+    def _run_leaves(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
+        """As `_run`, but of the model's own classes, whatever the label level."""
         with keras.StatelessScope(state_mapping=self._folded.weights):
             output = self._pick(layer_graph.run_model(self._network, self._prepare(images), call, opened=self._opened))
         if self.target is not None:
             return model_reading.read_target(self.target, output)
-        logits = self.score.logits(output, self._n_outputs)
-        if self.level is not None:
-            logits = node_scores.node_logits(logits, self.level.node_of, self.n_classes)
-        return logits
+        return self.score.logits(output, self._n_outputs)
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities (n, C) of logits (n, C), by the model's own score function."""

@@ -152,8 +152,7 @@ def _open(name: str, frozen: tf.types.experimental.ConcreteFunction, question: Q
         # Whole, and one image alone: a graph that only fits one number of images shows here.
         given = [run(images), run(images[:1])]
     except Exception as error:  # of a library, which may raise anything for a layer that it does not know
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ValueError(f"engine: {name} cannot run this model ({reason}): leave --engine out") from error
+        raise ValueError(f"engine: {name} cannot run this model ({_find_reason(error)}): leave --engine out") from error
     differences = [np.abs(one - expected[: len(one)]).max() for one in given]
     error, allowed = float(np.max(differences)), TOLERANCE * max(1.0, float(np.abs(expected).max()))
     if question.precision == "float32" and not error <= allowed:  # NaN is refused too
@@ -162,6 +161,14 @@ def _open(name: str, frozen: tf.types.experimental.ConcreteFunction, question: Q
             f"more than {allowed:.2g}: leave --engine out, or choose another of {', '.join(constants.ENGINES)}"
         )
     return Engine(name, run, error, "given")
+
+
+def _find_reason(error: Exception) -> str:
+    """The line of an error that tells most: those of OpenVINO begin with places in its own code, then list reasons."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    listed = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    told = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return next(iter(listed + told + lines), type(error).__name__)
 
 
 def _probe_images(question: Question) -> np.ndarray:

@@ -34,6 +34,11 @@ def node_logits(logits: tf.Tensor, node_of: np.ndarray, n_nodes: int) -> tf.Tens
     return nodes - tf.reduce_logsumexp(tf.stack([before, after]), axis=0)
 
 
+def sum_leaves(probabilities: tf.Tensor, node_of: np.ndarray, n_nodes: int) -> tf.Tensor:
+    """Probabilities (n, M) of M nodes from those of the C classes (n, C); node_of: int (C,), the node of each class."""
+    return probabilities @ tf.one_hot(node_of, n_nodes)
+
+
 def check_score(score: Score) -> None:
     """Raises ValueError for a model whose classes do not exclude each other."""
     if score.function != SOFTMAX:

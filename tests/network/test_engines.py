@@ -10,6 +10,7 @@ import transformers
 from planted import GREEN, head, noise, picture, planted_model, residual_backbone
 
 import constants
+from data.taxonomy import Level
 from network import engines, timings
 from network.classifier import Classifier
 
@@ -79,7 +80,13 @@ def test_levels_targets_and_shifted_pixels_have_an_engine_of_their_own(name):
     usual, quick = Classifier(planted_model()), Classifier(planted_model(), engine=name)
     images = picture(GREEN)[None].astype(np.float32)
     quick.predict(images)
-    for twin in (lambda one: one.of_target(second_logit), lambda one: one.shifted(20.0)):
+    warm = Level("warmth", ["warm", "cold"], np.array([0, 0, 1], np.int32))
+    for twin in (
+        lambda one: one.of_target(second_logit),
+        lambda one: one.shifted(20.0),
+        lambda one: one.at_level(warm),
+        lambda one: one.at_level(warm).shifted(20.0),
+    ):
         np.testing.assert_allclose(twin(quick).predict(images), twin(usual).predict(images), atol=1e-4)
 
 
@@ -113,6 +120,23 @@ def test_what_cannot_be_converted_is_refused_with_the_reason(name, monkeypatch):
 
     monkeypatch.setattr(engines, f"_open_{name}", fail)
     with pytest.raises(ValueError, match="^engine: .* cannot run this model .*Wonder.*leave --engine out"):
+        Classifier(planted_model(), engine=name).predict(noise(1, side=96))
+
+
+@each
+def test_the_reason_is_not_a_place_in_the_engines_own_code(name, monkeypatch):
+    lines = (
+        "Exception from core.cpp:84:",
+        "Check 'false' failed at report.cpp:151:",
+        "Summary:",
+        "-- No rule for: Wonder",
+    )
+
+    def fail(frozen, question):
+        raise RuntimeError("\n".join(lines))
+
+    monkeypatch.setattr(engines, f"_open_{name}", fail)
+    with pytest.raises(ValueError, match=r"cannot run this model \(No rule for: Wonder\)"):
         Classifier(planted_model(), engine=name).predict(noise(1, side=96))
 
 
