@@ -126,7 +126,7 @@ def compare(name: str, notebook) -> list[list[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the tables, or of comparing these notebooks."""
-    parser = argparse.ArgumentParser(prog="tools.expected_numbers", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.expected_numbers", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="of students, run; their names are those of ours")
     args = parser.parse_args(argv)
     if unknown := [path for path in args.notebooks if path.name not in NUMBERS]:

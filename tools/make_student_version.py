@@ -80,7 +80,7 @@ def list_names(source: str) -> tuple[set[str], set[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of writing a student's notebook: 0; 2 for one that cannot be made."""
-    parser = argparse.ArgumentParser(prog="tools.make_student_version", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.make_student_version", description=__doc__.split("\n")[0])
     parser.add_argument("notebook", type=Path, help="the teacher's")
     parser.add_argument("student", type=Path, help="the file to write")
     parser.add_argument("--blank", metavar="IDS", help="code cells by commas, or none (default: those tagged solution)")

@@ -37,7 +37,7 @@ def find_chromium() -> str | None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The flags: the file to write, and the window."""
-    parser = CommandParser("page_screenshot.py", "Take a picture of the page of app.py.")
+    parser = CommandParser("python -m tools.page_screenshot", "Take a picture of the page of app.py.")
     parser.add_argument("picture", type=path, help="file to write: .jpg or .png")
     parser.add_argument(
         "--width", type=in_range(int, 300), default=1400, help="of the window, in pixels (default: %(default)s)"

@@ -162,7 +162,7 @@ def colab_address(notebook, name: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of running, or checking, these notebooks."""
-    parser = argparse.ArgumentParser(prog="tools.run_notebook", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.run_notebook", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--check", action="store_true", help="only say whether the outputs are those of the cells")
     args = parser.parse_args(argv)

@@ -88,7 +88,9 @@ def compare(old: Path, new: Path) -> list[str]:
 
 def main() -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(description="Compare the results of two checkouts bit for bit.")
+    parser = argparse.ArgumentParser(
+        "python -m tools.same_results", description="Compare the results of two checkouts bit for bit."
+    )
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("--only", help=f"of {', '.join(COMMANDS)}, by commas")

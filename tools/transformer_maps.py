@@ -66,7 +66,9 @@ def build():
 
 def main(words=None) -> int:
     """The exit code: 1 if the transformer has not learned the patterns."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m tools.transformer_maps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--picture", default="transformer_maps.png", help="written: images and their maps")
     parser.add_argument("--epochs", type=int, default=30, help="passes over the training images")
     args = parser.parse_args(words)

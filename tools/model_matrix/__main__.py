@@ -30,7 +30,9 @@ from tools.model_matrix.small_models import CASES
 
 def main(words=None) -> int:
     """The exit code: 1 if there is a fault."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m tools.model_matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", help="models whose name has this in it")
     parser.add_argument("--methods", default="ALL", help="names by commas, or ALL")
     args = parser.parse_args(words)
