@@ -14,7 +14,7 @@ import numpy as np
 import utils
 
 WHOLE = 2_000_000  # pixels of a map that is worked on as a whole
-PIECE = 2**15  # pixels of a larger one that a thread works on at a time: they stay in its core's cache
+PIECE = 2**17  # pixels of a larger one that a thread works on at a time; of fewer, threads would wait for one another
 THREADS = min(4, os.cpu_count() or 1)  # of a large map: more wait for memory
 
 Predict = Callable[[np.ndarray], np.ndarray]  # float32 RGB 0-255 (n, H, W, 3) -> probabilities (n, C)

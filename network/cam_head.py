@@ -34,7 +34,7 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     """
     behind = list(steps[steps.index(layer) + 1 :])
     found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
-    weights, is_mean, ended, at, between = np.eye(reading.shape[2], dtype=np.float32), False, False, layer, ""
+    weights, is_mean, ended, at, between = None, False, False, layer, ""  # None: the identity
     channels_first = reading.channels_first
     while True:
         following = [
@@ -50,8 +50,8 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
             is_mean = True
         elif isinstance(at.layer, keras.layers.Permute) and not is_mean and _moved(at, channels_first) is not None:
             channels_first = _moved(at, channels_first)
-        elif _fits(kernel, weights) and function is not None and not ended:
-            weights, ended = weights @ kernel, function in SCORES
+        elif _fits(kernel, reading.shape[2] if weights is None else weights.shape[1]) and function and not ended:
+            weights, ended = kernel if weights is None else weights @ kernel, function in SCORES
         elif kernel is None and function in SCORES and not ended:
             ended = True
         elif not _passes_on(at):
@@ -67,7 +67,7 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
         raise ValueError(
             f"a mean over positions and linear layers alone are wanted behind {layer.path!r}; found: {found}{between}"
         )
-    return weights
+    return np.eye(reading.shape[2], dtype=np.float32) if weights is None else weights
 
 
 def _moved(step: Step, channels_first: bool) -> bool | None:
@@ -109,8 +109,8 @@ def _kernel_of_one_position(step: Step) -> np.ndarray | None:
     return np.asarray(layer.kernel, dtype=np.float32)[0, 0]
 
 
-def _fits(kernel: np.ndarray | None, weights: np.ndarray) -> bool:
-    return kernel is not None and len(kernel) == weights.shape[1]
+def _fits(kernel: np.ndarray | None, n_channels: int) -> bool:
+    return kernel is not None and len(kernel) == n_channels
 
 
 def _function(layer) -> str:

@@ -16,6 +16,7 @@ import utils
 from explainers.registry import METHODS
 from metrics import catalogue
 from metrics.baselines import centre_gaussian
+from output.memory import keep_pages
 from pipeline.records import Record
 from pipeline.summary import list_differences, summarise
 from tools.bench.clocks import in_a_process_of_its_own, peak_memory, processor_quartiles, quartiles, take
@@ -105,6 +106,7 @@ def write_large(folder: Path) -> None:
 def measure_large(folder: Path, rounds: int) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     """The quartiles of the seconds of all gaze metrics of a large photograph, by the clock and of the processor, and
     the MB that they take besides its maps; for a process of its own."""
+    keep_pages()  # as commands do
     with threadpool_limits(1):  # of the libraries; the metrics have their own
         rng = np.random.default_rng(constants.SEED)
         gaze = draw_gaze(rng)

@@ -20,6 +20,7 @@ import constants
 import utils
 from data.dataset import load_dataset
 from output.files import figure_saver, write_whole
+from tools.bench.clocks import peak_memory
 from tools.bench.rows import Row, Table, shorten
 
 ROOT = Path(__file__).parents[2]
@@ -63,9 +64,10 @@ def run_main(folder: Path, *flags: str) -> Cost:
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
-        first_figure, ended = None, 0
+        first_figure, ended, memory = None, 0, 0.0
         while not ended:
             time.sleep(GLANCE)
+            memory = np.fmax(memory, peak_memory(process.pid))  # NaN once it has ended
             if first_figure is None and any((folder / "figures").rglob("*.png")):  # they appear whole
                 first_figure = time.perf_counter() - begin
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -75,7 +77,7 @@ def run_main(folder: Path, *flags: str) -> Cost:
             raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}\n{said.read().decode()[-2000:]}")
     clock = time.perf_counter() - begin
     files = [path for path in folder.rglob("*") if path.is_file()]
-    memory = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    memory = float(memory) or usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     size = sum(path.stat().st_size for path in files)
     return Cost(usage.ru_utime + usage.ru_stime, clock, memory, len(files), size, first_figure)
 
