@@ -137,7 +137,7 @@ def draw_scaling(costs: dict[int, Cost], path: Path) -> Path:
     }
     for axes, (name, values) in zip(figure.subplots(1, len(what)), what.items()):
         axes.plot(numbers, values, "o-", color="black")
-        axes.set(xlabel="images", title=name, ylim=(0, 1.15 * max(values)), xlim=(-0.15 * max(numbers), None))
+        axes.set(xlabel="images", title=name, ylim=(0, 1.15 * max(values)), xlim=(-0.2 * max(numbers), None))
         for number, value in zip(numbers, values):  # above and to the left, where no rising line is
             axes.annotate(shorten(value), (number, value), (-2, 5), textcoords="offset points", ha="right")
         axes.spines[["top", "right"]].set_visible(False)
