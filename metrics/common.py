@@ -36,18 +36,18 @@ def scale_map(saliency_map: np.ndarray, name: str = "saliency_map") -> np.ndarra
 class ScaledMap:
     """A map (H, W) min-max scaled to [0, 1], float64, of which a large one is never there as a whole.
 
-    `scaled[rows]` are rows of it (h, W). Up to `WHOLE` pixels it is scaled once; of a larger one the rows are, whenever
-    they are asked for. Raises what `scale_map` does.
+    `scaled[rows]` are rows of it (h, W); `raw` is the map as it is, from `low` to `high`. Up to `WHOLE` pixels it is
+    scaled once; of a larger one the rows are, whenever they are asked for. Raises what `scale_map` does.
     """
 
     def __init__(self, saliency_map: np.ndarray, name: str = "saliency_map"):
         self.raw = np.asarray(saliency_map)
         if self.raw.ndim != 2 or not self.raw.size or self.raw.dtype.kind not in "biuf":
             raise ValueError(f"{name} must be a map (H, W) of numbers; got {self.raw.shape} of {self.raw.dtype}")
-        self._low, self._high = float(self.raw.min()), float(self.raw.max())
-        if not np.isfinite(self._high - self._low):
-            raise ValueError(f"{name} must hold finite numbers; got values from {self._low} to {self._high}")
-        if utils.is_constant(self.raw):
+        self.low, self.high = float(self.raw.min()), float(self.raw.max())
+        if not np.isfinite(self.high - self.low):
+            raise ValueError(f"{name} must hold finite numbers; got values from {self.low} to {self.high}")
+        if utils.is_constant(np.array([self.low, self.high])):
             raise Undefined(f"{name} is constant")
         self.shape, self.size = self.raw.shape, self.raw.size
 
@@ -69,8 +69,8 @@ class ScaledMap:
 
     def _scale(self, values: np.ndarray) -> np.ndarray:
         scaled = values.astype(np.float64)
-        scaled -= self._low
-        scaled /= self._high - self._low
+        scaled -= self.low
+        scaled /= self.high - self.low
         return scaled
 
 

@@ -82,7 +82,7 @@ class FixationMetrics:
         if n_others == 0:
             raise Undefined("every pixel is fixated")
         values = np.sort(np.ravel(self._map)[fixated])
-        above, tied = _count_others(values, self._saliency.raw)
+        above, tied = _count_others(values, self._saliency)
         area = 1 - np.mean(above + tied / 2) / n_others
         if variant == "mit":
             n_lowest = np.searchsorted(values, values[0], side="right")
@@ -163,16 +163,16 @@ def calculate_information_gain(fixations: np.ndarray, saliency_map: np.ndarray, 
     return FixationMetrics(fixations, saliency_map).information_gain(baseline_map)
 
 
-def _count_others(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _count_others(values: np.ndarray, saliency: ScaledMap) -> tuple[np.ndarray, np.ndarray]:
     """For each fixated value, how many pixels that are not fixated are larger, and how many are equal.
 
-    values: (n,) of the fixated pixels, increasing; raw: the map (H, W) as it is. Pixels are thrown into bins, and only
-    those that share one with a value are sorted and compared.
+    values: (n,) of the fixated pixels, unscaled, increasing. Pixels are thrown into bins, and only those that share one
+    with a value are sorted and compared.
     """
-    low, high = float(raw.min()), float(raw.max())
 
     def find_bins(part: np.ndarray) -> np.ndarray:  # rounding keeps their order
-        return (np.subtract(part, low, dtype=np.float64) * ((N_BINS - 1) / (high - low))).astype(np.intp)
+        shares = np.subtract(part, saliency.low, dtype=np.float64) / (saliency.high - saliency.low)
+        return (shares * (N_BINS - 1)).astype(np.intp)
 
     own_bins = find_bins(values)
     shared = np.isin(np.arange(N_BINS), own_bins)
@@ -182,7 +182,7 @@ def _count_others(values: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.n
         near = np.sort(rows.ravel()[shared[bins]])
         return np.concatenate([np.bincount(bins, minlength=N_BINS), *_count_from(values, near)])
 
-    in_bins, larger, as_large = np.split(sum_pieces(count, raw), [N_BINS, N_BINS + len(values)])
+    in_bins, larger, as_large = np.split(sum_pieces(count, saliency.raw), [N_BINS, N_BINS + len(values)])
     in_bins[shared] = 0
     beyond = in_bins.sum() - np.cumsum(in_bins)[own_bins]
     larger, as_large = (

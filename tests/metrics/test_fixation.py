@@ -102,6 +102,12 @@ def test_judd_by_ranks_is_the_share_of_pairs_in_order(rng):
     assert calculate_auc_judd(fixations, saliency_map, variant="ranks") == pytest.approx(np.mean(pairs))
 
 
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e300])
+def test_judd_goes_by_order_however_small_or_large_values_are(fixations, saliency_map, scale):
+    levels = np.rint(100 * saliency_map / np.abs(saliency_map).max())
+    assert calculate_auc_judd(fixations, levels * scale) == calculate_auc_judd(fixations, levels)
+
+
 def test_judd_by_hand():
     # Fixated: 5 and 2; the others: 4, 3, 1, 0. Curve (0, 0), (0, 1/2), (2/4, 1), (1, 1).
     saliency_map = np.array([[5, 4, 3], [2, 1, 0]])
