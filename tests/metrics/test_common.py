@@ -85,7 +85,8 @@ def test_a_large_map_is_judged_in_pieces_with_the_same_numbers(monkeypatch, piec
 
 
 def test_a_large_map_is_judged_without_another_of_its_size(monkeypatch):
-    monkeypatch.setattr(common, "PIECE", 2**13)  # what threads hold at a time is a small part of this map, too
+    monkeypatch.setattr(common, "PIECE", 2**15)  # what two threads hold at a time is a small part of this map, too
+    monkeypatch.setattr(common, "THREADS", 2)
     density_map, saliency_map = (centre_gaussian(3000, 2000, sigma) for sigma in (0.2, 0.3))
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
