@@ -401,8 +401,10 @@ class Classifier:
             return engines.Engine(engines.TENSORFLOW, predict)
         is_stale, engine = self._engines.get(self._engine_choice, (None, None))
         if engine is None or is_stale():
-            asked = "probabilities" if self.level is None else "sums of leaves"
-            self.compiled(asked, lambda images: self._sum_leaves(images))
+            asked = "probabilities"
+            if self.level is not None:
+                asked = "sums of leaves"
+                self.compiled(asked, lambda images: self._sum_leaves(images))
             concrete = self._compiled[asked].get_concrete_function()
             is_stale = engines.watch(concrete.variables)
             key = {"weights": model_reading.fingerprint(self.model), "n_classes": self.n_classes}
