@@ -366,7 +366,7 @@ def test_of_many_pairs_those_that_agree_most_and_least_are_drawn_and_the_others_
         "older ones are gone"
     )
     printed = capsys.readouterr().out
-    assert "drawn: the first 2 of 3 images side by side; the rankings of the 1 pairs that agree most and the 1" in printed
+    assert "drawn: the first 2 of 3 images side by side; the rankings of the 1 pairs that agree most and" in printed
     assert "least, of 6; --figures=all draws every one" in printed
 
 
