@@ -55,14 +55,14 @@ class DissectionSettings:
     """What a dissection asks, and what it writes.
 
     activation_share: of all positions, at which a unit is active. min_iou: above which it detects its concept.
-    n_figures: units with a figure. images: their folder, None: the embedded data; limit: of their number. flags: as
-    given, for run.json. overwrite: whether an earlier run in the folder is removed. cluster: the processes that
-    dissect, None: this one; loading: options of `load_classifier` that give them the network.
+    n_figures: units with a figure, None: all. images: their folder, None: the embedded data; limit: of their number.
+    flags: as given, for run.json. overwrite: whether an earlier run in the folder is removed. cluster: the processes
+    that dissect, None: this one; loading: options of `load_classifier` that give them the network.
     """
 
     activation_share: float
     min_iou: float
-    n_figures: int
+    n_figures: int | None
     images: str | None
     limit: int | None
     flags: dict
