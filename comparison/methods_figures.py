@@ -54,7 +54,8 @@ class MapPair(NamedTuple):
 def write_comparison_pages(compared: Comparison, colormap: str, alpha: float, wanted: FigureSettings) -> Iterator[Path]:
     """The paths of the matrix, the pages side by side and the ranking of each pair, as they are written.
 
-    wanted: the first n_images stand side by side, and of each ranking the n_images at both of its ends.
+    wanted: the first n_images stand side by side, and of each ranking the n_images at both of its ends; of more than
+    n_images pairs, those at both ends of `rank_pairs` are ranked.
     """
     if wanted.n_images == 0:
         return
@@ -73,8 +74,35 @@ def write_comparison_pages(compared: Comparison, colormap: str, alpha: float, wa
     title = f"explanations side by side, {model}"
     draw = partial(figure_side_by_side, names=names, supertitle=title, dpi=wanted.dpi)
     yield from write_pages(folder / "side_by_side", rows, constants.ROWS_PER_PAGE, draw, files)
-    for one, other in compared.pairs:
-        yield from _write_ranking(compared, one, other, style, wanted)
+    drawn = choose_pairs(compared, wanted)
+    for pair in compared.pairs:
+        yield from _write_ranking(
+            compared, *pair, style, replace(wanted, n_images=wanted.n_images if pair in drawn else 0)
+        )
+
+
+def choose_pairs(compared: Comparison, wanted: FigureSettings) -> list[tuple[int, int]]:
+    """The pairs of methods whose rankings are drawn: all, or of more than n_images the N_EXTREMES that agree most and
+    the N_EXTREMES that agree least."""
+    if wanted.n_images is None or len(compared.pairs) <= wanted.n_images:
+        return compared.pairs
+    ranked = compared.rank_pairs()
+    return list(dict.fromkeys([*ranked[: constants.N_EXTREMES], *ranked[-constants.N_EXTREMES :]]))
+
+
+def describe_wanted(compared: Comparison, wanted: FigureSettings) -> str:
+    """In words, which pages of a comparison are not drawn; '' if all are."""
+    n_images, n_pairs, drawn = len(compared.run.samples), len(compared.pairs), []
+    if wanted.n_images == 0:
+        return "no figure is drawn (--figures=none)"
+    if wanted.n_images is not None and n_images > wanted.n_images:
+        drawn.append(f"the first {wanted.n_images} of {n_images} images side by side")
+        if n_images > 2 * wanted.n_images:
+            drawn.append(f"of each ranking the {wanted.n_images} images at both ends")
+    if len(choose_pairs(compared, wanted)) < n_pairs:
+        n = constants.N_EXTREMES
+        drawn.append(f"the rankings of the {n} pairs that agree most and the {n} that agree least, of {n_pairs}")
+    return f"drawn: {'; '.join(drawn)}; --figures=all draws every one" if drawn else ""
 
 
 def _write_ranking(compared: Comparison, one: int, other: int, style: dict, wanted: FigureSettings) -> Iterator[Path]:
@@ -90,7 +118,7 @@ def _write_ranking(compared: Comparison, one: int, other: int, style: dict, want
     defined = ~np.isnan(compared.scores["iou"][:, one, other])
     ranked = [(index, rank) for rank, index in enumerate(compared.rank(one, other), start=1) if defined[index]]
     if wanted.n_images is not None and len(ranked) > 2 * wanted.n_images:
-        ranked = ranked[: wanted.n_images] + ranked[-wanted.n_images :]
+        ranked = ranked[: wanted.n_images] + ranked[len(ranked) - wanted.n_images :]
     pairs = (pair(*place) for place in ranked)
     path = compared.run.results.folder / "agreement" / "_".join(names) / "ranking"
     draw = partial(figure_ranking, names=names, fraction=compared.fraction, supertitle=title, dpi=wanted.dpi)
