@@ -76,7 +76,7 @@ def run(settings: CompareSettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from comparison import methods_figures, methods_tables
     from data.boxes import match_boxes, read_boxes

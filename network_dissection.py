@@ -190,7 +190,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     """One dissection from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from pipeline import run as runs
     from units import clip_run, concepts, dissection, dissection_run

@@ -24,7 +24,7 @@ from data.sample_table import SampleTable, open_samples
 from explainers.registry import GAZE_ROWS, Method
 from network import batches, model_files
 from network.classifier import Classifier
-from network.device import prepare_device
+from network.device import describe_device
 from output import memory
 from output.progress import print_table, printable
 from pipeline import lab_table
@@ -166,7 +166,7 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
     engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
-    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
+    return {"source": source, **classifier.describe(), **engine, "device": describe_device(classifier.precision)}
 
 
 def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:

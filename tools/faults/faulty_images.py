@@ -194,7 +194,7 @@ class Images(Kind):
         """Loads the embedded network once."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         self.classifier = share_classifier()
 
     def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:

@@ -80,7 +80,7 @@ class Models(Kind):
         """Writes the sound models, and a SavedModel that writes the canary file as soon as it is loaded."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         import tensorflow as tf
 
         self.sound = []

@@ -30,7 +30,7 @@ class Sources(Kind):
         """Makes a film of each kind, and records."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         self.films = {
             ending: self._film(place.outside.parent / f"film{ending}", code) for ending, code in FILMS.items()
         }

@@ -44,7 +44,7 @@ class States(Kind):
         """Makes the run that is spoiled."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         share_classifier()
         self.calm, self.images = place.outside.parent / "calm", place.outside.parent / "photographs"
         if not self.images.is_dir():
@@ -147,7 +147,7 @@ class Folders(Kind):
         """Makes the runs that are spoiled; what they read stands in the folder in which they are made."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         share_classifier()
         bench = Path(tempfile.gettempdir()) / "bench"  # where the commands may draw the embedded data again
         is_new, self.folder = not bench.is_dir(), place.inside / "results"
