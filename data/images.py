@@ -319,6 +319,6 @@ def _flatten(image: "Image.Image", background: str) -> "Image.Image":
     from PIL import Image
 
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy 48 MB of 12 megapixels
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")
