@@ -40,7 +40,7 @@ MATRIX_CELL = 0.56  # inches: room for a mean and, below it, its deviation
 METHODS_IN_A_ROW = 8  # up to here the matrices stand beside each other, above it below each other
 
 
-class Pair(NamedTuple):
+class MapPair(NamedTuple):
     """Two methods' maps of one image: the explained images, where each map is kept (H, W), and how they agree."""
 
     rank: int
@@ -108,11 +108,11 @@ def describe_wanted(compared: Comparison, wanted: FigureSettings) -> str:
 def _write_ranking(compared: Comparison, one: int, other: int, style: dict, wanted: FigureSettings) -> Iterator[Path]:
     names = compared.run.names[one], compared.run.names[other]
 
-    def pair(index: int, rank: int) -> Pair:
+    def pair(index: int, rank: int) -> MapPair:
         sample = compared.run.samples[index]
         kept = [agreement.keep_largest(compared.run.read_map(name, sample), compared.fraction) for name in names]
         scores = {metric: values[index, one, other] for metric, values in compared.scores.items()}
-        return Pair(rank, *(_explained(compared, name, sample, style) for name in names), *kept, scores)
+        return MapPair(rank, *(_explained(compared, name, sample, style) for name in names), *kept, scores)
 
     title = f"{names[0]} and {names[1]}, {compared.run.description['model_name']}, from most to least agreement"
     defined = ~np.isnan(compared.scores["iou"][:, one, other])
@@ -158,7 +158,7 @@ def represent_overlap(image: np.ndarray, one: np.ndarray, other: np.ndarray) -> 
 
 
 def figure_ranking(
-    pairs: Sequence[Pair],
+    pairs: Sequence[MapPair],
     names: tuple[str, str],
     fraction: float,
     supertitle: str = "",
@@ -221,7 +221,7 @@ def _draw_matrix(axes: "Axes", names, mean, std, heading: str, colormap: str, lo
     panels.draw_colour_bar(axes, scale)
 
 
-def _cell_overlap(pair: Pair) -> Callable[[Cell], None]:
+def _cell_overlap(pair: MapPair) -> Callable[[Cell], None]:
     def draw(cell: Cell) -> None:
         picture = represent_overlap(drawing.shrink(pair.one.image), pair.kept_by_one, pair.kept_by_other)
         cell.show(picture, pair.one.size)

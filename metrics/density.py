@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.common import ScaledMap, Undefined, sum_pieces
+from metrics.common import EPSILON, ScaledMap, Undefined, sum_pieces
 
-EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 SSIM_WINDOW = 7  # pixels
 KL_SCALINGS = ("min-max", "sum")
 
