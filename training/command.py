@@ -35,7 +35,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     """
     model_path = find_model_path(settings, bags)
     folders = find_folders(settings)
-    samples, class_names, table, table_words = list_images(settings, folders)
+    samples, class_names, table, table_words = list_labelled_images(settings, folders)
     if settings.image_folders:
         print_files(folders, samples)
     keras.utils.set_random_seed(settings.seed)
@@ -64,7 +64,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         "fine_tune_from": first_layer or "the first layer",
         **({} if settings.reading.turn else {"exif": "keep"}),
     }
-    opened, is_done = training_files.open_run(model_path, described, settings.overwrite)
+    opened, is_done = training_files.open_training(model_path, described, settings.overwrite)
     folder = opened.path
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
@@ -110,7 +110,7 @@ def find_folders(settings: TrainingSettings) -> tuple[str | Path, str | Path]:
     return folder / "images_train", folder / "images_val"
 
 
-def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tuple:
+def list_labelled_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tuple:
     """The samples of each folder, the class names and, for several classes an image, the table and, in words, its rows.
 
     Raises ValueError for images without a class, or classes that cannot be learnt.
