@@ -154,11 +154,11 @@ class Visualizer:
         return (method, target.stem) in self.rows and all(path.is_file() for path in paths)
 
     def image_path(self, method: str, stem: str) -> Path:
-        """Where the image of a target is kept."""
+        """The path of the image of a target."""
         return self.folder / "images" / method / f"{stem}.png"
 
     def curve_path(self, method: str, stem: str) -> Path:
-        """Where the curve of a target is kept."""
+        """The path of the curve of a target."""
         return self.folder / "curves" / method / f"{stem}.csv"
 
     def visualize(self, work: Mapping[str, Sequence[VisualizationTarget]]) -> None:
