@@ -25,7 +25,7 @@ from pipeline.large_results import open_results
 from pipeline.run import Run
 from pipeline.samples import ImageSet
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
-from utils import find_class
+from utils import find_class, in_batches
 
 
 class LevelModel(NamedTuple):
@@ -219,8 +219,7 @@ def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, in
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:
     """The most probable class of each sample; None for one that cannot be read, which its run reports."""
     predicted = []
-    starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
-    groups = (samples[start : start + constants.IMAGES_AT_ONCE] for start in starts)
+    groups = in_batches(samples, constants.IMAGES_AT_ONCE)
     size = classifier.input_height, classifier.input_width
     for together, pictures in read_ahead(((group, group) for group in groups), *size):
         prepared = prepare.prepare_images(classifier, together, "predicted", pictures)

@@ -40,7 +40,7 @@ from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.shared_answers import SharedAnswers
 from network.traced_model import TracedModel, open_traced
-from utils import find_model_name
+from utils import find_model_name, in_batches
 
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
 
@@ -269,7 +269,7 @@ class Classifier:
         engine = self.engine
         if engine.name != engines.TENSORFLOW:  # whose graphs count for themselves
             self.counts["passes"] += len(images)
-        parts = (images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size))
+        parts = in_batches(images, self.batch_size)
         return np.concatenate([engine.run(part.astype(np.float32, copy=False)) for part in parts])
 
     @property
@@ -342,8 +342,7 @@ class Classifier:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (n, C), float32, of RGB images 0-255 (n, H, W, 3)."""
         logits = self.compiled("logits", lambda images: self.forward(images)[1])
-        batches = range(0, len(images), self.batch_size)
-        return np.concatenate([logits(images[i : i + self.batch_size]).numpy() for i in batches])
+        return np.concatenate([logits(part).numpy() for part in in_batches(images, self.batch_size)])
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""

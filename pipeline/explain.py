@@ -83,8 +83,7 @@ class Runner:
     def run_groups(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """As `run`, without telling how much is left: a few samples at a time, the next being read meanwhile."""
         size = self.classifier.input_height, self.classifier.input_width
-        starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
-        groups = (self.find_left(samples[start : start + constants.IMAGES_AT_ONCE], methods) for start in starts)
+        groups = (self.find_left(some, methods) for some in utils.in_batches(samples, constants.IMAGES_AT_ONCE))
         for (left, together), pictures in read_ahead(((group, group[1]) for group in groups), *size):
             self.run_together(together, left, methods, pictures)
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 import constants
+import utils
 from data import dataset, labelled_images, multi_labels
 from data.dataset import Sample
 from network import model_files, transfer
@@ -81,7 +82,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     paths = training_files.write_history(folder, histories)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
     size = classifier.batch_size  # images that stay in their files are never in memory at once
-    parts = [classifier.predict(val.images[first : first + size]) for first in range(0, len(val), size)]
+    parts = [classifier.predict(images) for images in utils.in_batches(val.images, size)]
     probabilities = np.concatenate(parts)[:, -len(class_names) :]
     paths += training_files.write_evaluation(folder, val, probabilities)
     measured = training_files.measure(val, probabilities)
