@@ -43,19 +43,19 @@ class Layers:
     def __init__(self, steps: Sequence[Step], outputs, image_shape: Sequence[int]):
         self._all, self._outputs, self._image_shape = list(steps), keras.tree.flatten(outputs), tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
-        self._readings, self._measured = {}, set()
+        self._layouts, self._measured = {}, set()
         self.steps = self._feature_map_steps()
 
-    def reading(self, step: Step) -> tokens.Reading | None:
+    def layout(self, step: Step) -> tokens.FeatureLayout | None:
         """How the step's output is a feature map, by its carried places; None where they are not understood."""
         key = id(step.output)
-        if key not in self._readings:
-            carried = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
-            self._readings[key] = carried or self._over_patches(step)
-        return self._readings[key]
+        if key not in self._layouts:
+            carried = tokens.find_layout(tuple(step.output.shape[1:]), self._places.get(key))
+            self._layouts[key] = carried or self._over_patches(step)
+        return self._layouts[key]
 
-    def _over_patches(self, step: Step) -> tokens.Reading | None:
-        """The reading of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
+    def _over_patches(self, step: Step) -> tokens.FeatureLayout | None:
+        """The layout of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
         cut = [other.output for other in self._all if other.name == PATCHES_LAYER and tf.is_tensor(other.output)]
         if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4:
             return None
@@ -68,20 +68,20 @@ class Layers:
         places = self._places.get(id(step.output))
         return places is not None and step.name in places.through[-1:]
 
-    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.Reading | None:
-        """The reading of a step whose places were lost on the way, measured on the whole network.
+    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.FeatureLayout | None:
+        """The layout of a step whose places were lost on the way, measured on the whole network.
 
         run: images (n, H, W, channels) to the step's output (n, ...).
         """
         if id(step.output) in self._measured:
-            return self.reading(step)
+            return self.layout(step)
         self._measured.add(id(step.output))
         before, after = self._image_shape, tuple(step.output.shape[1:])
         image = geometry.whole_image(*before[:2])
-        self._readings[id(step.output)] = tokens.read_map(
+        self._layouts[id(step.output)] = tokens.find_layout(
             after, geometry.measure(run, image, before, after, "measured")
         )
-        return self.reading(step)
+        return self.layout(step)
 
     def _feature_map_steps(self) -> list[Step]:
         """Those from the first kernel on, with positions, of whole images."""
@@ -94,19 +94,19 @@ class Layers:
             if step.output.shape.rank and step.output.shape[0] is not None:  # the images lie along another axis
                 continue
             is_map = step.output.shape.rank == 4 and step.output.shape[1:3].num_elements() != 1
-            if is_map or (step.output.shape.rank == 3 and self.reading(step) is not None):
+            if is_map or (step.output.shape.rank == 3 and self.layout(step) is not None):
                 found.append(step)
         return found
 
     def choose(self, find_used: Callable[[list], list], place: Callable[[Step], object]) -> tuple[Step | None, str]:
         """The default layer, or None and the reason.
 
-        find_used(steps): those with whose map the output changes. place(step): its reading by `reading` or, where
+        find_used(steps): those with whose map the output changes. place(step): its layout by `layout` or, where
         that knows none, measured on the whole network; None where it has none.
         """
         on_every_path = self._on_every_path()
         last_calls = {step.path: step for step in self.steps}  # what a layer is looked at for, if it runs several times
-        maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
+        maps = {id(step.output) for step in self.steps if self.layout(step) is not None}
         used = None
         for step in reversed(self.steps):
             hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
@@ -115,12 +115,12 @@ class Layers:
                 continue
             if last_calls[step.path] is not step:
                 continue
-            reading = place(step)
-            if reading is None:
+            layout = place(step)
+            if layout is None:
                 return None, f"where the map of {step.path!r} lies on the image is not understood"
-            if not reading.mixed and self._mixes_behind(step):
+            if not layout.mixed and self._mixes_behind(step):
                 return None, f"{step.path!r} holds patches that have not seen each other yet"
-            if not reading.has_others:
+            if not layout.has_others:
                 return step, ""
             if used is None:
                 used = find_used([other for other in self._beside_others() if other.output in on_every_path])
@@ -134,7 +134,7 @@ class Layers:
         find_used(steps, but_for): those with whose map the output changes, otherwise than through that of another.
         """
         behind = [later for later in self._beside_others() if self.steps.index(later) > self.steps.index(step)]
-        behind = [later for later in behind if self.reading(later).shape[:2] == self.reading(step).shape[:2]]
+        behind = [later for later in behind if self.layout(later).shape[:2] == self.layout(step).shape[:2]]
         used, found = find_used(behind) if behind else [], None
         for later in behind:
             if later not in used or find_used([step], later):
@@ -144,8 +144,8 @@ class Layers:
 
     def _beside_others(self) -> list[Step]:
         """The steps whose tensors hold more than the map: a class token."""
-        readings = [(step, self.reading(step)) for step in self.steps]
-        return [step for step, reading in readings if reading is not None and reading.has_others]
+        layouts = [(step, self.layout(step)) for step in self.steps]
+        return [step for step, layout in layouts if layout is not None and layout.has_others]
 
     def find(self, wanted: str) -> Step:
         """The step of that name or path, as `find_layer`; ValueError for one that runs several times side by side."""

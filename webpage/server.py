@@ -127,7 +127,7 @@ def _load(settings: ModelSettings, example: "Sample") -> tuple["Classifier", str
     """The classifier, where it came from, and the methods that do not fit it; it has explained an example already."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
 
     from explainers.registry import METHODS
     from pipeline.model_check import find_misfits
