@@ -41,6 +41,13 @@ def check_size(n_records: int) -> None:
         )
 
 
+def reading_of(settings: dict) -> Reading:
+    """How a run with these settings read its photographs."""
+    megapixels = settings.get("max_megapixels")  # not in a run of an older version
+    largest = megapixels * 10**6 if isinstance(megapixels, int) else constants.MAX_IMAGE_PIXELS
+    return Reading(settings.get("exif") != "keep", largest)
+
+
 class Report:
     """The runs in some folders, read once; ValueError for a folder without a run, or without a record.
 
@@ -127,8 +134,7 @@ class Report:
             folder = description["settings"].get(IMAGES)
             folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES]
             try:
-                turn = description["settings"].get("exif") != "keep"
-                return read_image(folder / image, Reading(turn))
+                return read_image(folder / image, reading_of(description["settings"]))
             except ValueError:
                 continue
         return None
@@ -160,7 +166,7 @@ class Report:
                         folders[1],
                         fixations=folders[2],
                         fixations_unit=settings.get("fixations_unit"),
-                        reading=Reading(settings.get("exif") != "keep"),
+                        reading=reading_of(settings),
                     )
                 except ValueError:
                     continue

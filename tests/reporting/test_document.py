@@ -270,3 +270,18 @@ def test_a_run_without_gaze_or_curves_has_a_report_too(tmp_path, images):
     results.add(Record("FEM", "a.png", "a", seconds=0.1), np.ones((3, 4), np.float32))
     html, _ = make(results.folder)
     assert "FEM" in html and "<img" not in html
+
+
+def test_images_are_read_as_the_run_read_them(tmp_path, monkeypatch):
+    photograph = Image.fromarray(np.zeros((1000, 1100, 3), np.uint8))
+    exif = photograph.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    (tmp_path / "images").mkdir()
+    photograph.save(tmp_path / "images" / "a.png", exif=exif)
+    monkeypatch.setattr("constants.MAX_IMAGE_PIXELS", 10**6)
+    usual = write_run(tmp_path / "usual", tmp_path / "images", n=1)
+    large = write_run(tmp_path / "large", tmp_path / "images", n=1, max_megapixels=2)
+    kept = write_run(tmp_path / "kept", tmp_path / "images", n=1, max_megapixels=2, exif="keep")
+    assert Report([usual.folder]).read_image("a.png") is None
+    assert Report([large.folder]).read_image("a.png").shape == (1100, 1000, 3)
+    assert Report([kept.folder]).read_image("a.png").shape == (1000, 1100, 3)
