@@ -210,6 +210,8 @@ class Classifier:
         layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
         while layer is None and self._open_layers(self._steps):
             layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
+        if layer is None and (layer := self._layers.choose_beside_code(self._used_maps, self._goes_around)):
+            self._no_layer = ""
         if layer is None or not self._read(layer).has_others:
             return layer
         nearer = self._layers.nearer_to_class_token(layer, self._used_maps)
@@ -315,6 +317,28 @@ class Classifier:
 
         used = whole.compiled("used maps", differentiate)(tf.constant(images, tf.float32))
         return [self._steps[position] for position, is_used in used.items() if is_used]
+
+    def _goes_around(self, step: layer_graph.Step, reading: tokens.Reading) -> bool:
+        """Whether the logits change with the map that `reading` reads of what a step is given otherwise than through
+        that which the step gives, asked with one image of noise."""
+        images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
+        whole, gives, given = copy.copy(self)._look_at(None), self._read(step), None
+
+        def differentiate(images):
+            calls = itertools.count()
+
+            def call(path, layer, args, kwargs):
+                nonlocal given
+                output = whole._call_layer(path, layer, args, kwargs)
+                if self._steps[next(calls)] is not step:
+                    return output
+                given = args[0]
+                return gives.from_map(tf.stop_gradient(gives.to_map(output)), output)
+
+            gradient = tf.gradients(whole._run(images, call)[:, 0], given, unconnected_gradients="zero")
+            return tf.reduce_any(reading.to_map(gradient[0]) != 0)
+
+        return bool(whole.compiled("goes around", differentiate)(tf.constant(images, tf.float32)))
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities

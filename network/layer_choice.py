@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from network import geometry, tokens
-from network.layer_graph import PATCHES_LAYER, Step
+from network.layer_graph import PATCHES_LAYER, Between, Step
+from network.operations import last_operation
 
 KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
     keras.layers.MaxPooling2D,
@@ -109,9 +110,7 @@ class Layers:
         maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
         used = None
         for step in reversed(self.steps):
-            hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
-            had_it = any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
-            if step.output not in on_every_path or (hands_on and had_it):
+            if step.output not in on_every_path or self._hands_on(step, maps):
                 continue
             if last_calls[step.path] is not step:
                 continue
@@ -120,6 +119,8 @@ class Layers:
                 return None, f"where the map of {step.path!r} lies on the image is not understood"
             if not reading.mixed and self._mixes_behind(step):
                 return None, f"{step.path!r} holds patches that have not seen each other yet"
+            if not reading.has_others and self._is_joined_out_of_sight(step, on_every_path):
+                return None, f"code joins what layers make of {step.path!r} to a map that no layer is given"
             if not reading.has_others:
                 return step, ""
             if used is None:
@@ -127,6 +128,43 @@ class Layers:
             if step in used:
                 return step, ""
         return None, "no feature map lies on every path from the image to the output" if self.steps else ""
+
+    def choose_beside_code(self, find_used: Callable[[list], list], goes_around: Callable[..., bool]) -> Step | None:
+        """The default layer where `choose` knows none as code carries tokens around layers, `x + attend(norm(x))`: the
+        last through whose patches alone those of what it is given, which lies on every path, reach the output; or None.
+
+        goes_around(step, reading): whether the output changes with the map that `reading` reads of what the step is
+        given otherwise than through that which the step gives.
+        """
+        on_every_path, beside = self._on_every_path(), self._beside_others()
+        used = find_used(beside) if beside else []
+        for step in reversed(used):
+            given = step.inputs[0]
+            reading = tokens.read_map(tuple(given.shape[1:]), self._places.get(id(given)))
+            if given not in on_every_path or reading is None or not (reading.has_others and reading.mixed):
+                continue
+            if not goes_around(step, reading):
+                return step
+        return None
+
+    def _hands_on(self, step: Step, maps: set[int]) -> bool:
+        """Whether the step gives the map that it is given. maps: ids of the tensors that are some."""
+        if isinstance(step.layer, Between):
+            return last_operation(step.inputs[0]) in {tensor.op for other in self._all for tensor in _tensors(other)}
+        hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
+        return hands_on and any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
+
+    def _is_joined_out_of_sight(self, step: Step, on_every_path: "_Tensors") -> bool:
+        """Whether branches with kernels behind the step meet in a map that is no layer's: x + conv(x) in code."""
+        branches = [other for other in self.steps[self.steps.index(step) + 1 :] if _has_kernel(other.layer)]
+        branches = [other for other in branches if other.output not in on_every_path]
+        operations = step.output.graph.get_operations()
+        start = operations.index(branches[0].output.op) + 1 if branches else len(operations)
+        return any(
+            tensor in on_every_path and tensor.shape.rank == 4 and tensor.shape[1:3].num_elements() != 1
+            for operation in operations[start:]
+            for tensor in operation.outputs
+        )
 
     def nearer_to_class_token(self, step: Step, find_used: Callable[..., list]) -> Step | None:
         """The last layer behind the step through whose patches alone those of the step reach the output, or None.
@@ -193,6 +231,10 @@ class _Tensors:
 
     def __contains__(self, tensor: tf.Tensor) -> bool:
         return tensor.op in self._operations
+
+
+def _tensors(step: Step) -> list[tf.Tensor]:
+    return [tensor for tensor in keras.tree.flatten(step.output) if tf.is_tensor(tensor)]
 
 
 def _has_kernel(layer) -> bool:
