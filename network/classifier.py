@@ -188,19 +188,22 @@ class Classifier:
         """What is done to pixels in front of the model: a mode of constants.PREPROCESSING."""
         return self.pixels.mode
 
-    def at_layer(self, layer_name: str) -> "Classifier":
-        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
+    def at_layer(self, layer_name: str, of_pieces: bool = False) -> "Classifier":
+        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K).
+
+        of_pieces: also one that runs on pieces of images: its features (n * pieces, ...), image by image, are no map.
+        """
         maps = {id(step) for step in self._layers.steps}
         steps = [
             step
             for step in self._steps
             if id(step) in maps or (tf.is_tensor(step.output) and step.output.shape.rank in (2, 4))
         ]
-        return copy.copy(self)._look_at(layer_choice.find_layer(steps, layer_name))
+        return copy.copy(self)._look_at(layer_choice.find_layer(steps, layer_name), of_pieces)
 
-    def _look_at(self, layer) -> "Classifier":
+    def _look_at(self, layer, of_pieces: bool = False) -> "Classifier":
         self._layer, self._compiled = layer, {}
-        self.reading = None if layer is None else self._read(layer)
+        self.reading = None if layer is None else self._read(layer, of_pieces)
         with tf.init_scope():  # it may be asked for while a graph is traced
             self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.by_layer = [self]
@@ -274,18 +277,21 @@ class Classifier:
         layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
         return np.asarray(output, dtype=np.float32)
 
-    def _read(self, layer: layer_graph.Step) -> tokens.Reading | None:
-        """How the layer's output is a feature map; None for one without positions; ValueError for one of pieces."""
+    def _read(self, layer: layer_graph.Step, of_pieces: bool = False) -> tokens.Reading | None:
+        """How the layer's output is a feature map; None for one without positions, and for one of pieces of images if
+        these are asked for, else ValueError."""
         shape, place = tuple(layer.output.shape[1:]), self._place(layer)
-        if place is not None or len(shape) != 3:
+        if place is not None or (len(shape) != 3 and not self._layers.is_of_pieces(layer)):
             return place
         images = np.zeros((2, self.input_height, self.input_width, self.n_channels), np.float32)
-        if len(self._output_of(layer, images)) != len(images):
+        if len(self._output_of(layer, images)) == len(images):
+            return tokens.stretched(*shape)
+        if not of_pieces:
             raise ValueError(
                 f"{layer.path!r} runs on pieces of images, its map would be that of a piece: name a layer by "
                 "--layer_name that runs on whole images, or take a method that looks at no layer"
             )
-        return tokens.stretched(*shape)
+        return None
 
     def _used_maps(self, steps: list, but_for: layer_graph.Step | None = None) -> list[layer_graph.Step]:
         """Those of the steps with whose map the logits change, asked with one image of noise.

@@ -44,7 +44,7 @@ class Layers:
     def __init__(self, steps: Sequence[Step], outputs, image_shape: Sequence[int]):
         self._all, self._outputs, self._image_shape = list(steps), keras.tree.flatten(outputs), tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
-        self._readings, self._measured = {}, set()
+        self._readings, self._measured, self._rows = {}, set(), _rows_per_image(steps)
         self.steps = self._feature_map_steps()
 
     def reading(self, step: Step) -> tokens.Reading | None:
@@ -58,11 +58,15 @@ class Layers:
     def _over_patches(self, step: Step) -> tokens.Reading | None:
         """The reading of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
         cut = [other.output for other in self._all if other.name == PATCHES_LAYER and tf.is_tensor(other.output)]
-        if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4:
+        if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4 or self.is_of_pieces(step):
             return None
         if step.output.shape[1:3] != cut[-1].shape[1:3]:
             return None
         return tokens.stretched(*step.output.shape[1:], assumed=False)
+
+    def is_of_pieces(self, step: Step) -> bool:
+        """Whether its output is known to have several rows for an image."""
+        return self._rows[id(step.output)] != 1
 
     def is_measured(self, step: Step) -> bool:
         """Whether it is known by measuring where the layer moves things: what is inside does not matter."""
@@ -87,10 +91,9 @@ class Layers:
     def _feature_map_steps(self) -> list[Step]:
         """Those from the first kernel on, with positions, of whole images."""
         first = next((i for i, step in enumerate(self._all) if _has_kernel(step.layer)), len(self._all))
-        rows = _rows_per_image(self._all)
         found = []
         for step in self._all[first:]:
-            if not tf.is_tensor(step.output) or rows[id(step.output)] != 1:
+            if not tf.is_tensor(step.output) or self.is_of_pieces(step):
                 continue
             if step.output.shape.rank and step.output.shape[0] is not None:  # the images lie along another axis
                 continue
