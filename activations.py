@@ -147,7 +147,7 @@ def run(settings: ActivationSettings) -> int:
     """One run from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from data.films import film_of
     from output.folder import open_folder

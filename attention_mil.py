@@ -79,7 +79,7 @@ def run(settings: AttentionSettings) -> int:
     """One run from settings to a model and its figure; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
 
     from network.attention_layers import Bags
     from training import attention_report, command

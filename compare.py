@@ -10,7 +10,8 @@ folder are not computed again, and a comparison that was stopped goes on. It add
     agreement.csv                     one row per pair of methods and image: IoU, rank correlation, PCC
     agreement_summary.csv             one row per pair: mean, sample deviation (n - 1) and count of each
     agreement_matrix.png              the same as matrices over the methods
-    agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...
+    agreement/<A>_<B>/ranking.png     both maps and their overlap, the images of most agreement first; _2, ...; of many
+                                      pairs those that agree most and least (--figures)
     side_by_side.png                  every method's map of every image; _2, ...
     localisation.csv, score_board.csv with --boxes: IoU, pointing game, energy, per image and per method; with
                                       --lime_variant=mask also avg_iou and avg_time of LIME's masks
@@ -23,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from constants import N_EXTREMES, N_FIGURES
 from output.progress import print_table
 from pipeline import flags
 from pipeline.command_line import run_command
@@ -52,7 +54,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     flags.add_boxes_flag(comparison, "for the score board")
     flags.add_n_figures_flag(
-        comparison, "all", "the first N images, and of each pair those of most and least agreement"
+        comparison,
+        N_FIGURES,
+        "the first N images; of each pair those N of most and least agreement; of more than N pairs those "
+        f"{N_EXTREMES} that agree most and least",
     )
     return parser
 
@@ -71,7 +76,7 @@ def run(settings: CompareSettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from comparison import methods_figures, methods_tables
     from data.boxes import match_boxes, read_boxes
@@ -91,8 +96,10 @@ def run(settings: CompareSettings) -> int:
         print(f"{methods_tables.write_score_board(compared, boxes)}\n")
     runs.print_failures(failed)
     look = settings.run.colormap, settings.run.alpha, settings.run.figures
-    paths = methods_figures.write_comparison_pages(compared, *look)
-    runs.print_paths(list(paths), settings.run.show)
+    paths = list(methods_figures.write_comparison_pages(compared, *look))
+    if note := methods_figures.describe_wanted(compared, settings.run.figures):
+        print(note)
+    runs.print_paths(paths, settings.run.show)
     return 1 if failed else 0
 
 

@@ -3,7 +3,7 @@
 # --- runs -------------------------------------------------------------------------------------------------------------
 VERSION = "1.0"  # of this project; CHANGELOG.md
 BATCH_SIZE = 8  # images per forward pass: on CPUs larger ones cost page faults and caches (docs/speed.md)
-AUTO = "auto"  # in place of a number: it is found
+AUTO = "auto"  # in place of a value: it is found
 SEED = 0
 OUTPUT_FOLDER = "results"
 TOP_CLASSES = 5  # classes listed beside a prediction

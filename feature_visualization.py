@@ -151,7 +151,7 @@ def run(settings: VisualizationSettings) -> int:
     """One run from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from output.folder import open_folder
     from pipeline import run as runs

@@ -93,7 +93,7 @@ def run(settings: HierarchySettings) -> int:
 
     representations.check_colormap(settings.run.colormap)
     taxonomy = taxonomy_files.open_taxonomy(settings.taxonomy) if settings.taxonomy else None
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from comparison import levels, levels_figures, levels_tables
     from pipeline import run as runs

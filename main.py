@@ -118,7 +118,7 @@ def run(settings: MainSettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from data.boxes import match_boxes, read_boxes
     from data.films import film_of

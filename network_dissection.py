@@ -46,6 +46,8 @@ from pipeline.settings import (
     read_model_settings,
 )
 
+N_FIGURES = 20  # units that have one
+
 
 @dataclass(frozen=True)
 class NetworkDissectionSettings:
@@ -53,7 +55,7 @@ class NetworkDissectionSettings:
 
     concepts: a folder of masks, 'labels' or 'pixel_labels'. activation_share, min_iou: None: what suits the concepts.
     compare_with: the folder of another model's run. words: None, or a file of words that name units in the place of
-    concepts, with similarities or clip. flags: all by name, for run.json.
+    concepts, with similarities or clip. n_figures: of units, None: all. flags: all by name, for run.json.
     """
 
     model: ModelSettings
@@ -64,7 +66,7 @@ class NetworkDissectionSettings:
     compare_with: str | None
     random_twin: bool
     seed: int
-    n_figures: int
+    n_figures: int | None
     output_folder: Path
     overwrite: bool
     flags: dict
@@ -119,13 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     dissection.add_argument(
         "--seed", type=read_seed, metavar="N", help=f"of the random weights (default: {constants.SEED})"
     )
-    dissection.add_argument(
-        "--n_figures",
-        type=in_range(int, 0),
-        default=20,
-        metavar="N",
-        help="units with a figure, the best detectors (default: %(default)s)",
-    )
+    flags.add_n_figures_flag(dissection, N_FIGURES, "the N best detectors")
     by_words = parser.add_argument_group("words in the place of masks (CLIP-Dissect)")
     by_words.add_argument(
         "--words", type=path, metavar="TXT", help="a word a line, that may name a unit (default: masks name it)"
@@ -178,7 +174,7 @@ def read_settings(args: argparse.Namespace) -> NetworkDissectionSettings:
         compare_with=args.compare_with,
         random_twin=args.random_twin,
         seed=constants.SEED if args.seed is None else args.seed,
-        n_figures=args.n_figures,
+        n_figures=args.figures,
         output_folder=Path(args.output_folder_path),
         overwrite=args.overwrite,
         flags=list_flags(args),
@@ -194,7 +190,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     """One dissection from settings to figures; the exit code."""
     import utils
 
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
 
     from pipeline import run as runs
     from units import clip_run, concepts, dissection, dissection_run

@@ -51,7 +51,7 @@ def run(settings: ReportSettings) -> int:
     """One report; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
     from reporting.document import write_report
 
     for written in write_report(settings.folders, settings.output_folder, settings.title):

@@ -46,8 +46,8 @@ def interpolation_matrix(n_cells: int, cell: int, border: str = constants.RISE_B
     return np.maximum(1 - np.abs(position[:, None] - np.arange(n_cells)), 0).astype(np.float32)
 
 
-class Spread:
-    """The standard error of a weighted sum of masks, from the spread of what each mask adds, or each pair of them.
+class RunningVariance:
+    """The variance of what each mask, or each pair of them, adds to a weighted sum of masks; the sum's standard error.
 
     size: masks of a unit, which is independent of the others: 1 or 2.
     """
@@ -245,19 +245,19 @@ class RISE(Explainer):
         if self.tolerance is None:
             yield from batches
             return
-        n_masks, sum_of_scores, spread = 0, 0.0, Spread(self.masks_per_unit)
+        n_masks, sum_of_scores, variance = 0, 0.0, RunningVariance(self.masks_per_unit)
         for masks, scores in cut_for_looks(batches):
             yield masks, scores
             n_masks += len(masks)
             sum_of_scores += float(scores.sum())
-            spread.add(masks, scores)
-            if n_masks % LOOK_EVERY == 0 and self._error_of(spread, sum_of_scores, n_masks) <= self.tolerance:
+            variance.add(masks, scores)
+            if n_masks % LOOK_EVERY == 0 and self._error_of(variance, sum_of_scores, n_masks) <= self.tolerance:
                 break
-        self._ends.append({"masks": n_masks, "standard_error": self._error_of(spread, sum_of_scores, n_masks)})
+        self._ends.append({"masks": n_masks, "standard_error": self._error_of(variance, sum_of_scores, n_masks)})
 
-    def _error_of(self, spread: Spread, sum_of_scores: float, n_masks: int) -> float:
+    def _error_of(self, variance: RunningVariance, sum_of_scores: float, n_masks: int) -> float:
         """The standard error of the map: its scale is that of `calculate_saliency_map`."""
-        return float(self.calculate_saliency_map(np.float64(spread.standard_error()), sum_of_scores, n_masks))
+        return float(self.calculate_saliency_map(np.float64(variance.standard_error()), sum_of_scores, n_masks))
 
     def describe_maps(self, maps: np.ndarray) -> list[dict]:
         """For each image, under a tolerance, how many masks were used and the standard error of its map."""

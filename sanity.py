@@ -109,7 +109,7 @@ def run(settings: SanitySettings) -> int:
     import utils
 
     representations.check_colormap(settings.run.colormap)
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
     return {
         "randomisation": run_randomisation,
         "input_shift": run_input_shift,

@@ -33,7 +33,7 @@ def run(settings: TrainingSettings) -> int:
     """One run from settings to a model; the exit code."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
 
     from training import command
 

@@ -99,12 +99,14 @@ def lay_out_map(saliency_map: np.ndarray, rows: np.ndarray, columns: np.ndarray,
 KERAS_EXTRAS = ("sklearn", "pandas", "matplotlib.pyplot")  # which takes a second
 
 
-def silence_tensorflow(*, with_extras: bool = True) -> None:
+def load_tensorflow(*, with_extras: bool = True) -> None:
     """Imports TensorFlow with its own chatter kept off the screen; to be called before anything imports it.
 
+    On a GPU it computes in full float32, not TensorFloat-32 of 10 bits, and takes memory as it is needed.
     with_extras: False leaves out what Keras loads of other libraries whether or not it is used; others may import them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if "tensorflow" in sys.modules:
         return
     # The first lines come from C++ before any setting is read: only the file descriptor can be turned away.
@@ -114,7 +116,8 @@ def silence_tensorflow(*, with_extras: bool = True) -> None:
         os.dup2(nowhere.fileno(), 2)
     try:
         with contextlib.nullcontext() if with_extras else hide_modules(KERAS_EXTRAS):
-            importlib.import_module("tensorflow")
+            tensorflow = importlib.import_module("tensorflow")
+            tensorflow.config.experimental.enable_tensor_float_32_execution(False)
     finally:
         os.dup2(screen, 2)
         os.close(screen)

@@ -23,7 +23,7 @@ from pipeline import model_check, prepare
 from pipeline import run as runs
 from pipeline.large_results import open_results
 from pipeline.run import Run
-from pipeline.samples import Images
+from pipeline.samples import ImageSet
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from utils import find_class
 
@@ -105,7 +105,7 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
         folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
         results = open_results(folder, kept, about, settings.overwrite, runs.is_large(settings, samples))
         run = Run(
-            view, Images(labelled, labelled, images.gaze_note), methods, results, described, "label", model.settings
+            view, ImageSet(labelled, labelled, images.gaze_note), methods, results, described, "label", model.settings
         )
         opened.append(LevelRun(model, position, run))
     return opened
@@ -125,22 +125,22 @@ def _sort_models(taxonomy: Taxonomy, models: list[LevelModel]) -> list[LevelMode
     return models
 
 
-def _list_images(settings: DataSettings, taxonomy: Taxonomy | None) -> Images:
+def _list_images(settings: DataSettings, taxonomy: Taxonomy | None) -> ImageSet:
     """The images, before a model is there."""
     if taxonomy is None or taxonomy.metadata is None:
         return runs.load_dataset(settings)
     if settings.is_embedded:
         raise ValueError("--taxonomy is iNatLoc500's: --test_images_folder_path, one of its splits, was wanted too")
     samples = taxonomy_files.list_samples(settings.images, taxonomy, limit=settings.limit, reading=settings.reading)
-    return Images(samples, samples)
+    return ImageSet(samples, samples)
 
 
-def _label_images(images: Images, taxonomy: Taxonomy | None, names) -> Images:
+def _label_images(images: ImageSet, taxonomy: Taxonomy | None, names) -> ImageSet:
     """The images with their classes among those of `names`, a classifier or a taxonomy."""
     if taxonomy is None or taxonomy.metadata is None:
         return runs.label_images(images, names)
     samples = [replace(s, class_index=find_class(s.label, names.class_names)) for s in images.samples]
-    return Images(samples, samples)
+    return ImageSet(samples, samples)
 
 
 def _open_coarse(path: str, settings: ModelSettings, taxonomy: Taxonomy) -> LevelModel:

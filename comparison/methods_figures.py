@@ -40,7 +40,7 @@ MATRIX_CELL = 0.56  # inches: room for a mean and, below it, its deviation
 METHODS_IN_A_ROW = 8  # up to here the matrices stand beside each other, above it below each other
 
 
-class Pair(NamedTuple):
+class MapPair(NamedTuple):
     """Two methods' maps of one image: the explained images, where each map is kept (H, W), and how they agree."""
 
     rank: int
@@ -54,7 +54,8 @@ class Pair(NamedTuple):
 def write_comparison_pages(compared: Comparison, colormap: str, alpha: float, wanted: FigureSettings) -> Iterator[Path]:
     """The paths of the matrix, the pages side by side and the ranking of each pair, as they are written.
 
-    wanted: the first n_images stand side by side, and of each ranking the n_images at both of its ends.
+    wanted: the first n_images stand side by side, and of each ranking the n_images at both of its ends; of more than
+    n_images pairs, those at both ends of `rank_pairs` are ranked.
     """
     if wanted.n_images == 0:
         return
@@ -73,24 +74,51 @@ def write_comparison_pages(compared: Comparison, colormap: str, alpha: float, wa
     title = f"explanations side by side, {model}"
     draw = partial(figure_side_by_side, names=names, supertitle=title, dpi=wanted.dpi)
     yield from write_pages(folder / "side_by_side", rows, constants.ROWS_PER_PAGE, draw, files)
-    for one, other in compared.pairs:
-        yield from _write_ranking(compared, one, other, style, wanted)
+    drawn = choose_pairs(compared, wanted)
+    for pair in compared.pairs:
+        yield from _write_ranking(
+            compared, *pair, style, replace(wanted, n_images=wanted.n_images if pair in drawn else 0)
+        )
+
+
+def choose_pairs(compared: Comparison, wanted: FigureSettings) -> list[tuple[int, int]]:
+    """The pairs of methods whose rankings are drawn: all, or of more than n_images the N_EXTREMES that agree most and
+    the N_EXTREMES that agree least."""
+    if wanted.n_images is None or len(compared.pairs) <= wanted.n_images:
+        return compared.pairs
+    ranked = compared.rank_pairs()
+    return list(dict.fromkeys([*ranked[: constants.N_EXTREMES], *ranked[-constants.N_EXTREMES :]]))
+
+
+def describe_wanted(compared: Comparison, wanted: FigureSettings) -> str:
+    """In words, which pages of a comparison are not drawn; '' if all are."""
+    n_images, n_pairs, drawn = len(compared.run.samples), len(compared.pairs), []
+    if wanted.n_images == 0:
+        return "no figure is drawn (--figures=none)"
+    if wanted.n_images is not None and n_images > wanted.n_images:
+        drawn.append(f"the first {wanted.n_images} of {n_images} images side by side")
+        if n_images > 2 * wanted.n_images:
+            drawn.append(f"of each ranking the {wanted.n_images} images at both ends")
+    if len(choose_pairs(compared, wanted)) < n_pairs:
+        n = constants.N_EXTREMES
+        drawn.append(f"the rankings of the {n} pairs that agree most and the {n} that agree least, of {n_pairs}")
+    return f"drawn: {'; '.join(drawn)}; --figures=all draws every one" if drawn else ""
 
 
 def _write_ranking(compared: Comparison, one: int, other: int, style: dict, wanted: FigureSettings) -> Iterator[Path]:
     names = compared.run.names[one], compared.run.names[other]
 
-    def pair(index: int, rank: int) -> Pair:
+    def pair(index: int, rank: int) -> MapPair:
         sample = compared.run.samples[index]
         kept = [agreement.keep_largest(compared.run.read_map(name, sample), compared.fraction) for name in names]
         scores = {metric: values[index, one, other] for metric, values in compared.scores.items()}
-        return Pair(rank, *(_explained(compared, name, sample, style) for name in names), *kept, scores)
+        return MapPair(rank, *(_explained(compared, name, sample, style) for name in names), *kept, scores)
 
     title = f"{names[0]} and {names[1]}, {compared.run.description['model_name']}, from most to least agreement"
     defined = ~np.isnan(compared.scores["iou"][:, one, other])
     ranked = [(index, rank) for rank, index in enumerate(compared.rank(one, other), start=1) if defined[index]]
     if wanted.n_images is not None and len(ranked) > 2 * wanted.n_images:
-        ranked = ranked[: wanted.n_images] + ranked[-wanted.n_images :]
+        ranked = ranked[: wanted.n_images] + ranked[len(ranked) - wanted.n_images :]
     pairs = (pair(*place) for place in ranked)
     path = compared.run.results.folder / "agreement" / "_".join(names) / "ranking"
     draw = partial(figure_ranking, names=names, fraction=compared.fraction, supertitle=title, dpi=wanted.dpi)
@@ -130,7 +158,7 @@ def represent_overlap(image: np.ndarray, one: np.ndarray, other: np.ndarray) -> 
 
 
 def figure_ranking(
-    pairs: Sequence[Pair],
+    pairs: Sequence[MapPair],
     names: tuple[str, str],
     fraction: float,
     supertitle: str = "",
@@ -193,7 +221,7 @@ def _draw_matrix(axes: "Axes", names, mean, std, heading: str, colormap: str, lo
     panels.draw_colour_bar(axes, scale)
 
 
-def _cell_overlap(pair: Pair) -> Callable[[Cell], None]:
+def _cell_overlap(pair: MapPair) -> Callable[[Cell], None]:
     def draw(cell: Cell) -> None:
         picture = represent_overlap(drawing.shrink(pair.one.image), pair.kept_by_one, pair.kept_by_other)
         cell.show(picture, pair.one.size)

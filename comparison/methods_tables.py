@@ -49,6 +49,12 @@ class Comparison:
         """The images by decreasing agreement of two methods, those on which it is undefined last."""
         return agreement.rank_images(self.scores[self.rank_by][:, one, other]).tolist()
 
+    def rank_pairs(self) -> list[tuple[int, int]]:
+        """The pairs by decreasing mean agreement over the images, without those on which it is undefined everywhere."""
+        scores = [self.scores[self.rank_by][:, one, other] for one, other in self.pairs]
+        known = [(pair, values) for pair, values in zip(self.pairs, scores) if not np.isnan(values).all()]
+        return [pair for pair, _ in sorted(known, key=lambda one: -np.nanmean(one[1]))]
+
 
 def compare(run: Run, fraction: float, rank_by: str) -> Comparison:
     """The comparison of all maps of an examined run, one image at a time."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.coco import is_instances, list_boxes, read_instances
-from data.csv_tables import Table, read_path, read_table, show
+from data.csv_tables import CsvTable, read_path, read_table, show
 from data.dataset import Sample
 from data.images import UPRIGHT, Reading, read_head, turn_image
 
@@ -61,7 +61,7 @@ def read_boxes(path: str | Path) -> dict[str, list[Box]]:
     return boxes
 
 
-def _read_box(table: Table, line: int, row: dict[str, str]) -> Box:
+def _read_box(table: CsvTable, line: int, row: dict[str, str]) -> Box:
     try:
         box = Box(*(table.number(row[name]) for name in BOX_COLUMNS[1:]), line, row.get("name", ""))
     except ValueError:

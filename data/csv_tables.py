@@ -23,7 +23,7 @@ SHOWN = 80  # letters of a wrong line in a message
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A head and, line by line, the rows under it; what: whose messages these are, as 'boxes'."""
 
     path: Path
@@ -65,7 +65,7 @@ class Table:
         return ValueError(f"{self.what}: line {line} of '{self.path}' {reason}")
 
 
-def read_table(path: str | Path, what: str, content: bytes | None = None) -> Table:
+def read_table(path: str | Path, what: str, content: bytes | None = None) -> CsvTable:
     """The table of a file; ValueError, beginning with `what`, if it is not there, no text, or has a broken head.
 
     content: of the file, where it has been read already, as from an address.
@@ -79,7 +79,7 @@ def read_table(path: str | Path, what: str, content: bytes | None = None) -> Tab
         bare = re.sub(r'"[^"]*"', "", text)
         separator = max(SEPARATORS, key=bare.count)  # the first of those that are as many
     head = split_line(text, separator)
-    table = Table(Path(path), what, head or [], separator, lines[1:])
+    table = CsvTable(Path(path), what, head or [], separator, lines[1:])
     if head is None:
         raise table.refuse(line, "has a quote that does not end its field on this line")
     return table

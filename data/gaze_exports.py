@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.csv_tables import Table, read_path, read_table, show
+from data.csv_tables import CsvTable, read_path, read_table, show
 from data.fixations import CENTRED, FRACTION, PIXELS, SCREEN, Fixations, gather_fixations
 
 MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none")
@@ -150,7 +150,7 @@ def read_tables(paths: Sequence[Path], root: Path, unit: str | None = None) -> d
     return {image: gather_fixations(of_image, timed=timed, unit=units[image]) for image, of_image in rows.items()}
 
 
-def _find_export(table: Table) -> Export:
+def _find_export(table: CsvTable) -> Export:
     for export in EXPORTS:
         if any(None not in (_find(table, export, x), _find(table, export, y)) for x, y, _ in export.places):
             wanted = [export.image, export.observer, export.kept[0] if export.needs_kept else ()]
@@ -171,14 +171,14 @@ def _find_export(table: Table) -> Export:
     )
 
 
-def _find(table: Table, export: Export, names: Sequence[str]) -> int | None:
+def _find(table: CsvTable, export: Export, names: Sequence[str]) -> int | None:
     """The place of the first of these columns that is there; ours must be there once."""
     if export is OURS:
         return table.find(*names)
     return next((place for name in names if (place := table.find(name)) is not None), None)
 
 
-def _choose_place(table: Table, export: Export, unit: str | None) -> tuple[int, int, str]:
+def _choose_place(table: CsvTable, export: Export, unit: str | None) -> tuple[int, int, str]:
     """The places of x and y, and their unit; ValueError for pixels of a screen that nobody says are the image's."""
     there = [(_find(table, export, x), _find(table, export, y), kind) for x, y, kind in export.places]
     there = [place for place in there if None not in place[:2]]
@@ -194,7 +194,7 @@ def _choose_place(table: Table, export: Export, unit: str | None) -> tuple[int, 
 
 
 def _read_rows(
-    table: Table, export: Export, unit: str | None, image: str, observer: str
+    table: CsvTable, export: Export, unit: str | None, image: str, observer: str
 ) -> tuple[dict[str, list[tuple]], str, bool]:
     """Image -> rows (observer, x, y, ms) of its fixations, their unit, and whether durations are known.
 

@@ -319,6 +319,7 @@ def _flatten(image: "Image.Image", background: str) -> "Image.Image":
     from PIL import Image
 
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        # A photograph is not copied, 48 MB of 12 megapixels; that of a TIFF may have a wrong size until it is.
+        return image if image.mode == "RGB" and image.format != "TIFF" else image.convert("RGB")
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("RGB")

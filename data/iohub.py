@@ -47,7 +47,7 @@ def read_iohub_files(paths: Sequence[Path], unit: str | None = None) -> dict[str
     for path in paths:
         try:
             of_file, its_blinks = _read_file(path)
-        except _RefusedError as error:
+        except _IoHubError as error:
             raise ValueError(f"fixations: '{path}' {error}") from None
         except Exception as error:  # h5py raises whatever it stumbles on in a damaged file
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -58,7 +58,7 @@ def read_iohub_files(paths: Sequence[Path], unit: str | None = None) -> dict[str
     return {image: gather_fixations(of_image, n_blinks=blinks[image], unit=CENTRED) for image, of_image in rows.items()}
 
 
-class _RefusedError(Exception):
+class _IoHubError(Exception):
     """What a file lacks, in words that follow its name."""
 
 
@@ -69,7 +69,7 @@ def _read_file(path: Path) -> tuple[dict[str, list[tuple]], Counter]:
     with h5py.File(path, "r") as file:
         fixations = _read_events(file, "FixationEndEvent", ("duration", "average_gaze_x", "average_gaze_y"))
         if fixations is None:
-            raise _RefusedError("holds no FixationEndEvent: the tracker gave samples alone, and found no fixations")
+            raise _IoHubError("holds no FixationEndEvent: the tracker gave samples alone, and found no fixations")
         blinks = _read_events(file, "BlinkEndEvent", ())
         codes, trials = _read_codes(file, path), _read_trials(file)
     eyes = choose_eyes(zip(fixations["session_id"].tolist(), fixations["eye"].tolist()))
@@ -121,22 +121,22 @@ def _read_trials(file) -> list[tuple[int, str, float, float]]:
         found = [next((folded[name] for name in names if name in folded), None) for names in wanted]
         if None in found:
             lacks = ("no variable called image or the like", "no TRIAL_START", "no TRIAL_END")[found.index(None)]
-            raise _RefusedError(f"has {lacks} among the variables of its trials: {EXPORT}")
+            raise _IoHubError(f"has {lacks} among the variables of its trials: {EXPORT}")
         image, begin, end = found
         columns = _read_columns(table, ("SESSION_ID", begin, end), texts=(image,))
         rows = zip(columns["SESSION_ID"].tolist(), columns[image], columns[begin].tolist(), columns[end].tolist())
         trials += [row for row in rows if row[1] not in ("", ".", "None")]
     if not trials:
-        raise _RefusedError(f"tells of no trial which image it showed: {EXPORT}")
+        raise _IoHubError(f"tells of no trial which image it showed: {EXPORT}")
     by_session = sorted(trials, key=lambda trial: (trial[0], trial[2]))
     for before, after in zip(by_session, by_session[1:]):
         if before[0] == after[0] and before[3] > after[2]:
-            raise _RefusedError(f"has two trials of session {before[0]} that overlap at {after[2]:g} s")
+            raise _IoHubError(f"has two trials of session {before[0]} that overlap at {after[2]:g} s")
     return trials
 
 
 def _is_inside(file, name: str) -> bool:
-    """Whether there is a table or group of that name; _RefusedError for one that lies elsewhere."""
+    """Whether there is a table or group of that name; _IoHubError for one that lies elsewhere."""
     import h5py
 
     place = ""
@@ -145,23 +145,23 @@ def _is_inside(file, name: str) -> bool:
         if (kind := file.get(place, getclass=True, getlink=True)) is None:
             return False
         if kind is not h5py.HardLink:
-            raise _RefusedError(f"has a link in the place of {place}")
+            raise _IoHubError(f"has a link in the place of {place}")
     return True
 
 
 def _open_table(file, name: str):
-    """The table of that name; None without one. _RefusedError for one that lies in another file, or is no table."""
+    """The table of that name; None without one. _IoHubError for one that lies in another file, or is no table."""
     import h5py
 
     if not _is_inside(file, name):
         return None
     table = file[name]
     if not isinstance(table, h5py.Dataset) or table.dtype.names is None or table.ndim != 1:
-        raise _RefusedError(f"has no table {name}")
+        raise _IoHubError(f"has no table {name}")
     if table.is_virtual or table.external:
-        raise _RefusedError(f"keeps the table {name} in another file")
+        raise _IoHubError(f"keeps the table {name} in another file")
     if max(table.nbytes, (table.chunks or (0,))[0] * table.dtype.itemsize) > MAX_BYTES:
-        raise _RefusedError(f"has a table {name} of {table.nbytes:,} bytes; at most {MAX_BYTES:,} are read")
+        raise _IoHubError(f"has a table {name} of {table.nbytes:,} bytes; at most {MAX_BYTES:,} are read")
     return table
 
 
@@ -170,10 +170,10 @@ def _read_columns(table, numbers: Iterable[str], texts: Iterable[str] = ()) -> d
     wanted = {**dict.fromkeys(numbers, "iuf"), **dict.fromkeys(texts, "S")}
     for name, kinds in wanted.items():
         if name not in table.dtype.names:
-            raise _RefusedError(f"has no column {name} in {table.name}")
+            raise _IoHubError(f"has no column {name} in {table.name}")
         dtype = table.dtype[name]
         if dtype.kind not in kinds or dtype.shape:
-            raise _RefusedError(f"has a column {name} in {table.name} that holds something else than it should")
+            raise _IoHubError(f"has a column {name} in {table.name} that holds something else than it should")
     rows = table[:]
     decode = {name: [text.decode("utf-8", "replace").strip() for text in rows[name].tolist()] for name in texts}
     return {name: decode.get(name, rows[name]) for name in wanted}

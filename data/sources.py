@@ -175,7 +175,7 @@ def _list_records(files: Sequence[str]) -> Entries:
                 offsets.append(offset + FRAME.size)
                 sizes.append(len(record))
                 offset += FRAME.size + len(record) + CHECKSUM
-        except _RefusedError as error:
+        except _RecordError as error:
             raise ValueError(f"'{where}': {error}") from None
         except Exception as error:  # TensorFlow, and the protocol buffers
             reason = str(getattr(error, "message", error)).split("[[")[0].strip()
@@ -256,14 +256,14 @@ def _as_label(text: str) -> str | int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else text or None
 
 
-class _RefusedError(Exception):
+class _RecordError(Exception):
     """What a file lacks, in words that follow its name."""
 
 
 def _find_feature(features, names: Sequence[str]) -> str:
     found = next((name for name in names if name in features), None)
     if found is None:
-        raise _RefusedError(f"an image in one of {', '.join(names)} was wanted; it has {', '.join(features) or 'none'}")
+        raise _RecordError(f"an image in one of {', '.join(names)} was wanted; it has {', '.join(features) or 'none'}")
     return found
 
 
@@ -277,6 +277,6 @@ def _read_value(features, names: Sequence[str]) -> str | int | None:
                 return values[0].decode("utf-8", "replace")
             if len(values):
                 if values[0] % 1 != 0:  # NaN and infinity too
-                    raise _RefusedError(f"a class or its index was wanted in {name}; it has {values[0]}")
+                    raise _RecordError(f"a class or its index was wanted in {name}; it has {values[0]}")
                 return int(values[0])
     return None

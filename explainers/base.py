@@ -16,7 +16,7 @@ import numpy as np
 
 import constants
 import utils
-from network.classifier import Classifier, Target
+from network.classifier import Classifier, TargetFunction
 from network.kept_classifiers import as_classifier
 
 
@@ -64,7 +64,7 @@ class Explainer:
         img_array: np.ndarray,
         class_index=None,
         *,
-        target: Target | None = None,
+        target: TargetFunction | None = None,
         batch_size: int | None = None,
         seed: int = constants.SEED,
         progress: Callable[[int, int], None] | None = None,

@@ -13,6 +13,7 @@ import numpy as np
 
 import utils
 
+EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps, of the benchmark's logarithms
 WHOLE = 2_000_000  # pixels of a map that is worked on as a whole
 PIECE = 2**17  # pixels of a larger one that a thread works on at a time; of fewer, threads would wait for one another
 THREADS = min(4, os.cpu_count() or 1)  # of a large map: more wait for memory

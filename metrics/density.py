@@ -13,16 +13,28 @@ points of fixation are refused, they go to `fixation`. No metric is defined if a
 """
 
 import math
-from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from metrics.common import ScaledMap, Undefined, sum_pieces
+from metrics.common import EPSILON, ScaledMap, Undefined, sum_pieces
 
-EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 SSIM_WINDOW = 7  # pixels
 KL_SCALINGS = ("min-max", "sum")
+
+
+class _Sums(NamedTuple):
+    """Sums over the pixels of two maps: of the products of their deviations, of |g - s| and (g - s)^2, of min(q, p), of
+    KL's terms."""
+
+    gs: float
+    gg: float
+    ss: float
+    absolute: float
+    squared: float
+    overlap: float
+    divergence: float
 
 
 class DensityMetrics:
@@ -43,40 +55,30 @@ class DensityMetrics:
             raise ValueError(f"two maps (H, W) of one size were wanted; got {shapes[0]} and {shapes[1]}{points}")
         return ScaledMap(self._maps[0], "ground_truth"), ScaledMap(self._maps[1], "saliency_map")
 
-    def _sum(self, function: Callable, overlap: int = 0):
-        """The sum of a function of rows (h, W) of both."""
-        return sum_pieces(function, *self._scaled, overlap=overlap)
-
     @cached_property
-    def _errors(self) -> np.ndarray:
-        """The means over pixels of |g - s| and (g - s)^2."""
+    def _sums(self) -> _Sums:
+        """What one pass over the pixels gives the five metrics without a window."""
+        totals = [scaled.total for scaled in self._scaled]
+        n = self._scaled[0].size
 
-        def add(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-            difference = density - saliency
-            return np.array([np.abs(difference).sum(), np.square(difference, out=difference).sum()])
+        def add(*pair: np.ndarray) -> np.ndarray:
+            density, saliency = (rows - total / n for rows, total in zip(pair, totals))
+            products = (density * saliency).sum(), np.square(density).sum(), np.square(saliency).sum()
+            error = pair[0] - pair[1]
+            errors = np.abs(error).sum(), np.square(error, out=error).sum()
+            q, p = (rows / total for rows, total in zip(pair, totals))
+            return np.array([*products, *errors, np.minimum(q, p).sum(), _diverge(q, p)])
 
-        return self._sum(add) / self._scaled[0].size
-
-    def _sum_of_probabilities(self, function: Callable) -> float:
-        """The sum of a function of rows (h, W) of both, each divided by its sum."""
-        sums = [scaled.total for scaled in self._scaled]
-        return float(self._sum(lambda density, saliency: function(density / sums[0], saliency / sums[1])))
+        return _Sums(*sum_pieces(add, *self._scaled))
 
     def pcc(self) -> float:
         """Pearson's correlation: in [-1, 1], higher is better."""
-        means = [scaled.total / scaled.size for scaled in self._scaled]
-
-        def multiply(*pair: np.ndarray) -> np.ndarray:
-            density, saliency = (rows - mean for rows, mean in zip(pair, means))
-            return np.array([(density * saliency).sum(), np.square(density).sum(), np.square(saliency).sum()])
-
-        products = self._sum(multiply)
-        correlation = products[0] / (np.sqrt(products[1]) * np.sqrt(products[2]))
-        return float(np.clip(correlation, -1, 1))
+        sums = self._sums
+        return float(np.clip(sums.gs / (np.sqrt(sums.gg) * np.sqrt(sums.ss)), -1, 1))
 
     def sim(self) -> float:
         """The similarity (histogram intersection): in [0, 1], higher is better."""
-        return self._sum_of_probabilities(lambda q, p: np.minimum(q, p).sum())
+        return float(self._sums.overlap)
 
     def kl(self, *, scaling: str = "min-max") -> float:
         """The Kullback-Leibler divergence of the density map from the saliency map, in nats: lower is better.
@@ -87,7 +89,7 @@ class DensityMetrics:
         if scaling not in KL_SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(KL_SCALINGS)}; got '{scaling}'")
         if scaling == "min-max":
-            return self._sum_of_probabilities(_diverge)
+            return float(self._sums.divergence)
         self._scaled  # noqa: B018 what is wrong with the maps is told first
         density, saliency = (np.asarray(array, np.float64) for array in self._maps)
         if min(density.min(), saliency.min()) < 0:
@@ -96,11 +98,11 @@ class DensityMetrics:
 
     def mae(self) -> float:
         """The mean absolute error: in [0, 1], lower is better."""
-        return float(self._errors[0])
+        return float(self._sums.absolute / self._scaled[0].size)
 
     def mse(self) -> float:
         """The mean squared error: in [0, 1], lower is better."""
-        return float(self._errors[1])
+        return float(self._sums.squared / self._scaled[0].size)
 
     def ssim(self) -> float:
         """The structural similarity: in [-1, 1], higher is better; `Undefined` too for maps smaller than the window.
@@ -111,7 +113,7 @@ class DensityMetrics:
         shape = self._scaled[0].shape
         if min(shape) < SSIM_WINDOW:
             raise Undefined(f"SSIM has a window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels; the maps are {shape}")
-        total = self._sum(lambda *pair: _compare_windows(*pair).sum(dtype=np.float64), overlap=SSIM_WINDOW - 1)
+        total = sum_pieces(_compare_windows, *self._scaled, overlap=SSIM_WINDOW - 1)
         return float(total / math.prod(side - SSIM_WINDOW + 1 for side in shape))
 
 
@@ -122,8 +124,8 @@ def _diverge(q: np.ndarray, p: np.ndarray) -> float:
     return (q * np.log(ratios, out=ratios)).sum()
 
 
-def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """The structural similarity (h - 6, W - 6) of two scaled maps (h, W) in each window inside them."""
+def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> float:
+    """The sum of the structural similarities of two scaled maps (h, W) in all windows inside them."""
     import cv2
 
     # Single precision halves the time and moves the mean by less than 1e-7.
@@ -131,18 +133,22 @@ def _compare_windows(density: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     half, n = SSIM_WINDOW // 2, SSIM_WINDOW**2
     squares = density**2
     squares += saliency**2
-    x, y, xy, squares = (
+    x, y, covariances, variances = (
         cv2.blur(moment, (SSIM_WINDOW, SSIM_WINDOW))[half:-half, half:-half]
         for moment in (density, saliency, density * saliency, squares)
     )
-    product, squared_means = x * y, x**2 + y**2
-    xy -= product  # the covariances, but for n / (n - 1)
-    squares -= squared_means  # the variances, likewise
+    products = x * y
+    squared_means = np.square(x, out=x)
+    squared_means += np.square(y, out=y)
+    covariances -= products  # but for n / (n - 1)
+    variances -= squared_means  # the sum of both, likewise
     c1, c2, sample = 0.01**2, 0.03**2, n / (n - 1)
-    for term, factor, c in ((product, 2, c1), (xy, 2 * sample, c2), (squared_means, 1, c1), (squares, sample, c2)):
-        term *= factor
+    # (2 xy + c1) (2 cov + c2) / ((x^2 + y^2 + c1) (var + c2)), each term divided by its factor: 4 of them are left
+    for term, c in ((products, c1 / 2), (covariances, c2 / 2 / sample), (squared_means, c1), (variances, c2 / sample)):
         term += c
-    return np.divide(product * xy, squared_means * squares, out=xy)
+    products *= covariances
+    squared_means *= variances
+    return 4 * np.divide(products, squared_means, out=products).sum(dtype=np.float64)
 
 
 def calculate_pcc(ground_truth: np.ndarray, saliency_map: np.ndarray) -> float:

@@ -32,13 +32,11 @@ from functools import cached_property
 import numpy as np
 
 import constants
-from metrics.common import ScaledMap, Undefined, sum_pieces
+from metrics.common import EPSILON, ScaledMap, Undefined, sum_pieces
 
 AUC_N_SPLITS = 100  # draws of other points, AUC-Borji and shuffled AUC
 N_BINS = 4096  # into which the pixels of a map are sorted
 AUC_STEP = 0.1  # between thresholds of a map scaled to 0-1
-
-EPSILON = float(np.finfo(np.float64).eps)  # Matlab's eps
 AUC_JUDD_VARIANTS = ("mit", "ranks")
 
 

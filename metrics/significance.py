@@ -41,7 +41,7 @@ NO_DIFFERENCE = 1e-5  # of the largest value; of the same map, computed in two w
 TIED = 1e-12  # of the largest value: what rounding to float64 makes of two equal differences
 
 
-class Pair(NamedTuple):
+class PairedTest(NamedTuple):
     """Two methods on the images for which both have a value of a metric."""
 
     a: str
@@ -123,7 +123,7 @@ def paired_tests(
     values: Mapping[str, np.ndarray],
     pairs: Sequence[tuple[str, str]] | None = None,
     significance: float = constants.SIGNIFICANCE,
-) -> list[Pair]:
+) -> list[PairedTest]:
     """The test of every two methods: values of one metric (n,) by method, the same images in the same order.
 
     pairs: those that are tested, one family for the correction; None: every two.
@@ -137,7 +137,7 @@ def paired_tests(
     tests = [compare_paired(values[a] - values[b], _find_largest(values[a], values[b])) for a, b in pairs]
     corrected = correct_holm(np.array([p for _, _, p, _ in tests]))
     return [
-        Pair(a, b, n, difference, p, float(p_holm), effect, bool(p_holm < significance))
+        PairedTest(a, b, n, difference, p, float(p_holm), effect, bool(p_holm < significance))
         for (a, b), (n, difference, p, effect), p_holm in zip(pairs, tests, corrected)
     ]
 

@@ -16,6 +16,7 @@ from network.classifier import Classifier
 from output import memory
 
 CANDIDATES = (1, 2, 4, 8, 16, 32)
+OF_A_GPU = (64, 128, 256)  # besides
 ROUNDS = 3  # of the timing, behind one that warms up; the shortest counts, as other programs only lengthen it
 WORTH = 1.05  # times as fast as the usual number: less is not worth other last digits
 
@@ -46,16 +47,24 @@ def choose_batch_size(classifier: Classifier) -> dict[int, float]:
 
 
 def _measure(classifier: Classifier, run) -> dict[str, float]:
-    """Number of images, as text -> milliseconds an image, all of them in turn."""
+    """Number of images, as text -> milliseconds an image, all of them in turn; without those that a GPU has no memory
+    for."""
+    candidates = CANDIDATES + OF_A_GPU * bool(tf.config.list_physical_devices("GPU"))
+    fits = [n for n in candidates if not memory.describe_lack(estimate_bytes(classifier, n), "images")]
+    shortest = dict.fromkeys(fits or candidates[:1], np.inf)
     rng = np.random.default_rng(constants.SEED)
-    images = rng.uniform(0, 255, (max(CANDIDATES), *classifier.image_spec.shape[1:])).astype(np.float32)
+    images = rng.uniform(0, 255, (max(shortest), *classifier.image_spec.shape[1:])).astype(np.float32)
     images += np.float32(classifier.shift)
-    fits = [n for n in CANDIDATES if not memory.describe_lack(estimate_bytes(classifier, n), "images")]
-    shortest = dict.fromkeys(fits or CANDIDATES[:1], np.inf)
     for turn in range(ROUNDS + 1):
-        for n in shortest:
+        for n in list(shortest):
             begin = time.perf_counter()
-            run(images[:n])
+            try:
+                run(images[:n])
+            except tf.errors.ResourceExhaustedError:
+                if n == min(shortest):
+                    raise
+                del shortest[n]
+                continue
             spent = 1000 * (time.perf_counter() - begin) / n
             shortest[n] = min(shortest[n], spent if turn else np.inf)
     return {str(n): round(spent, 3) for n, spent in shortest.items()}

@@ -14,7 +14,7 @@ import numpy as np
 from network.layer_graph import Step
 from network.model_reading import used_kernel
 from network.scores import OPERATION, Score
-from network.tokens import Reading
+from network.tokens import FeatureLayout
 
 PASSES_VALUES_ON = (
     keras.layers.Dropout,
@@ -27,7 +27,7 @@ SCORES = ("softmax", "sigmoid", "logsoftmax")  # functions that logits go into
 PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast")  # keras.ops
 
 
-def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score) -> np.ndarray:
+def read_head(steps: Sequence[Step], layer: Step, layout: FeatureLayout, score: Score) -> np.ndarray:
     """Weights (K, units) of the mean over positions of the layer's map in each logit.
 
     ValueError for another head, naming what was found.
@@ -35,22 +35,22 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
     behind = list(steps[steps.index(layer) + 1 :])
     found = ", ".join(f"{step.name} ({type(step.layer).__name__})" for step in behind[:6]) or "nothing"
     weights, is_mean, ended, at, between = None, False, False, layer, ""  # None: the identity
-    channels_first = reading.channels_first
+    channels_first = layout.channels_first
     while True:
         following = [
             step  # dropout hands on the very tensor that it is given
             for step in behind
             if any(tensor is at.output for tensor in step.inputs) and step.output is not at.output
         ]
-        if len(following) != 1 or reading.has_others:
+        if len(following) != 1 or layout.has_others:
             break
         at = following[0]
         behind, kernel, function = behind[behind.index(at) + 1 :], _kernel_of_one_position(at), _end(at.layer)
-        if _averages(at, reading, channels_first) and not is_mean and not ended:
+        if _averages(at, layout, channels_first) and not is_mean and not ended:
             is_mean = True
         elif isinstance(at.layer, keras.layers.Permute) and not is_mean and _moved(at, channels_first) is not None:
             channels_first = _moved(at, channels_first)
-        elif _fits(kernel, reading.shape[2] if weights is None else weights.shape[1]) and function and not ended:
+        elif _fits(kernel, layout.shape[2] if weights is None else weights.shape[1]) and function and not ended:
             weights, ended = kernel if weights is None else weights @ kernel, function in SCORES
         elif kernel is None and function in SCORES and not ended:
             ended = True
@@ -63,11 +63,11 @@ def read_head(steps: Sequence[Step], layer: Step, reading: Reading, score: Score
             is_mean = False
             break
     ends_well = not ended or score.output == OPERATION
-    if not is_mean or following or reading.has_others or not ends_well or score.hides_logits:
+    if not is_mean or following or layout.has_others or not ends_well or score.hides_logits:
         raise ValueError(
             f"a mean over positions and linear layers alone are wanted behind {layer.path!r}; found: {found}{between}"
         )
-    return np.eye(reading.shape[2], dtype=np.float32) if weights is None else weights
+    return np.eye(layout.shape[2], dtype=np.float32) if weights is None else weights
 
 
 def _moved(step: Step, channels_first: bool) -> bool | None:
@@ -77,13 +77,13 @@ def _moved(step: Step, channels_first: bool) -> bool | None:
     return {1: True, len(dims): False}.get(axis)
 
 
-def _averages(step: Step, reading: Reading, channels_first: bool) -> bool:
+def _averages(step: Step, layout: FeatureLayout, channels_first: bool) -> bool:
     """Whether the step is the mean over all positions of the map."""
     layer = step.layer
     if isinstance(layer, (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalAveragePooling1D)):
         return (getattr(layer, "data_format", None) == "channels_first") == channels_first
     if isinstance(layer, keras.layers.AveragePooling2D):
-        whole = tuple(layer.pool_size) == tuple(reading.shape[:2])
+        whole = tuple(layer.pool_size) == tuple(layout.shape[:2])
         return whole and not channels_first and step.output.shape[1:3].num_elements() == 1
     if type(layer).__name__ != "Mean" or getattr(layer, "axis", None) is None:
         return False

@@ -52,7 +52,7 @@ from utils import find_model_name
 
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
 
-Target = Callable  # what the model gives for n images -> a number for each, (n,)
+TargetFunction = Callable  # what the model gives for n images -> a number for each, (n,)
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ class Classifier:
         score: str | None = None,
         output_name: str | None = None,
         loss=None,
-        target: Target | None = None,
+        target: TargetFunction | None = None,
         input_size: tuple[int, int] | None = None,
         precision: str = "float32",
         batch_size: int = constants.BATCH_SIZE,
@@ -203,7 +203,7 @@ class Classifier:
 
     def _look_at(self, layer, of_pieces: bool = False) -> "Classifier":
         self._layer, self._compiled = layer, {}
-        self.reading = None if layer is None else self._read(layer, of_pieces)
+        self.layout = None if layer is None else self._read(layer, of_pieces)
         with tf.init_scope():  # it may be asked for while a graph is traced
             self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
         self.by_layer = [self]
@@ -252,11 +252,11 @@ class Classifier:
         self._layers = layer_choice.Layers(self._steps, self._pick(output), shape)
         return True
 
-    def _place(self, layer: layer_graph.Step) -> tokens.Reading | None:
+    def _place(self, layer: layer_graph.Step) -> tokens.FeatureLayout | None:
         """How the layer's output is a feature map, measured where the layers before it do not tell."""
-        reading = self._layers.reading(layer)
-        if reading is not None or layer.output.shape.rank != 4:
-            return reading
+        layout = self._layers.layout(layer)
+        if layout is not None or layer.output.shape.rank != 4:
+            return layout
 
         def run(inputs):
             output = self._output_of(layer, inputs)
@@ -277,7 +277,7 @@ class Classifier:
         layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
         return np.asarray(output, dtype=np.float32)
 
-    def _read(self, layer: layer_graph.Step, of_pieces: bool = False) -> tokens.Reading | None:
+    def _read(self, layer: layer_graph.Step, of_pieces: bool = False) -> tokens.FeatureLayout | None:
         """How the layer's output is a feature map; None for one without positions, and for one of pieces of images if
         these are asked for, else ValueError."""
         shape, place = tuple(layer.output.shape[1:]), self._place(layer)
@@ -299,7 +299,7 @@ class Classifier:
         but_for: a step through whose map a change does not count.
         """
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
-        readings = {self._steps.index(step): self._read(step) for step in [*steps, *([but_for] if but_for else [])]}
+        layouts = {self._steps.index(step): self._read(step) for step in [*steps, *([but_for] if but_for else [])]}
         whole, held = copy.copy(self)._look_at(None), {}
 
         def differentiate(images):
@@ -307,14 +307,14 @@ class Classifier:
 
             def call(path, layer, args, kwargs):
                 position, output = next(calls), whole._call_layer(path, layer, args, kwargs)
-                if position not in readings:
+                if position not in layouts:
                     return output
-                features = readings[position].to_map(output)
+                features = layouts[position].to_map(output)
                 if self._steps[position] is but_for:
-                    return readings[position].from_map(tf.stop_gradient(features), output)
+                    return layouts[position].from_map(tf.stop_gradient(features), output)
                 held[position] = features
                 tape.watch(features)
-                return readings[position].from_map(features, output)
+                return layouts[position].from_map(features, output)
 
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 score = whole._run(images, call)[:, 0]
@@ -324,8 +324,8 @@ class Classifier:
         used = whole.compiled("used maps", differentiate)(tf.constant(images, tf.float32))
         return [self._steps[position] for position, is_used in used.items() if is_used]
 
-    def _goes_around(self, step: layer_graph.Step, reading: tokens.Reading) -> bool:
-        """Whether the logits change with the map that `reading` reads of what a step is given otherwise than through
+    def _goes_around(self, step: layer_graph.Step, layout: tokens.FeatureLayout) -> bool:
+        """Whether the logits change with the map that `layout` reads of what a step is given otherwise than through
         that which the step gives, asked with one image of noise."""
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
         whole, gives, given = copy.copy(self)._look_at(None), self._read(step), None
@@ -342,7 +342,7 @@ class Classifier:
                 return gives.from_map(tf.stop_gradient(gives.to_map(output)), output)
 
             gradient = tf.gradients(whole._run(images, call)[:, 0], given, unconnected_gradients="zero")
-            return tf.reduce_any(reading.to_map(gradient[0]) != 0)
+            return tf.reduce_any(layout.to_map(gradient[0]) != 0)
 
         return bool(whole.compiled("goes around", differentiate)(tf.constant(images, tf.float32)))
 
@@ -366,7 +366,7 @@ class Classifier:
             twin.by_layer = [read(view) for view in self.by_layer]
         return twin
 
-    def of_target(self, target: Target) -> "Classifier":
+    def of_target(self, target: TargetFunction) -> "Classifier":
         """This classifier with one number of its outputs in the place of classes; see `target` of the class."""
         if self.level is not None:
             raise ValueError(f"a target takes the place of the classes: label level '{self.level.name}' has its own")
@@ -548,18 +548,18 @@ class Classifier:
                 features = self._as_map(output)
                 if watch is not None:
                     watch(features)
-                output = features if self.reading is None else self.reading.from_map(features, output)
+                output = features if self.layout is None else self.layout.from_map(features, output)
             return output
 
         logits = self._run(images, call)
         return features, logits
 
     def _as_map(self, output: tf.Tensor) -> tf.Tensor:
-        return output if self.reading is None else self.reading.to_map(output)
+        return output if self.layout is None else self.layout.to_map(output)
 
     def lay_out(self, saliency_map: np.ndarray, outside: float = 0.0) -> np.ndarray:
         """A map (h, w) of the chosen layer, float32 (H, W), where it lies on the input; `outside` where it does not."""
-        return self.reading.lay_out(saliency_map, self.input_height, self.input_width, outside)
+        return self.layout.lay_out(saliency_map, self.input_height, self.input_width, outside)
 
     def layer_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """What reaches the chosen layer, (n, h, w, C), of RGB images 0-255."""
@@ -588,7 +588,7 @@ class Classifier:
 
         self._run(images, record)
         features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
-        cut = cut if self.reading.order is None else features  # tokens: their map alone is changed
+        cut = cut if self.layout.order is None else features  # tokens: their map alone is changed
 
         def rest(head):
             n_copies = tf.shape(head)[0] // tf.shape(images)[0]
@@ -598,11 +598,11 @@ class Classifier:
                 position = next(calls)
                 if position > cut:
                     return self._call_layer(path, layer, args, kwargs)
-                if position == cut and self.reading.order is None:
+                if position == cut and self.layout.order is None:
                     return head
                 # A way around the features: the same for every copy.
                 same = keras.tree.map_structure(lambda tensor: tf.repeat(tensor, n_copies, axis=0), outputs[position])
-                return self.reading.from_map(head, same) if position == cut else same
+                return self.layout.from_map(head, same) if position == cut else same
 
             return self._run(images, call)
 
@@ -722,7 +722,7 @@ class Classifier:
                 f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
                 "is no weighted sum of the features"
             )
-        weights = cam_head.read_head(self._steps, self._layer, self.reading, self.score)
+        weights = cam_head.read_head(self._steps, self._layer, self.layout, self.score)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
 
     def kernel(self) -> np.ndarray | None:
@@ -743,9 +743,9 @@ class Classifier:
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
         looking = [view for view in self.by_layer if view._layer]
-        held = [view.reading.shape if view.reading else view._layer.output.shape[1:] for view in looking]
+        held = [view.layout.shape if view.layout else view._layer.output.shape[1:] for view in looking]
         shapes = [" x ".join(map(str, shape)) for shape in held]
-        places = [view.reading.describe(*self.image_spec.shape[1:3]) for view in looking if view.reading]
+        places = [view.layout.describe(*self.image_spec.shape[1:3]) for view in looking if view.layout]
         level = {} if self.level is None else {"label_level": self.level.describe()}
         return {
             "model_name": self.model_name or self.model.name,

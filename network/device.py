@@ -7,23 +7,21 @@ from pathlib import Path
 
 import tensorflow as tf
 
+import constants
+
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM
 
 
-def prepare_device(precision: str = "float32") -> str:
-    """In words, the GPU with its memory taken as it is needed, or the CPU with its number of cores; of the CPU also
-    that it has no arithmetic of that precision."""
+def describe_device(precision: str = "float32") -> str:
+    """In words, the GPU, or the CPU with its number of cores and that it has no arithmetic of that precision."""
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        with contextlib.suppress(RuntimeError):  # TensorFlow has begun to use it: it stays as it is
-            tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
         lacks = precision == "bfloat16" and has_bfloat16() is False
         note = "; it has no bfloat16 arithmetic: nothing is gained by --precision=bfloat16" * lacks
         return f"CPU ({platform.machine()}, {os.cpu_count()} cores{note})"
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    return f"GPU ({', '.join(names)}; memory is taken as it is needed)"
+    return f"GPU ({', '.join(names)}; --batch_size={constants.AUTO} finds how many images at once it likes)"
 
 
 def has_bfloat16() -> bool | None:

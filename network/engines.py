@@ -34,7 +34,7 @@ WATCHED = 256  # values of each variable
 OPSET = 18  # of ONNX, the newest that tf2onnx writes
 ROUNDS = 3  # of the timing; the shortest counts, as other programs only lengthen it
 
-Run = Callable[[np.ndarray], np.ndarray]  # RGB 0-255, float32 (n, H, W, 3) -> probabilities (n, C), float32
+PredictFunction = Callable[[np.ndarray], np.ndarray]  # RGB 0-255, float32 (n, H, W, 3) -> probabilities (n, C), float32
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Engine:
     """
 
     name: str
-    run: Run
+    run: PredictFunction
     error: float = 0.0
     note: str = ""
 
@@ -67,7 +67,7 @@ class Question:
     """
 
     graph: tf.types.experimental.ConcreteFunction
-    predict: Run
+    predict: PredictFunction
     precision: str
     batch_size: int
     shift: float
@@ -190,7 +190,7 @@ def _freeze(graph: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
     return convert_variables_to_constants_v2(graph)
 
 
-def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Question) -> Run:
+def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Question) -> PredictFunction:
     import openvino
 
     core = openvino.Core()
@@ -215,6 +215,7 @@ def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Que
 
     def run(images: np.ndarray) -> np.ndarray:
         found = [None] * len(images)
+        images = np.ascontiguousarray(images)  # of others OpenVINO makes copies, which are gone before they are read
 
         def keep(request, place: int) -> None:
             found[place] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
@@ -229,7 +230,7 @@ def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Que
     return run
 
 
-def _open_onnxruntime(frozen: tf.types.experimental.ConcreteFunction, question: Question) -> Run:
+def _open_onnxruntime(frozen: tf.types.experimental.ConcreteFunction, question: Question) -> PredictFunction:
     import onnxruntime
     import tf2onnx
 

@@ -35,7 +35,7 @@ class FeatureModel(keras.Model):
     def compute_output_shape(self, input_shape):
         """The shapes of features and logits of images (n, H, W, 3)."""
         n = input_shape[0]
-        return (n, *self.classifier.reading.shape), (n, self.classifier.n_classes)
+        return (n, *self.classifier.layout.shape), (n, self.classifier.n_classes)
 
     def summary(self, *args, expand_nested: bool = True, **options):
         """Prints the layers, as Keras does, and which of them gives the features."""

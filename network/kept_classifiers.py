@@ -3,20 +3,20 @@
 import functools
 
 from network import model_reading
-from network.classifier import Classifier, Target
+from network.classifier import Classifier, TargetFunction
 
 
 @functools.lru_cache(maxsize=2)
-def _classifier_of(model, model_name: str | None, fingerprint: str, target: Target | None) -> Classifier:
+def _classifier_of(model, model_name: str | None, fingerprint: str, target: TargetFunction | None) -> Classifier:
     return Classifier(model, model_name, target=target)
 
 
 @functools.lru_cache(maxsize=2)
-def _classifier_with(classifier: Classifier, target: Target) -> Classifier:
+def _classifier_with(classifier: Classifier, target: TargetFunction) -> Classifier:
     return classifier.of_target(target)
 
 
-def as_classifier(model, model_name: str | None, target: Target | None = None) -> Classifier:
+def as_classifier(model, model_name: str | None, target: TargetFunction | None = None) -> Classifier:
     """The model's `Classifier`, with a target in the place of its classes where one is given.
 
     One is kept for a Keras model until its weights change, and for a target, as graphs are costly.

@@ -44,19 +44,19 @@ class Layers:
     def __init__(self, steps: Sequence[Step], outputs, image_shape: Sequence[int]):
         self._all, self._outputs, self._image_shape = list(steps), keras.tree.flatten(outputs), tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
-        self._readings, self._measured, self._rows = {}, set(), _rows_per_image(steps)
+        self._layouts, self._measured, self._rows = {}, set(), _rows_per_image(steps)
         self.steps = self._feature_map_steps()
 
-    def reading(self, step: Step) -> tokens.Reading | None:
+    def layout(self, step: Step) -> tokens.FeatureLayout | None:
         """How the step's output is a feature map, by its carried places; None where they are not understood."""
         key = id(step.output)
-        if key not in self._readings:
-            carried = tokens.read_map(tuple(step.output.shape[1:]), self._places.get(key))
-            self._readings[key] = carried or self._over_patches(step)
-        return self._readings[key]
+        if key not in self._layouts:
+            carried = tokens.find_layout(tuple(step.output.shape[1:]), self._places.get(key))
+            self._layouts[key] = carried or self._over_patches(step)
+        return self._layouts[key]
 
-    def _over_patches(self, step: Step) -> tokens.Reading | None:
-        """The reading of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
+    def _over_patches(self, step: Step) -> tokens.FeatureLayout | None:
+        """The layout of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
         cut = [other.output for other in self._all if other.name == PATCHES_LAYER and tf.is_tensor(other.output)]
         if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4 or self.is_of_pieces(step):
             return None
@@ -73,20 +73,20 @@ class Layers:
         places = self._places.get(id(step.output))
         return places is not None and step.name in places.through[-1:]
 
-    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.Reading | None:
-        """The reading of a step whose places were lost on the way, measured on the whole network.
+    def measure(self, step: Step, run: Callable[[np.ndarray], np.ndarray]) -> tokens.FeatureLayout | None:
+        """The layout of a step whose places were lost on the way, measured on the whole network.
 
         run: images (n, H, W, channels) to the step's output (n, ...).
         """
         if id(step.output) in self._measured:
-            return self.reading(step)
+            return self.layout(step)
         self._measured.add(id(step.output))
         before, after = self._image_shape, tuple(step.output.shape[1:])
         image = geometry.whole_image(*before[:2])
-        self._readings[id(step.output)] = tokens.read_map(
+        self._layouts[id(step.output)] = tokens.find_layout(
             after, geometry.measure(run, image, before, after, "measured")
         )
-        return self.reading(step)
+        return self.layout(step)
 
     def _feature_map_steps(self) -> list[Step]:
         """Those from the first kernel on, with positions, of whole images."""
@@ -98,33 +98,33 @@ class Layers:
             if step.output.shape.rank and step.output.shape[0] is not None:  # the images lie along another axis
                 continue
             is_map = step.output.shape.rank == 4 and step.output.shape[1:3].num_elements() != 1
-            if is_map or (step.output.shape.rank == 3 and self.reading(step) is not None):
+            if is_map or (step.output.shape.rank == 3 and self.layout(step) is not None):
                 found.append(step)
         return found
 
     def choose(self, find_used: Callable[[list], list], place: Callable[[Step], object]) -> tuple[Step | None, str]:
         """The default layer, or None and the reason.
 
-        find_used(steps): those with whose map the output changes. place(step): its reading by `reading` or, where
+        find_used(steps): those with whose map the output changes. place(step): its layout by `layout` or, where
         that knows none, measured on the whole network; None where it has none.
         """
         on_every_path = self._on_every_path()
         last_calls = {step.path: step for step in self.steps}  # what a layer is looked at for, if it runs several times
-        maps = {id(step.output) for step in self.steps if self.reading(step) is not None}
+        maps = {id(step.output) for step in self.steps if self.layout(step) is not None}
         used = None
         for step in reversed(self.steps):
             if step.output not in on_every_path or self._hands_on(step, maps):
                 continue
             if last_calls[step.path] is not step:
                 continue
-            reading = place(step)
-            if reading is None:
+            layout = place(step)
+            if layout is None:
                 return None, f"where the map of {step.path!r} lies on the image is not understood"
-            if not reading.mixed and self._mixes_behind(step):
+            if not layout.mixed and self._mixes_behind(step):
                 return None, f"{step.path!r} holds patches that have not seen each other yet"
-            if not reading.has_others and self._is_joined_out_of_sight(step, on_every_path):
+            if not layout.has_others and self._is_joined_out_of_sight(step, on_every_path):
                 return None, f"code joins what layers make of {step.path!r} to a map that no layer is given"
-            if not reading.has_others:
+            if not layout.has_others:
                 return step, ""
             if used is None:
                 used = find_used([other for other in self._beside_others() if other.output in on_every_path])
@@ -136,17 +136,17 @@ class Layers:
         """The default layer where `choose` knows none as code carries tokens around layers, `x + attend(norm(x))`: the
         last through whose patches alone those of what it is given, which lies on every path, reach the output; or None.
 
-        goes_around(step, reading): whether the output changes with the map that `reading` reads of what the step is
+        goes_around(step, layout): whether the output changes with the map that `layout` reads of what the step is
         given otherwise than through that which the step gives.
         """
         on_every_path, beside = self._on_every_path(), self._beside_others()
         used = find_used(beside) if beside else []
         for step in reversed(used):
             given = step.inputs[0]
-            reading = tokens.read_map(tuple(given.shape[1:]), self._places.get(id(given)))
-            if given not in on_every_path or reading is None or not (reading.has_others and reading.mixed):
+            layout = tokens.find_layout(tuple(given.shape[1:]), self._places.get(id(given)))
+            if given not in on_every_path or layout is None or not (layout.has_others and layout.mixed):
                 continue
-            if not goes_around(step, reading):
+            if not goes_around(step, layout):
                 return step
         return None
 
@@ -175,7 +175,7 @@ class Layers:
         find_used(steps, but_for): those with whose map the output changes, otherwise than through that of another.
         """
         behind = [later for later in self._beside_others() if self.steps.index(later) > self.steps.index(step)]
-        behind = [later for later in behind if self.reading(later).shape[:2] == self.reading(step).shape[:2]]
+        behind = [later for later in behind if self.layout(later).shape[:2] == self.layout(step).shape[:2]]
         used, found = find_used(behind) if behind else [], None
         for later in behind:
             if later not in used or find_used([step], later):
@@ -185,8 +185,8 @@ class Layers:
 
     def _beside_others(self) -> list[Step]:
         """The steps whose tensors hold more than the map: a class token."""
-        readings = [(step, self.reading(step)) for step in self.steps]
-        return [step for step, reading in readings if reading is not None and reading.has_others]
+        layouts = [(step, self.layout(step)) for step in self.steps]
+        return [step for step, layout in layouts if layout is not None and layout.has_others]
 
     def find(self, wanted: str) -> Step:
         """The step of that name or path, as `find_layer`; ValueError for one that runs several times side by side."""

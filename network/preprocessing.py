@@ -31,7 +31,6 @@ TORCH_MEAN_RGB = (0.485, 0.456, 0.406)  # ImageNet mean and deviation, 0-1
 TORCH_STD_RGB = (0.229, 0.224, 0.225)
 
 OWN = "own"  # the mode of a model whose preprocessor stands beside its layers
-AUTO = "auto"
 EVEN_PICTURES = np.array(  # RGB; the first three are grey
     [[0, 0, 0], [127.5, 127.5, 127.5], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.float32
 )
@@ -90,10 +89,10 @@ def prepare(images: tf.Tensor, mode: str, channels: int) -> tf.Tensor:
 
 def check_mode(mode: str | None) -> str | None:
     """The mode, None of 'auto'; ValueError for an unknown one lists the choices."""
-    if mode not in (None, AUTO, OWN, *constants.PREPROCESSING):
-        choices = ", ".join([AUTO, *constants.PREPROCESSING])
+    if mode not in (None, constants.AUTO, OWN, *constants.PREPROCESSING):
+        choices = ", ".join([constants.AUTO, *constants.PREPROCESSING])
         raise ValueError(f"unknown preprocessing {mode!r}; choose from: {choices} (--preprocessing)")
-    return None if mode == AUTO else mode
+    return None if mode == constants.AUTO else mode
 
 
 def own_preprocessor(model) -> Callable | None:

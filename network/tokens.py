@@ -20,7 +20,7 @@ OFF = 0.1  # of a cell: a map this near to lying on the whole image lies on it
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeatureLayout:
     """How a tensor (n, ...) holds a map (n, h, w, K), and where that lies.
 
     rows, columns: centres of the cells, (h,) and (w,), shares 0-1 of the image's height and width. order: flat position
@@ -149,7 +149,7 @@ def _weigh(line: np.ndarray, size: int, ends: tuple[float, float] | None) -> np.
     return np.where(((pixels > bounds[0]) & (pixels < bounds[1]))[:, None], weights, 0)
 
 
-def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
+def find_layout(shape: Sequence[int], places: Places | None) -> FeatureLayout | None:
     """How a tensor (n, *shape) with these places is a map of more than one position; None where it is none."""
     if places is None or len(shape) not in (2, 3):
         return None
@@ -167,7 +167,7 @@ def read_map(shape: Sequence[int], places: Places | None) -> Reading | None:
         if len(there) != len(order) or (order < 0).any():
             return None
         plain = len(shape) == 3 and not first and np.array_equal(order, np.arange(len(order))) and len(y) == len(order)
-        return Reading(
+        return FeatureLayout(
             rows, columns, tuple(shape), None if plain else order, first, places.mixed, places.through, places.rolled
         )
     return None
@@ -193,7 +193,7 @@ def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels, np.searchsorted((levels[1:] + levels[:-1]) / 2, values)
 
 
-def stretched(height: int, width: int, n_channels: int, assumed: bool = True) -> Reading:
+def stretched(height: int, width: int, n_channels: int, assumed: bool = True) -> FeatureLayout:
     """A map (n, h, w, K) whose cells fill the image; assumed: of which nothing is known but that it is a map."""
     rows, columns = ((np.arange(n) + 0.5) / n for n in (height, width))
-    return Reading(rows, columns, (height, width, n_channels), assumed=assumed)
+    return FeatureLayout(rows, columns, (height, width, n_channels), assumed=assumed)

@@ -225,16 +225,13 @@ def limit_threads(n_threads: int) -> None:
     import utils
 
     keep_pages()
-    utils.silence_tensorflow(with_extras=False)
+    utils.load_tensorflow(with_extras=False)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(n_threads)
     tf.config.threading.set_inter_op_parallelism_threads(n_threads)
     cv2.setNumThreads(n_threads)
     threadpoolctl.threadpool_limits(n_threads)
-    from network.device import prepare_device
-
-    prepare_device()
 
 
 def import_ray():

@@ -27,7 +27,7 @@ from pipeline.score import Scorer
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExplainJob:
     """What every worker is told once: how the run explains and scores, and into which folder."""
 
     folder: Path
@@ -65,7 +65,7 @@ def run_by_workers(
     connect(cluster)
     scorer = runner.scorer
     gaze = [sample for sample in scorer.gaze.samples if scorer.gaze.kinds(sample)]
-    asked = Asked(
+    job = ExplainJob(
         runner.results.folder.resolve(),
         runner.results.keeps_small_maps,
         methods,
@@ -75,7 +75,7 @@ def run_by_workers(
         scorer.faithfulness,
         scorer.protocol,
     )
-    with WorkerPool(cluster, make_recipe(runner.classifier, options), Explaining, asked, runner.progress.say) as pool:
+    with WorkerPool(cluster, make_recipe(runner.classifier, options), ExplainWorker, job, runner.progress.say) as pool:
         tasks = list_tasks(runner, samples, methods)
         while tasks:
             tasks = _keep_answers(runner, pool.run(tasks), methods, pool.n_workers)
@@ -138,18 +138,18 @@ def _keep_answers(runner: Runner, answers: Iterator, methods: dict[Method, dict]
     return alone
 
 
-class Explaining:
+class ExplainWorker:
     """What a worker does with a task: `Runner.run_groups`, over a folder that it shares with others."""
 
-    def __init__(self, classifier: Classifier, asked: Asked):
-        self.methods, self._found, self._said = asked.methods, _Found(asked.folder, asked.is_large), _Said()
-        how = {"faithfulness": asked.faithfulness, "protocol": asked.protocol, "seed": asked.seed}
+    def __init__(self, classifier: Classifier, job: ExplainJob):
+        self.methods, self._found, self._said = job.methods, _Found(job.folder, job.is_large), _Said()
+        how = {"faithfulness": job.faithfulness, "protocol": job.protocol, "seed": job.seed}
         self._runner = Runner(
             classifier,
             self._found,
-            Scorer(classifier, asked.gaze, **how),
-            class_rule=asked.class_rule,
-            seed=asked.seed,
+            Scorer(classifier, job.gaze, **how),
+            class_rule=job.class_rule,
+            seed=job.seed,
             open_progress=lambda counts: self._said,
         )
 

@@ -234,8 +234,8 @@ class Runner:
         """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
         if own is None:
             return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
-        reading = self.classifier.reading if explainer.uses_layer else None
-        weights = None if reading is None or reading.is_whole else reading.weigh(*maps.shape[1:])
+        layout = self.classifier.layout if explainer.uses_layer else None
+        weights = None if layout is None or layout.is_whole else layout.weigh(*maps.shape[1:])
         return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
 
     def score_and_keep(

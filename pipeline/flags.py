@@ -268,7 +268,7 @@ def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentG
 
 
 def add_n_figures_flag(group: argparse._ArgumentGroup, default: int | str, drawn: str) -> None:
-    """Adds the flag that says how many images are drawn; drawn: in words, which ones N are."""
+    """Adds the flag that says how many figures are drawn; drawn: in words, of what the N are."""
     group.add_argument(
         "--figures",
         type=reader(read_n_figures),
@@ -295,12 +295,12 @@ def add_figure_format_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def read_n_figures(text: str) -> int | None:
-    """How many images are drawn: None of 'all', 0 of 'none'."""
+    """How many figures are drawn: None of 'all', 0 of 'none'."""
     words = {"all": None, "none": 0}
     if text.lower() in words:
         return words[text.lower()]
     if not text.isdecimal() or not int(text):
-        raise ValueError(f"a number of images from 1 on, all or none was wanted; got {text}")
+        raise ValueError(f"a number from 1 on, all or none was wanted; got {text}")
     return int(text)
 
 

@@ -24,7 +24,7 @@ from data.sample_table import SampleTable, open_samples
 from explainers.registry import GAZE_ROWS, Method
 from network import batches, model_files
 from network.classifier import Classifier
-from network.device import prepare_device
+from network.device import describe_device
 from output import memory
 from output.progress import print_table, printable
 from pipeline import lab_table
@@ -35,7 +35,7 @@ from pipeline.large_results import open_results
 from pipeline.model_check import check_options, find_misfits
 from pipeline.records import Record
 from pipeline.results import Results
-from pipeline.samples import Images, choose_samples, describe_files, find_paths
+from pipeline.samples import ImageSet, choose_samples, describe_files, find_paths
 from pipeline.score import Scorer
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
 from pipeline.summary import list_tables
@@ -53,7 +53,7 @@ class Run:
     """
 
     classifier: Classifier
-    images: Images
+    images: ImageSet
     methods: dict[Method, dict]
     results: Results
     description: dict
@@ -80,7 +80,7 @@ class Run:
         return None if record.failed else self.results.read_map(record)
 
 
-def load_dataset(settings: DataSettings) -> Images:
+def load_dataset(settings: DataSettings) -> ImageSet:
     """The samples of these settings, before a model is there."""
     images, density_maps, fixations = find_paths(settings)
     found = open_samples(
@@ -99,7 +99,7 @@ def load_dataset(settings: DataSettings) -> Images:
         for text in describe_files(found, images, density_maps, choose_samples(settings, found)):
             print(printable(text), flush=True)
     note = "simulated gaze" if demo_data.is_demo(images) else ""
-    return Images(choose_samples(settings, found), found, note)
+    return ImageSet(choose_samples(settings, found), found, note)
 
 
 def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
@@ -118,7 +118,7 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
     return classifier, source
 
 
-def label_images(images: Images, names) -> Images:
+def label_images(images: ImageSet, names) -> ImageSet:
     """The images with their classes among the `class_names` and `class_ids` of a classifier or a taxonomy."""
     own = names.class_names, names.class_ids
     samples, all_samples = (
@@ -128,7 +128,7 @@ def label_images(images: Images, names) -> Images:
     return replace(images, samples=samples, all_samples=all_samples)
 
 
-def open_run(settings: RunSettings, classifier: Classifier, source: str, images: Images, **further) -> Run:
+def open_run(settings: RunSettings, classifier: Classifier, source: str, images: ImageSet, **further) -> Run:
     """The run of these settings, its folder opened; says what was chosen. ValueError for what cannot be run.
 
     further: settings beside those of `list_settings` that change a map or a number.
@@ -166,7 +166,7 @@ def leave_out_misfits(settings: RunSettings, misfits: dict[Method, str]) -> dict
 def describe_model(classifier: Classifier, source: str) -> dict:
     """In words, where a classifier came from, how it is understood, and what it runs on."""
     engine = {"engine": classifier.engine.describe()} if classifier.engine.note else {}
-    return {"source": source, **classifier.describe(), **engine, "device": prepare_device(classifier.precision)}
+    return {"source": source, **classifier.describe(), **engine, "device": describe_device(classifier.precision)}
 
 
 def list_settings(settings: RunSettings, classifier: Classifier, methods: dict[Method, dict]) -> dict:

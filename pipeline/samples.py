@@ -15,7 +15,7 @@ from scenes import demo_data
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageSet:
     """The samples a run explains, all samples there are, and what to say of their gaze, as 'simulated gaze'.
 
     What an image's gaze is compared with is the gaze of all of them, whatever the limit.

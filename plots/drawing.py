@@ -302,6 +302,19 @@ def add_sheet(figure: "Figure") -> "Axes":
     return sheet
 
 
+def cut_to_drawn(sheet: "Axes", margin: float = GAP / 2) -> None:
+    """Makes the figure of a sheet as large as what cells have drawn there, with `margin` inches round it."""
+    figure = sheet.get_figure()
+    corners = [np.concatenate(lines.get_segments()) for lines in sheet.collections]  # frames of pictures among them
+    corners += [sheet.transData.inverted().transform(text.get_window_extent()) for text in sheet.texts]
+    corners = np.concatenate(corners)
+    # In whole pixels: a picture that lies on them stays on them.
+    left, top = np.floor((corners.min(axis=0) - margin) * figure.dpi) / figure.dpi
+    right, bottom = np.ceil((corners.max(axis=0) + margin) * figure.dpi) / figure.dpi
+    sheet.set(xlim=(left, right), ylim=(bottom, top))
+    figure.set_size_inches(right - left, bottom - top)
+
+
 def bring_to(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """A picture (h, w, 3) at (height, width, 3): averaged if it shrinks; small pixels are seen as squares."""
     import cv2

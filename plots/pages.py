@@ -84,7 +84,7 @@ def _fills(row: ExplainedImage, column: PageColumn) -> bool:
 
 
 def figure_panel(row: ExplainedImage, heading: str, dpi: float = 2 * constants.FIGURE_DPI) -> "Figure":
-    """One panel of the page alone; heading: that of its column, as 'heat map'."""
+    """One panel of the page alone, as large as what it shows; heading: that of its column, as 'heat map'."""
     columns = {column.heading: column for column in PAGE_COLUMNS}
     if heading not in columns:
         raise ValueError(f"heading must be one of {', '.join(map(repr, columns))}; got {heading!r}")
@@ -92,7 +92,9 @@ def figure_panel(row: ExplainedImage, heading: str, dpi: float = 2 * constants.F
     margin = GAP + 0.2
     width = column.left + CELL + column.right + 2 * margin
     figure = drawing.new_figure(width, TITLE_HEIGHT + CELL + 0.3, dpi=dpi)
-    column.draw(Cell(drawing.add_sheet(figure), margin + column.left, TITLE_HEIGHT), row)
+    sheet = drawing.add_sheet(figure)
+    column.draw(Cell(sheet, margin + column.left, TITLE_HEIGHT), row)
+    drawing.cut_to_drawn(sheet)
     return figure
 
 

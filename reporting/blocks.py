@@ -35,7 +35,7 @@ Text = str | Sequence[str | Cite | Mention]
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """A table: the stem of its file, its head, its rows of text, and what stands above it.
 
     keys: so many columns at the left say what a row is; a page too narrow for all others repeats them before the rest.
@@ -50,7 +50,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureBlock:
     """A figure, the stem of its file, and what it shows."""
 
     name: str
@@ -63,4 +63,4 @@ class Section:
     """A heading and what stands below it."""
 
     title: str
-    blocks: Sequence[Text | Table | Picture]
+    blocks: Sequence[Text | TableBlock | PictureBlock]

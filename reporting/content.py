@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from metrics.catalogue import DENSITY, METRICS, NETWORK, POINTS, Metric
 from pipeline.summary import describe_differences, name_better, order_better
 from reporting import cells, report_figures
-from reporting.blocks import Mention, Picture, Section, Table, Text
+from reporting.blocks import Mention, PictureBlock, Section, TableBlock, Text
 from reporting.methods_text import describe_runs, hide_paths
 from reporting.runs import Report
 
@@ -58,7 +58,7 @@ def compose(report: Report) -> list[Section]:
 
 
 # --- results -------------------------------------------------------------------------------------------------
-def _tabulate_results(report: Report) -> Iterator[Text | Table]:
+def _tabulate_results(report: Report) -> Iterator[Text | TableBlock]:
     images = len({record.image for record in report.records})
     tables = [
         _tabulate(report, report.summary, ground, name, title, bold=True)
@@ -83,14 +83,16 @@ def _tabulate_results(report: Report) -> Iterator[Text | Table]:
     yield _tabulate_costs(report)
 
 
-def _tabulate(report: Report, summary: Sequence[dict], ground: str, name: str, title: str, bold: bool = False) -> Table:
+def _tabulate(
+    report: Report, summary: Sequence[dict], ground: str, name: str, title: str, bold: bool = False
+) -> TableBlock:
     """Methods by the metrics against one ground truth; bold: whether the best is."""
     keys = ("method", "group") if "group" in summary[0] else ("method",)
     measured = [metric for metric in report.measured if metric.against == ground]
     columns = [[row[key] for row in summary] for key in keys]
     columns += [_format_metric(report, summary, metric, bold) for metric in measured]
     head = [*keys, *(f"{metric.heading} {metric.arrow}" for metric in measured)]
-    return Table(name, head, list(zip(*columns)), title, len(keys))
+    return TableBlock(name, head, list(zip(*columns)), title, len(keys))
 
 
 def _format_metric(report: Report, summary: Sequence[dict], metric: Metric, bold: bool) -> list[str]:
@@ -99,15 +101,15 @@ def _format_metric(report: Report, summary: Sequence[dict], metric: Metric, bold
     return cells.embolden(column, [row["method"] for row in summary], best)
 
 
-def _tabulate_costs(report: Report) -> Table:
+def _tabulate_costs(report: Report) -> TableBlock:
     counts = [cells.line_up([str(row[key]) for row in report.summary]) for key in ("images", "failed")]
     costs = [cells.format_column(report.summary, name, decimals) for name, (_, decimals) in COSTS.items()]
     head = ("method", "images", "failed", *(heading for heading, _ in COSTS.values()))
     rows = list(zip([row["method"] for row in report.summary], *counts, *costs))
-    return Table("costs", head, rows, "Cost of the maps", 1)
+    return TableBlock("costs", head, rows, "Cost of the maps", 1)
 
 
-def _tabulate_differences(report: Report) -> Iterator[Text | Table]:
+def _tabulate_differences(report: Report) -> Iterator[Text | TableBlock]:
     """Which pairs of rows differ, metric by metric."""
     tests = report.differences
     if not tests:
@@ -141,10 +143,10 @@ def _tabulate_differences(report: Report) -> Iterator[Text | Table]:
         cells.line_up([cells.format_p(test["p_holm"]) for test in standing]),
     ]
     head = ("metric", "better", "than", "images", "difference", "effect", "p (Holm)")
-    yield Table("differences", head, list(zip(*columns)), "Differences that stand: the better minus the other")
+    yield TableBlock("differences", head, list(zip(*columns)), "Differences that stand: the better minus the other")
 
 
-def _count_differences(report: Report, standing: Sequence[dict]) -> Table:
+def _count_differences(report: Report, standing: Sequence[dict]) -> TableBlock:
     """Rows by metrics: than how many other rows each is better, and than how many worse."""
     counts = Counter((test["metric"], test[side], side) for test in standing for side in ("better", "worse"))
     metrics = [metric for metric in report.measured if any(test["metric"] == metric.name for test in standing)]
@@ -155,10 +157,10 @@ def _count_differences(report: Report, standing: Sequence[dict]) -> Table:
         for metric in metrics
     ]
     head = ("method", *(metric.heading for metric in metrics))
-    return Table("differences", head, list(zip(report.rows, *columns)), "Better than / worse than so many rows", 1)
+    return TableBlock("differences", head, list(zip(report.rows, *columns)), "Better than / worse than so many rows", 1)
 
 
-def _tabulate_divisions(report: Report) -> Iterator[Text | Table]:
+def _tabulate_divisions(report: Report) -> Iterator[Text | TableBlock]:
     for division, summary in report.divided.items():
         for ground, (name, title) in GROUNDS.items():
             if any(metric.against == ground for metric in report.measured):
@@ -166,18 +168,18 @@ def _tabulate_divisions(report: Report) -> Iterator[Text | Table]:
 
 
 # --- pictures ------------------------------------------------------------------------------------------------
-def _show_distributions(report: Report) -> Iterator[Text | Picture]:
+def _show_distributions(report: Report) -> Iterator[Text | PictureBlock]:
     yield from _show(
-        Picture("boxes", report_figures.figure_boxes(report), BOXES_EXPLAINED),
-        Picture("curves", report_figures.figure_curves(report), CURVES_EXPLAINED),
-        Picture("scatter", report_figures.figure_scatter(report), SCATTER_EXPLAINED),
+        PictureBlock("boxes", report_figures.figure_boxes(report), BOXES_EXPLAINED),
+        PictureBlock("curves", report_figures.figure_curves(report), CURVES_EXPLAINED),
+        PictureBlock("scatter", report_figures.figure_scatter(report), SCATTER_EXPLAINED),
     )
 
 
-def _show_images(report: Report) -> Iterator[Text | Picture]:
+def _show_images(report: Report) -> Iterator[Text | PictureBlock]:
     yield from _show(
-        Picture("extremes", report_figures.figure_extremes(report), EXTREMES_EXPLAINED),
-        Picture("most_different", report_figures.figure_most_different(report), DIFFERENT_EXPLAINED),
+        PictureBlock("extremes", report_figures.figure_extremes(report), EXTREMES_EXPLAINED),
+        PictureBlock("most_different", report_figures.figure_most_different(report), DIFFERENT_EXPLAINED),
     )
 
 
@@ -190,7 +192,7 @@ SAID_BEFORE = {  # picture -> what the text says of it
 }
 
 
-def _show(*pictures: Picture) -> Iterator[Text | Picture]:
+def _show(*pictures: PictureBlock) -> Iterator[Text | PictureBlock]:
     """A sentence that mentions the pictures that could be drawn, and the pictures."""
     drawn = [picture for picture in pictures if picture.figure is not None]
     if drawn:
@@ -200,7 +202,7 @@ def _show(*pictures: Picture) -> Iterator[Text | Picture]:
 
 
 # --- what is missing, and how it was made --------------------------------------------------------------------
-def _list_missing(report: Report) -> Iterator[Table]:
+def _list_missing(report: Report) -> Iterator[TableBlock]:
     """Why images have no map, and metrics no value, with how often."""
     counts = {}
     for record in report.records:
@@ -211,10 +213,10 @@ def _list_missing(report: Report) -> Iterator[Table]:
             counts[key] = counts.get(key, 0) + 1
     rows = [[*key, count] for key, count in zip(counts, cells.line_up([str(count) for count in counts.values()]))]
     if rows:
-        yield Table("missing", ("method", "of", "reason", "images"), rows, "Maps and values that are not there")
+        yield TableBlock("missing", ("method", "of", "reason", "images"), rows, "Maps and values that are not there")
 
 
-def _list_settings(report: Report) -> Iterator[Table]:
+def _list_settings(report: Report) -> Iterator[TableBlock]:
     for number, (name, description) in enumerate(zip(report.names, report.descriptions), start=1):
         settings = description["settings"]
         known = {**description.get("model", {}), **{key: settings.get(key) for key in SETTINGS_SHOWN}}
@@ -226,4 +228,4 @@ def _list_settings(report: Report) -> Iterator[Table]:
         rows += [(f"options of {name}", hide_paths(text)) for name, text in options.items() if text]
         rows += [("gaze", hide_paths(str(description.get("gaze", "")))), ("versions", versions)]
         caption = f"The run in {name}, as it recorded itself"
-        yield Table("settings" if number == 1 else f"settings_{number}", ("setting", "value"), rows, caption)
+        yield TableBlock("settings" if number == 1 else f"settings_{number}", ("setting", "value"), rows, caption)

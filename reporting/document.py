@@ -7,7 +7,7 @@ from pathlib import Path
 import constants
 from output.files import figure_saver, write_whole
 from output.tables import write_table
-from reporting.blocks import Picture
+from reporting.blocks import PictureBlock
 from reporting.content import compose
 from reporting.render import render_html, render_tex
 from reporting.runs import Report
@@ -26,7 +26,7 @@ def write_report(folders: Sequence[str | Path], output: str | Path, title: str =
         write_table(output / "report_differences.csv", report.differences)
     for section in sections:
         for block in section.blocks:
-            if isinstance(block, Picture):
+            if isinstance(block, PictureBlock):
                 write_whole(output / FIGURES / f"{block.name}.pdf", figure_saver(block.figure))
     texts = {"report.html": render_html(title, sections), **render_tex(title, sections, TABLES, FIGURES)}
     for name, text in texts.items():

@@ -15,7 +15,7 @@ from itertools import product
 from output.files import save_figure
 from output.progress import printable
 from reporting import references
-from reporting.blocks import Best, Cite, Mention, Picture, Section, Table, Text
+from reporting.blocks import Best, Cite, Mention, PictureBlock, Section, TableBlock, Text
 from reporting.cells import DIGIT_SPACE, MINUS, NOTHING, SIGN_SPACE
 
 HTML_STYLE = """
@@ -123,14 +123,14 @@ class _Page:
         blocks = "".join(map(self._block, section.blocks))
         return f'<section id="section-{number}"><h2>{_html_text(section.title)}</h2>{blocks}</section>\n'
 
-    def _block(self, block: Text | Table | Picture) -> str:
-        if isinstance(block, Table):
+    def _block(self, block: Text | TableBlock | PictureBlock) -> str:
+        if isinstance(block, TableBlock):
             head = _html_row("th", block.head)
             rows = "\n".join(_html_row("td", row) for row in block.rows)
             kind = "table wide" if block.keys else "table"
             caption = f"<caption>{self._caption(block)}</caption>"
             return f'<div class="{kind}" id="{block.name}"><table>{caption}{head}\n{rows}\n</table></div>'
-        if isinstance(block, Picture):
+        if isinstance(block, PictureBlock):
             file = io.BytesIO()
             save_figure(block.figure, file, "png")
             data = base64.b64encode(file.getvalue()).decode()
@@ -139,7 +139,7 @@ class _Page:
             return f'<figure id="{block.name}">{image}<figcaption>{caption}</figcaption></figure>'
         return f"<p>{''.join(map(self._part, _parts(block)))}</p>"
 
-    def _caption(self, block: Table | Picture) -> str:
+    def _caption(self, block: TableBlock | PictureBlock) -> str:
         return f"{self.numbers[block.name]}: {_html_text(block.caption)}"
 
     def _part(self, part: str | Cite | Mention) -> str:
@@ -175,12 +175,12 @@ def render_tex(title: str, sections: Sequence[Section], tables: str, pictures: s
     for section in sections:
         parts.append(f"\\section{{{_tex_text(section.title)}}}\n")
         for block in section.blocks:
-            if isinstance(block, Table):
+            if isinstance(block, TableBlock):
                 for part in split_table(block):
                     name = f"{tables}/{part.name}"
                     files[f"{name}.tex"] = _tex_tabular(part)
                     parts.append(_tex_read(part, name))
-            elif isinstance(block, Picture):
+            elif isinstance(block, PictureBlock):
                 parts.append(_tex_picture(block, pictures))
             else:
                 parts.append("".join(_tex_part(part, numbers) for part in _parts(block)) + "\n")
@@ -189,7 +189,7 @@ def render_tex(title: str, sections: Sequence[Section], tables: str, pictures: s
     return {"report.tex": "\n".join([*parts, end]), **files, "references.bib": references.write_bibtex(cited)}
 
 
-def split_table(table: Table) -> list[Table]:
+def split_table(table: TableBlock) -> list[TableBlock]:
     """The table in parts that fit a page: each with up to `TEX_ROWS` rows, its keys and up to `TEX_BESIDE` further
     columns."""
     n_columns = len(table.head)
@@ -200,11 +200,11 @@ def split_table(table: Table) -> list[Table]:
         chosen = [*range(keys), *range(start, min(start + TEX_BESIDE, n_columns))]
         head, *rows = ([row[column] for column in chosen] for row in (table.head, *table.rows[top : top + TEX_ROWS]))
         name, more = (f"{table.name}_{len(parts) + 1}", ", continued") if parts else (table.name, "")
-        parts.append(Table(name, head, rows, table.caption + more, table.keys))
+        parts.append(TableBlock(name, head, rows, table.caption + more, table.keys))
     return parts
 
 
-def _tex_rows(table: Table) -> tuple[str, str, list[str]]:
+def _tex_rows(table: TableBlock) -> tuple[str, str, list[str]]:
     """The kinds of its columns, its head and its rows."""
     columns = [[str(cell) for cell in column] for column in zip(table.head, *table.rows)]
     is_wide = [max(map(len, column)) > TEX_WIDE and table.keys is None for column in columns]
@@ -217,20 +217,20 @@ def _tex_rows(table: Table) -> tuple[str, str, list[str]]:
     return kinds, head, rows
 
 
-def _tex_tabular(table: Table) -> str:
+def _tex_tabular(table: TableBlock) -> str:
     """The table alone, to be read where a caption and a label stand around it."""
     kinds, head, rows = _tex_rows(table)
     lines = [f"\\begin{{tabular}}{{{kinds}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
     return "\n".join([*lines, "\\end{tabular}%\n"])
 
 
-def _tex_read(table: Table, name: str) -> str:
+def _tex_read(table: TableBlock, name: str) -> str:
     caption = f"\\caption{{{_tex_text(table.caption)}}}\\label{{{table.name}}}"
     place = "H" if table.keys is None else "htbp"
     return f"\\begin{{table}}[{place}]\\centering\n{caption}\n\\fit{{\\input{{{name}}}}}\n\\end{{table}}\n"
 
 
-def _tex_picture(picture: Picture, folder: str) -> str:
+def _tex_picture(picture: PictureBlock, folder: str) -> str:
     caption = f"\\caption{{{_tex_text(picture.caption)}}}\\label{{{picture.name}}}"
     width, height = picture.figure.get_size_inches()
     size = f"width=\\linewidth,height={0.8 if height > width else 0.6}\\textheight,keepaspectratio"
@@ -261,7 +261,9 @@ def _tex_text(text: str) -> str:
 # --- both ---
 def list_cited(sections: Sequence[Section]) -> list[str]:
     """The keys of what is cited, in the order in which it is."""
-    blocks = (block for section in sections for block in section.blocks if not isinstance(block, Table | Picture))
+    blocks = (
+        block for section in sections for block in section.blocks if not isinstance(block, TableBlock | PictureBlock)
+    )
     parts = (part for block in blocks for part in _parts(block) if isinstance(part, Cite))
     return list(dict.fromkeys(key for part in parts for key in part.keys))
 
@@ -270,8 +272,8 @@ def _number(sections: Sequence[Section]) -> dict[str, str]:
     """Name of a table or picture -> 'Table 3', 'Figure 1'."""
     numbers, counts = {}, {"Table": 0, "Figure": 0}
     for block in (block for section in sections for block in section.blocks):
-        if isinstance(block, Table | Picture):
-            kind = "Table" if isinstance(block, Table) else "Figure"
+        if isinstance(block, TableBlock | PictureBlock):
+            kind = "Table" if isinstance(block, TableBlock) else "Figure"
             counts[kind] += 1
             numbers[block.name] = f"{kind} {counts[kind]}"
     return numbers

@@ -23,7 +23,7 @@ from planted import (
 
 import utils
 
-utils.silence_tensorflow()
+utils.load_tensorflow()
 
 
 def pytest_collection_modifyitems(items):

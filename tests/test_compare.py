@@ -352,3 +352,24 @@ def test_all_files_are_drawn_most_agreeing_first_and_pages_of_a_larger_run_remov
     assert [[rank for rank, *_ in page] for page in drawn] == [[1, 3]], "both ends of the ranking"
     assert Path("results/agreement_matrix.svg").is_file() and not Path("results/side_by_side_2.svg").exists()
     assert round(Image.open("results/side_by_side.png").info["dpi"][0]) == 60
+
+
+def test_of_many_pairs_those_that_agree_most_and_least_are_drawn_and_the_others_are_named(work, monkeypatch, capsys):
+    monkeypatch.setattr(constants, "N_EXTREMES", 1)
+    four = "--explanation_method=GRADCAM,HIRESCAM,FEM,GRADIENT_INPUT"
+    assert run(four) == 0 and "--figures=all" not in capsys.readouterr().out
+    assert len(rankings()) == 6, "up to twelve all are drawn"
+    assert run(four, "--figures=2") == 0
+    summary = rows_of("agreement_summary")
+    ranked = sorted(summary, key=lambda row: -float(row["iou_mean"]))
+    assert rankings() == {f"{row['method_a']}_{row['method_b']}" for row in (ranked[0], ranked[-1])}, (
+        "older ones are gone"
+    )
+    printed = capsys.readouterr().out
+    assert "drawn: the first 2 of 3 images side by side; the rankings of the 1 pairs that agree most and" in printed
+    assert "least, of 6; --figures=all draws every one" in printed
+
+
+def rankings():
+    """The pairs whose ranking is drawn."""
+    return {path.parent.name for path in Path("results/agreement").rglob("ranking.png")}

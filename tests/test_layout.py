@@ -179,3 +179,13 @@ def test_every_module_has_its_tests_or_a_reason():
     assert not known, f"these have tests of their own by now, or are gone: {', '.join(known)}"
     for module, tests in TESTED_ELSEWHERE.items():
         assert (ROOT / "tests" / tests).is_file(), f"{module}: there is no tests/{tests}"
+
+
+def test_a_class_name_means_one_thing():
+    where = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(name_of(path))
+    twice = {name: modules for name, modules in where.items() if len(modules) > 1}
+    assert not twice, twice

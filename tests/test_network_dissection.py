@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch, model_file):
         write(f"concepts/square_{COLOURS[colour]}/{number}.png", 255 * square(colour).astype(np.uint8))
 
     def run(*flags):
-        flags = (f"--model_path={model_file}", "--test_images_folder_path=images", "--n_figures=0", *flags)
+        flags = (f"--model_path={model_file}", "--test_images_folder_path=images", "--figures=none", *flags)
         try:
             return network_dissection.main(flags)
         except SystemExit as stop:
@@ -54,7 +54,7 @@ def rows_of(name, folder="dissection"):
 
 
 def test_units_are_described_in_the_files_of_a_run(run, capsys):
-    assert run(*MASKS, "--n_figures=3") == 0
+    assert run(*MASKS, "--figures=3") == 0
     rows = {row["unit"]: (row["layer"], row["concept"], row["iou"]) for row in rows_of("descriptions")}
     assert rows == {  # 24 x 24 of 36 x 36 pixels, and of 30 x 30: see test_dissection.py
         "0": ("colours", "square_red", "0.444444"),
@@ -70,7 +70,7 @@ def test_units_are_described_in_the_files_of_a_run(run, capsys):
 
 
 def test_the_best_detectors_have_a_figure_up_to_a_number(run):
-    assert run(*MASKS, "--n_figures=2") == 0 and run(*MASKS, "--n_figures=1") == 0
+    assert run(*MASKS, "--figures=2") == 0 and run(*MASKS, "--figures=1") == 0
     assert [path.name for path in Path("dissection/units").iterdir()] == ["01_colours_2.png"]
 
 
@@ -191,7 +191,7 @@ def test_a_trained_network_detects_classes_that_its_random_twin_does_not(tmp_pat
         f"--model_path={DATA / 'models/resnet8_cifar10.keras'}",
         f"--test_images_folder_path={DATA / 'cifar10_sample'}",
         "--random_twin",
-        "--n_figures=0",
+        "--figures=none",
         f"--output_folder_path={tmp_path}",
     ]
     assert network_dissection.main(flags) == 0
@@ -211,7 +211,7 @@ def worded(run):
 
 
 def test_units_are_named_by_words_in_the_authors_layout(worded, run, capsys):
-    assert run(*MASKS) == 0 and worded("--similarities=matrix.npy", "--n_figures=1") == 0
+    assert run(*MASKS) == 0 and worded("--similarities=matrix.npy", "--figures=1") == 0
     rows = rows_of("descriptions", "dissection/clip")
     assert list(rows[0]) == ["layer", "unit", "description", "similarity"]
     # The rows are in the order of the names: blue/2.png, green/1.png, red/0.png.

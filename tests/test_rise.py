@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted import GREEN, RED, SIDE, assert_close, square
 
-from rise import RISE, Spread, interpolation_matrix
+from rise import RISE, RunningVariance, interpolation_matrix
 
 
 def masks_of(classifier, **options):
@@ -244,12 +244,12 @@ def test_antithetic_masks_keep_the_share_that_the_threshold_says(planted_classif
 def test_the_standard_error_is_that_of_the_sum_of_units_worked_out_at_once(size):
     generator = np.random.default_rng(0)
     masks, scores = generator.random((40, 3, 5)), generator.random(40)
-    spread = Spread(size)
+    variance = RunningVariance(size)
     for part in np.split(np.arange(40), [1, 8, 9, 30]):
-        spread.add(masks[part], scores[part])
+        variance.add(masks[part], scores[part])
     units = (masks * scores[:, None, None]).reshape(-1, size, 3, 5).sum(axis=1)
     expected = np.sqrt((len(units) * units.var(axis=0, ddof=1)).mean())
-    assert spread.standard_error() == pytest.approx(expected)
+    assert variance.standard_error() == pytest.approx(expected)
 
 
 def test_masks_stop_once_the_standard_error_has_come_down_whatever_the_batch_size(planted_classifier, image):

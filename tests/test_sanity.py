@@ -15,7 +15,7 @@ from data.labelled_images import LabelledImages
 from network import model_files
 from pipeline import run as runs
 from pipeline.explain import Runner
-from pipeline.samples import Images
+from pipeline.samples import ImageSet
 from training import random_labels
 
 
@@ -141,7 +141,7 @@ def test_networks_of_other_labels_are_compared_with_that_of_the_true_ones(work, 
         return model_files.save_model(planted_model(scale=80.0 + len(asked)), path, {})
 
     monkeypatch.setattr(random_labels, "train_from_scratch", train)
-    monkeypatch.setattr(runs, "load_dataset", lambda data: Images(load_dataset("images"), []))
+    monkeypatch.setattr(runs, "load_dataset", lambda data: ImageSet(load_dataset("images"), []))
     assert sanity.main(["--check=labels", "--epochs=2", METHODS]) == 0
     assert asked == [(0, 2, [0, 1, 2]), (1, 2, [0, 1, 2]), (0, 2, [0, 1, 2])]
     assert (

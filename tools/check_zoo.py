@@ -73,7 +73,7 @@ def check(name: str, floatx: str = "float32") -> tuple[str, bool]:
 
 def main(names: list[str]) -> int:
     """The exit code of a check of these networks, or of all."""
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
     n_wrong = 0
     from network import zoo
 

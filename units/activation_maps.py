@@ -16,7 +16,7 @@ import representations
 import utils
 from data.dataset import Sample
 from network.classifier import Classifier
-from network.tokens import Reading
+from network.tokens import FeatureLayout
 from output import files
 from output.progress import Progress
 from plots import drawing
@@ -97,7 +97,7 @@ def write_top_images(
             pixels = read_pixels(samples[number], view)
             activation = view.features(pixels[None])[0, ..., channel]
             image = pixels.round().astype("uint8")
-            excited.append(Excited(samples[number].name, image, activation, view.reading))
+            excited.append(Excited(samples[number].name, image, activation, view.layout))
         rows.append((channel, excited))
     figure = figure_top_images(rows, f"{view.layer_name}: images {what}")
     return files.write_whole(folder / "top_images" / f"{file_name(view.layer_name)}.png", files.figure_saver(figure))
@@ -155,13 +155,13 @@ def _describe_range(activation: np.ndarray) -> str:
 class Excited:
     """One image that excites a channel: image (H, W, 3), uint8, at the model's input size; activation (h, w).
 
-    reading: where that lies on the image.
+    layout: where that lies on the image.
     """
 
     name: str
     image: np.ndarray
     activation: np.ndarray
-    reading: Reading
+    layout: FeatureLayout
 
 
 def figure_top_images(rows: Sequence[tuple[int, Sequence[Excited]]], title: str):
@@ -203,7 +203,7 @@ def draw_excited(whole: "Axes", part: "Axes", one: Excited, width: float = drawi
         drawing.write_message(part, "no region")
         drawing.write_title(whole, [one.name, _describe_range(one.activation)], width)
         return
-    mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2], one.reading)
+    mask, (x0, y0, x1, y1) = find_region(one.activation, *one.image.shape[:2], one.layout)
     brightness = np.where(mask[..., None], 1, DIMMED)
     drawing.show_image(whole, (one.image * brightness).astype(np.uint8))
     frame = {"fill": False, "edgecolor": constants.COLOUR_DELETION, "linewidth": 0.8}

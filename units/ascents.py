@@ -12,14 +12,14 @@ import numpy as np
 
 from output.files import write_whole
 from plots.animation import compose, gif_saver
-from units.visualization import Target, Visualizer
+from units.visualization import VisualizationTarget, Visualizer
 
 N_FRAMES = 60
 FRAMES_PER_SECOND = 12.5
 HOLD = 2  # seconds that the finished image stays
 
 
-def write_ascents(visualizer: Visualizer, work: Mapping[str, Sequence[Target]]) -> Iterator[Path]:
+def write_ascents(visualizer: Visualizer, work: Mapping[str, Sequence[VisualizationTarget]]) -> Iterator[Path]:
     """The paths of the .gifs of a method's targets, as they are written; one that is there is not made again."""
     for method, targets in work.items():
         for target in targets:
@@ -29,7 +29,7 @@ def write_ascents(visualizer: Visualizer, work: Mapping[str, Sequence[Target]]) 
             yield path
 
 
-def draw_ascent(visualizer: Visualizer, method: str, target: Target) -> list[np.ndarray]:
+def draw_ascent(visualizer: Visualizer, method: str, target: VisualizationTarget) -> list[np.ndarray]:
     """The frames of an ascent, uint8 RGB (H, W, 3), from its start to its last step."""
     maximiser, n_steps = visualizer.open_maximiser(method, [target]), visualizer.settings[method]["n_steps"]
     state, frames = maximiser.start(), []

@@ -123,7 +123,7 @@ def _compare(folder: Path, own: Path, described: Sequence[dict], min_iou: float)
 
 
 def _write_figures(
-    own: Path, rows: Sequence[dict], samples: Sequence[Sample], activations: np.ndarray, n_figures: int
+    own: Path, rows: Sequence[dict], samples: Sequence[Sample], activations: np.ndarray, n_figures: int | None
 ) -> None:
     """The units of a layer that are described best, each with the images of its largest mean activation."""
     best = sorted((row for row in rows if row["description"]), key=lambda row: -row["similarity"])[:n_figures]

@@ -22,7 +22,7 @@ from network.classifier import Classifier
 from network.worker_pool import WorkerPool
 from output.progress import Progress
 from units.concepts import Concepts
-from units.dissection_workers import Spread
+from units.dissection_workers import DissectionPool
 from units.feature_store import FeatureStore
 from units.quantiles import upper_quantiles
 from units.unit_tally import UnitTally, tally_images
@@ -59,40 +59,40 @@ def dissect(
     """The units of the layers of a store, tallied over all images that can be read.
 
     An image whose mask of a concept cannot be read counts for the thresholds, not for the IoU with that concept.
-    pool: of processes that do it (`DissectionWork`); None: this one. Raises ValueError if no image can be read, or none
-    that is annotated.
+    pool: of processes that do it (`DissectionWorker`); None: this one. Raises ValueError if no image can be read, or
+    none that is annotated.
     """
     n_missing, batch_size = sum(not store.has(sample) for sample in samples), classifier.batch_size
     n_batches = {"features": math.ceil(n_missing / batch_size), "IoU": math.ceil(len(samples) / batch_size)}
     progress = Progress({**n_batches, "thresholds": len(store.layer_names)})
-    spread = None if pool is None else Spread(pool, progress)
-    if spread is None:
+    workers = None if pool is None else DissectionPool(pool, progress)
+    if workers is None:
         failed = store.compute(classifier, samples, progress)
     else:
-        failed = spread.compute_features(samples, store, batch_size)
+        failed = workers.compute_features(samples, store, batch_size)
     kept = [sample for sample in samples if sample.name not in failed]
     if not kept:
         raise ValueError(f"none of {len(samples)} images can be read; {next(iter(failed.values()))}")
-    thresholds, readings = {}, {view.layer_name: view.reading for view in classifier.by_layer}
+    thresholds, layouts = {}, {view.layer_name: view.layout for view in classifier.by_layer}
     for layer in store.layer_names:
         since = time.monotonic()
         progress.begin("thresholds", layer)
-        if spread is None:
+        if workers is None:
             thresholds[layer] = upper_quantiles(
                 lambda layer=layer: store.blocks(layer, kept, concepts.of_images), share
             )
         else:
-            thresholds[layer] = spread.find_thresholds(layer, kept, share)
+            thresholds[layer] = workers.find_thresholds(layer, kept, share)
         progress.end("thresholds", layer, time.monotonic() - since)
 
     def open_tallies() -> dict[str, UnitTally]:
         asked = len(concepts.names), mask_size(classifier, concepts), n_top
         return {
-            layer: UnitTally(found, *asked, None if concepts.of_images else readings[layer])
+            layer: UnitTally(found, *asked, None if concepts.of_images else layouts[layer])
             for layer, found in thresholds.items()
         }
 
-    if spread is None:
+    if workers is None:
         tallies = open_tallies()
         for begin in range(0, len(kept), batch_size):
             since, batch = time.monotonic(), kept[begin : begin + batch_size]
@@ -100,7 +100,7 @@ def dissect(
             failed |= tally_images(batch, begin, tallies, concepts, store)
             progress.end("IoU", batch[-1].name, time.monotonic() - since)
     else:
-        tallies, unread = spread.tally(kept, open_tallies)
+        tallies, unread = workers.tally(kept, open_tallies)
         failed |= unread
     if not any(tally.n_pixels.any() for tally in tallies.values()):
         raise ValueError(f"no image that can be read is annotated; {next(iter(failed.values()), '')}")

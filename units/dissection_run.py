@@ -21,7 +21,7 @@ from plots import drawing
 from units import dissection_figures, dissection_tables
 from units.concepts import Concepts, chance_iou
 from units.dissection import Dissection, dissect
-from units.dissection_workers import Asked, DissectionWork
+from units.dissection_workers import DissectionJob, DissectionWorker
 from units.feature_store import FeatureStore
 from units.unit_tally import mark
 
@@ -55,14 +55,14 @@ class DissectionSettings:
     """What a dissection asks, and what it writes.
 
     activation_share: of all positions, at which a unit is active. min_iou: above which it detects its concept.
-    n_figures: units with a figure. images: their folder, None: the embedded data; limit: of their number. flags: as
-    given, for run.json. overwrite: whether an earlier run in the folder is removed. cluster: the processes that
-    dissect, None: this one; loading: options of `load_classifier` that give them the network.
+    n_figures: units with a figure, None: all. images: their folder, None: the embedded data; limit: of their number.
+    flags: as given, for run.json. overwrite: whether an earlier run in the folder is removed. cluster: the processes
+    that dissect, None: this one; loading: options of `load_classifier` that give them the network.
     """
 
     activation_share: float
     min_iou: float
-    n_figures: int
+    n_figures: int | None
     images: str | None
     limit: int | None
     flags: dict
@@ -92,8 +92,8 @@ def open_pool(settings: DissectionSettings, classifier: Classifier, store: Featu
     if settings.cluster is None:
         return contextlib.nullcontext()
     connect(settings.cluster)
-    asked = Asked(store.folder.parent.resolve(), tuple(store.layer_names), concepts)
-    return WorkerPool(settings.cluster, make_recipe(classifier, settings.loading), DissectionWork, asked, _warn)
+    job = DissectionJob(store.folder.parent.resolve(), tuple(store.layer_names), concepts)
+    return WorkerPool(settings.cluster, make_recipe(classifier, settings.loading), DissectionWorker, job, _warn)
 
 
 def dissect_model(
@@ -201,7 +201,7 @@ def draw_unit(row: dict, dissected: Dissection, concepts: Concepts, store: Featu
         sample = dissected.samples[number]
         image = drawing.shrink(sample.read())
         maps = store.read(layer, sample)[None, ..., unit]
-        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2], tally.reading)[0]
+        marked = mark(maps, tally.thresholds[[unit]], *image.shape[:2], tally.layout)[0]
         masks, _ = concepts.read(sample, *image.shape[:2])
         pictures.append(dissection_figures.represent_unit(image, marked, masks.get(concept)))
         titles.append(sample.name if sample.label is None else f"{sample.name}\n{sample.label}")

@@ -27,7 +27,7 @@ TASKS_PER_WORKER = 4  # of counting: as few as keep all of them busy to the end,
 
 
 @dataclass(frozen=True)
-class Asked:
+class DissectionJob:
     """What every process is told once; folder: of the features."""
 
     folder: Path
@@ -35,12 +35,12 @@ class Asked:
     concepts: Concepts
 
 
-class DissectionWork:
+class DissectionWorker:
     """What a process does: a task is the name of one of the three and its arguments."""
 
-    def __init__(self, classifier: Classifier, asked: Asked):
-        self.classifier, self.concepts = classifier, asked.concepts
-        self.store = FeatureStore(asked.folder, asked.layer_names)
+    def __init__(self, classifier: Classifier, job: DissectionJob):
+        self.classifier, self.concepts = classifier, job.concepts
+        self.store = FeatureStore(job.folder, job.layer_names)
 
     def __call__(self, task: tuple):
         name, *arguments = task
@@ -57,7 +57,7 @@ class DissectionWork:
         return tallies, tally_images(samples, begin, tallies, self.concepts, self.store)
 
 
-class Spread:
+class DissectionPool:
     """The three steps of a dissection, by the processes of a pool."""
 
     def __init__(self, pool: WorkerPool, progress: Progress):

@@ -173,7 +173,7 @@ class Maximiser:
             gradient = tf.gradients(score, seen)[0]
         else:
             gradient, of_features = tf.gradients(score, [seen, features])
-            rows, columns = self.classifier.reading.weigh(*seen.shape[1:3])
+            rows, columns = self.classifier.layout.weigh(*seen.shape[1:3])
             gradient *= tf.einsum(
                 "Hh,nhwc,Ww->nHWc", rows.astype("f"), saliency(features, of_features), columns.astype("f")
             )

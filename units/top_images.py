@@ -19,7 +19,7 @@ import constants
 import utils
 from data.dataset import Sample
 from network.classifier import Classifier
-from network.tokens import Reading
+from network.tokens import FeatureLayout
 from output.files import read_arrays
 
 REGION_SHARE = 0.5  # of a map's peak, from which on a position belongs to the exciting region
@@ -113,16 +113,16 @@ def find_top_images(
 
 
 def find_region(
-    activation: np.ndarray, height: int, width: int, reading: Reading
+    activation: np.ndarray, height: int, width: int, layout: FeatureLayout
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """Where a map (h, w) is excited: mask, bool (height, width), and its box (x0, y0, x1, y1), x1 and y1 behind it.
 
-    reading: where the layer's map lies. A map without a positive value has no half of its peak: the region is then the
+    layout: where the layer's map lies. A map without a positive value has no half of its peak: the region is then the
     peak's own cell.
     """
     import cv2
 
-    laid = reading.lay_out(activation, height, width, outside=-np.inf)
+    laid = layout.lay_out(activation, height, width, outside=-np.inf)
     peak = laid.max()
     if peak > 0:
         _, parts = cv2.connectedComponents((laid >= REGION_SHARE * peak).astype(np.uint8))
@@ -130,7 +130,7 @@ def find_region(
         mask = parts == parts[row, column]
     else:
         row, column = np.unravel_index(activation.argmax(), activation.shape)
-        rows, columns = (weights.argmax(axis=1) for weights in reading.weigh(height, width))
+        rows, columns = (weights.argmax(axis=1) for weights in layout.weigh(height, width))
         mask = (rows == row)[:, None] & (columns == column) & np.isfinite(laid)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return mask, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

@@ -61,7 +61,7 @@ def write_unit_pages(
         path = folder / "reconstructions" / f"{layer}_{channel}.png"
         yield files.write_whole(path, files.figure_saver(figure))
         excited = [
-            Excited(name, image.round().astype(np.uint8), activation, view.reading)
+            Excited(name, image.round().astype(np.uint8), activation, view.layout)
             for name, image, activation in zip(names, pixels, activations)
         ]
         figure = figure_unit(made[channel], excited, f"{title}: what excites it, made and found")

@@ -21,19 +21,19 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from network.tokens import Reading, stretched
+from network.tokens import FeatureLayout, stretched
 
 UNITS_AT_ONCE = 16  # upsampled together: what stays in a processor's cache
 
 
 def mark(
-    maps: np.ndarray, thresholds: np.ndarray, height: int, width: int, reading: Reading | None = None
+    maps: np.ndarray, thresholds: np.ndarray, height: int, width: int, layout: FeatureLayout | None = None
 ) -> np.ndarray:
     """M of activation maps (u, h, w) and their thresholds (u,): bool (u, height, width).
 
-    reading: where the layer's map lies on the image; None: on the whole of it. Nothing is marked where it does not lie.
+    layout: where the layer's map lies on the image; None: on the whole of it. Nothing is marked where it does not lie.
     """
-    rows, columns = (reading or stretched(*maps.shape[1:], 1)).weigh(height, width)
+    rows, columns = (layout or stretched(*maps.shape[1:], 1)).weigh(height, width)
     rows, columns = rows.astype(np.float32), columns.astype(np.float32)
     maps = np.ascontiguousarray(maps)  # a view across the channels would be multiplied number by number
     return (rows @ maps @ columns.T > thresholds[:, None, None]) & rows.any(axis=1)[:, None] & columns.any(axis=1)
@@ -47,15 +47,20 @@ def count_bits(packed: np.ndarray) -> np.ndarray:
 class UnitTally:
     """The counts of K units of one layer and C concepts, and the images that each unit is most active in.
 
-    thresholds: T, (K,). size: (height, width) of the masks. n_top: images kept per unit. reading: of `mark`.
+    thresholds: T, (K,). size: (height, width) of the masks. n_top: images kept per unit. layout: of `mark`.
     top_images: (K, n_top) numbers given to `add`, the most active first, -1 where there are fewer.
     """
 
     def __init__(
-        self, thresholds: np.ndarray, n_concepts: int, size: tuple[int, int], n_top: int, reading: Reading | None = None
+        self,
+        thresholds: np.ndarray,
+        n_concepts: int,
+        size: tuple[int, int],
+        n_top: int,
+        layout: FeatureLayout | None = None,
     ):
         n_units = len(thresholds)
-        self.thresholds, self.size, self.reading = np.asarray(thresholds, dtype=np.float32), size, reading
+        self.thresholds, self.size, self.layout = np.asarray(thresholds, dtype=np.float32), size, layout
         self.marked = np.zeros(n_units, dtype=np.int64)  # pixels of M_k over the images annotated for any concept
         self.unjudged = np.zeros((n_units, n_concepts), dtype=np.int64)  # of these, where the mask of c is unread
         self.covered = np.zeros(n_concepts, dtype=np.int64)  # pixels of L_c
@@ -82,7 +87,7 @@ class UnitTally:
         active = np.flatnonzero(peaks > self.thresholds)
         for begin in range(0, len(active), UNITS_AT_ONCE):
             units = active[begin : begin + UNITS_AT_ONCE]
-            marked = mark(maps[units], self.thresholds[units], *self.size, self.reading)
+            marked = mark(maps[units], self.thresholds[units], *self.size, self.layout)
             marked = np.packbits(marked.reshape(len(units), -1), axis=1)
             n_marked = count_bits(marked)
             self.marked[units] += n_marked

@@ -51,7 +51,7 @@ SURE_PROBABILITY = 0.9  # a class impression is one if the classifier gives its 
 
 
 @dataclass(frozen=True)
-class Target:
+class VisualizationTarget:
     """What is to be excited. kind: of maximisation.KINDS. index: of the class or channel, 0 for a layer.
 
     layer: its path, '' for a class. position: (row, column) of a neuron; None: the middle.
@@ -77,7 +77,7 @@ def choose_targets(
     layer_name: str | None = None,
     channels: Sequence[int] | None = None,
     position: tuple[int, int] | None = None,
-) -> list[Target]:
+) -> list[VisualizationTarget]:
     """The targets of the flags: classes and layers by commas; neither: every class, if they are few.
 
     channels: of every layer; None: the layers as a whole. position: of a neuron; None: whole channels.
@@ -90,23 +90,24 @@ def choose_targets(
         if classifier.n_classes > MOST_CLASSES:
             raise ValueError(f"the model has {classifier.n_classes} classes: choose with --class_index or --layer_name")
         classes = range(classifier.n_classes)
-    targets = [Target("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
+    targets = [VisualizationTarget("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
     for name in layer_name.split(",") if layer_name else ():
         looking = classifier.at_layer(name.strip(), of_pieces=True)
         layer = looking.layer_name
         _check_place(looking, channels or (), position)
         if channels is None:
-            targets.append(Target("layer", 0, layer, layer))
+            targets.append(VisualizationTarget("layer", 0, layer, layer))
         kind, where = ("neuron", f" at {position[0]}, {position[1]}") if position else ("channel", "")
         for index in channels or ():
-            targets.append(Target(kind, index, f"{layer}, channel {index}{where}", layer, position))
+            targets.append(VisualizationTarget(kind, index, f"{layer}, channel {index}{where}", layer, position))
     return targets
 
 
 def _check_place(looking: Classifier, channels: Sequence[int], position: tuple[int, int] | None) -> None:
     """ValueError for channels or a position that the layer looked at does not have."""
-    layer, reading = looking.layer_name, looking.reading
-    *positions, n = reading.shape if reading else looking.find_step(layer.rsplit("/", 1)[-1]).output.shape[1:]
+    layer, layout = looking.layer_name, looking.layout
+    held = [step.output.shape[1:] for step in looking.steps if step.path == layer][-1]
+    *positions, n = layout.shape if layout else held
     wrong = [k for k in channels if k >= n]
     if wrong:
         given = ", ".join(map(str, wrong))
@@ -116,7 +117,9 @@ def _check_place(looking: Classifier, channels: Sequence[int], position: tuple[i
         raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")
 
 
-def choose_work(targets: Sequence[Target], methods: Sequence[str] | None) -> dict[str, list[Target]]:
+def choose_work(
+    targets: Sequence[VisualizationTarget], methods: Sequence[str] | None
+) -> dict[str, list[VisualizationTarget]]:
     """Method -> its targets: all of them, or, where no method was asked for, those whose default it is."""
     work = {}
     for target in targets:
@@ -148,7 +151,7 @@ class Visualizer:
                     float(row["probability"])  # which the figures show
             self.rows = {(row["method"], row["stem"]): row for row in rows}
 
-    def is_done(self, method: str, target: Target) -> bool:
+    def is_done(self, method: str, target: VisualizationTarget) -> bool:
         """Whether the image of a target is there already, and its curve."""
         paths = self.image_path(method, target.stem), self.curve_path(method, target.stem)
         return (method, target.stem) in self.rows and all(path.is_file() for path in paths)
@@ -161,7 +164,7 @@ class Visualizer:
         """Where the curve of a target is kept."""
         return self.folder / "curves" / method / f"{stem}.csv"
 
-    def visualize(self, work: Mapping[str, Sequence[Target]]) -> None:
+    def visualize(self, work: Mapping[str, Sequence[VisualizationTarget]]) -> None:
         """Makes every image of a method's targets that is not there yet, as many at a time as the classifier takes."""
         left = {
             method: [target for target in targets if not self.is_done(method, target)]
@@ -176,7 +179,7 @@ class Visualizer:
                 for first in range(0, len(same), self.classifier.batch_size):
                     self._maximise(method, same[first : first + self.classifier.batch_size], progress)
 
-    def open_maximiser(self, method: str, targets: Sequence[Target]) -> Maximiser:
+    def open_maximiser(self, method: str, targets: Sequence[VisualizationTarget]) -> Maximiser:
         """What ascends for targets of one kind in one layer."""
         looking = self.classifier
         if targets[0].kind != "class":
@@ -184,7 +187,7 @@ class Visualizer:
         indices = [target.index for target in targets]
         return Maximiser(looking, targets[0].kind, indices, self.settings[method], targets[0].position, self.seed)
 
-    def _maximise(self, method: str, targets: list[Target], progress: Progress) -> None:
+    def _maximise(self, method: str, targets: list[VisualizationTarget], progress: Progress) -> None:
         name = targets[0].name + (f" and {len(targets) - 1} more" if len(targets) > 1 else "")
         progress.begin(method, name)
         maximiser = self.open_maximiser(method, targets)
@@ -203,7 +206,7 @@ class Visualizer:
         for target in targets:
             progress.end(method, target.name, state.seconds / len(targets))
 
-    def _keep(self, method: str, targets: list[Target], images: np.ndarray, state: State) -> None:
+    def _keep(self, method: str, targets: list[VisualizationTarget], images: np.ndarray, state: State) -> None:
         verdicts = self.classifier.predict(images.astype(np.float32))
         for number, (target, image, probabilities) in enumerate(zip(targets, images, verdicts)):
             files.write_whole(self.image_path(method, target.stem), files.picture_saver(image))
@@ -226,7 +229,7 @@ class Visualizer:
         rows = list(self.rows.values())
         write_table(self.folder / "results.csv", rows, IMPRESSION_COLUMNS)
 
-    def _say_verdict(self, method: str, target: Target, probabilities: np.ndarray) -> dict:
+    def _say_verdict(self, method: str, target: VisualizationTarget, probabilities: np.ndarray) -> dict:
         """The row of a target for the probabilities (C,) of its image; is_sure: 'yes' or 'no' for a class."""
         top, is_class = int(probabilities.argmax()), target.kind == "class"
         sure = is_class and top == target.index and probabilities[top] > SURE_PROBABILITY

@@ -87,6 +87,7 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
 
     from data import dataset
     from scenes import demo_data
+    from webpage.connections import limit_connections
     from webpage.guard import Guard
     from webpage.layout import make_theme
     from webpage.page import Page
@@ -118,6 +119,7 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
         )[1]
     except OSError:
         raise ValueError(f"cannot answer at port {settings.port} of {settings.host}: choose another --port") from None
+    limit_connections(page.blocks.server.config)
     return page, address
 
 
@@ -125,7 +127,7 @@ def _load(settings: ModelSettings, example: "Sample") -> tuple["Classifier", str
     """The classifier, where it came from, and the methods that do not fit it; it has explained an example already."""
     import utils
 
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
 
     from explainers.registry import METHODS
     from pipeline.model_check import find_misfits

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import constants
 from network import batches, timings
@@ -52,3 +53,14 @@ def test_numbers_without_room_are_not_tried(classifier, monkeypatch):
     assert room == 4 * 4 * (96 * 96 * 3 + 8 * 8 * 3), "pixels, and what the one convolution gives"
     monkeypatch.setattr(memory, "free_memory", lambda: room)
     assert list(batches.choose_batch_size(classifier)) == [1, 2, 4]
+
+
+def test_on_a_gpu_more_are_tried_and_those_beyond_its_memory_are_left_out(classifier, monkeypatch):
+    def run(images):
+        if len(images) > 64:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
+    assert list(batches._measure(classifier, run)) == ["1", "2", "4", "8", "16", "32", "64"]
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        batches._measure(classifier, lambda images: run(np.empty(65)))

@@ -98,7 +98,7 @@ def test_the_box_of_the_map_is_that_of_the_pixels_that_the_features_change_with(
         tape.watch(images)
         features = tf.reduce_sum(classifier.forward(images)[0])
     seen = np.abs(tape.gradient(features, images)[0].numpy()).sum(axis=-1) > 0
-    top, bottom, left, right = classifier.reading.box
+    top, bottom, left, right = classifier.layout.box
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     found = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     wanted = [
@@ -148,7 +148,7 @@ def test_a_model_of_the_users_inside_that_moves_the_image_is_not_taken_for_one_t
     x = layers.GlobalAveragePooling2D()(Inside(MOVES[move])(layers.Rescaling(1 / 255)(images)))
     classifier = Classifier(keras.Model(images, layers.Dense(2, activation="softmax")(x)))
     if move == "nothing":
-        assert classifier.layer_name.startswith("inside") and classifier.reading.is_whole
+        assert classifier.layer_name.startswith("inside") and classifier.layout.is_whole
         assert Classifier(classifier.model, layer_name="inside").layer_name.endswith("/inside")
     if classifier.layer_name is None:
         with pytest.raises(ValueError, match="lies on the image is not understood; name one by --layer_name"):
@@ -248,8 +248,8 @@ def test_padding_inside_is_found_of_a_few_cells_too():
     model = keras.Model(images, layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(own(images))))
     draw_weights(model)
     classifier = Classifier(model, preprocessing="none")
-    assert classifier.reading.shape[:2] == (5, 4)
-    np.testing.assert_allclose(np.multiply(classifier.reading.box, 64), (-16, 64, 0, 64), atol=4)  # of cells of 16
+    assert classifier.layout.shape[:2] == (5, 4)
+    np.testing.assert_allclose(np.multiply(classifier.layout.box, 64), (-16, 64, 0, 64), atol=4)  # of cells of 16
 
 
 INSIDE = {  # what is done inside -> top, bottom, left, right of what the map lies on, in pixels of 64 x 96
@@ -271,7 +271,7 @@ def test_what_a_layer_of_the_users_moves_inside_is_found(what):
     draw_weights(model)
     classifier = Classifier(model)
     assert classifier.layer_name == "own"
-    top, bottom, left, right = classifier.reading.box
+    top, bottom, left, right = classifier.layout.box
     found = np.array([top * HEIGHT, bottom * HEIGHT, left * WIDTH, right * WIDTH])
     np.testing.assert_allclose(found, expected, atol=2.5)  # of cells of four pixels, whose weights lie to one side
     assert ("probed: own" in classifier.describe()["geometry"]) == (what != "nothing")

@@ -15,7 +15,7 @@ from fem import FEM
 from gradcam import GradCAM
 from network.classifier import Classifier
 from network.geometry import Places
-from network.tokens import read_map, stretched
+from network.tokens import find_layout, stretched
 
 CAMS = ("GRADCAM", "FEM", "GRADCAM_PLUS_PLUS", "HIRESCAM", "LAYERCAM", "SCORECAM", "ABLATIONCAM")
 
@@ -238,29 +238,29 @@ def tokens_of(order, n_others=0):
 @pytest.mark.parametrize("n_others", [0, 1, 5])
 def test_tokens_in_any_order_become_an_upright_map_and_go_back(n_others):
     order = [4, 0, 3, 1, 5, 2]
-    reading = read_map((6 + n_others, 7), tokens_of(order, n_others))
-    assert reading.shape == (2, 3, 7)
-    assert reading.has_others == (n_others > 0)
+    layout = find_layout((6 + n_others, 7), tokens_of(order, n_others))
+    assert layout.shape == (2, 3, 7)
+    assert layout.has_others == (n_others > 0)
     tensor = np.random.default_rng(0).normal(size=(2, 6 + n_others, 7)).astype(np.float32)
-    features = reading.to_map(tf.constant(tensor)).numpy()
+    features = layout.to_map(tf.constant(tensor)).numpy()
     for token, cell in enumerate(order):
         np.testing.assert_array_equal(features[:, cell // 3, cell % 3], tensor[:, n_others + token])
-    back = reading.from_map(tf.constant(2 * features), tf.constant(tensor)).numpy()
+    back = layout.from_map(tf.constant(2 * features), tf.constant(tensor)).numpy()
     np.testing.assert_array_equal(back[:, :n_others], tensor[:, :n_others])
     np.testing.assert_array_equal(back[:, n_others:], 2 * tensor[:, n_others:])
 
 
 def test_tokens_that_do_not_fill_a_grid_are_no_map():
-    assert read_map((5, 7), tokens_of([0, 1, 2, 3, 4])) is None
-    assert read_map((6, 7), tokens_of([0, 1, 2, 3, 4, 4])) is None
-    assert read_map((6, 7), None) is None
+    assert find_layout((5, 7), tokens_of([0, 1, 2, 3, 4])) is None
+    assert find_layout((6, 7), tokens_of([0, 1, 2, 3, 4, 4])) is None
+    assert find_layout((6, 7), None) is None
 
 
 def test_a_map_that_is_one_is_handed_on_as_it_is():
     tensor = tf.zeros([2, 3, 4, 5])
-    reading = stretched(3, 4, 5)
-    assert reading.to_map(tensor) is tensor
-    assert reading.from_map(tensor, None) is tensor
+    layout = stretched(3, 4, 5)
+    assert layout.to_map(tensor) is tensor
+    assert layout.from_map(tensor, None) is tensor
 
 
 # --- channels first --------------------------------------------------------------------------------------

@@ -266,6 +266,16 @@ def test_single_figures_are_whole_and_twice_as_fine(row, heading):
     assert_texts_are_whole_and_apart(figure)
 
 
+@pytest.mark.parametrize("heading", ["heat map", "insertion and deletion", "most probable classes"])
+def test_single_figures_have_no_margin_but_half_a_gap(row, heading):
+    figure = figures.figure_panel(replace(row, target="", note=""), heading)
+    figure.canvas.draw()
+    is_drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].min(axis=2) < 255
+    for side in (is_drawn, is_drawn[::-1], is_drawn.T, is_drawn.T[::-1]):
+        blank = int(np.flatnonzero(side.any(axis=1))[0]) / figure.dpi
+        assert 0 < blank < drawing.GAP / 2 + 0.03, "inches up to the first pixel that is not white"
+
+
 def test_an_unknown_panel_is_refused_and_the_known_are_listed(row):
     with pytest.raises(ValueError, match="'saliency map'.*got 'map'"):
         figures.figure_panel(row, "map")

@@ -1,8 +1,10 @@
 """A report: what the run's files say, in one page that needs nothing else and a document that LaTeX takes."""
 
+import json
 import re
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image
 
 from pipeline.records import Record
 from pipeline.results import Results
-from reporting.blocks import Best, Cite, Mention, Picture, Section, Table
+from reporting.blocks import Best, Cite, Mention, PictureBlock, Section, TableBlock
 from reporting.content import compose
 from reporting.document import write_report
 from reporting.render import _tex_text, render_html, render_tex, split_table
@@ -129,10 +131,10 @@ def test_differences_between_rows_are_tested(tmp_path):
         shutil.copy(images / "a.png", images / f"more_{number}.png")
     folder = write_run(tmp_path / "results", images, n=13).folder
     [section] = [one for one in compose(Report([folder])) if one.title == "Which differences stand"]
-    table = next(block for block in section.blocks if isinstance(block, Table))
+    table = next(block for block in section.blocks if isinstance(block, TableBlock))
     assert ["PCC", "GRADCAM", "RISE", "13", "+0.200", "+1.00"] in [list(row[:6]) for row in table.rows]
     [results] = [one for one in compose(Report([folder])) if one.title == "Results"]
-    bold = {(table.head[at].split()[0], row[0]) for table in results.blocks if isinstance(table, Table)
+    bold = {(table.head[at].split()[0], row[0]) for table in results.blocks if isinstance(table, TableBlock)
             for row in table.rows for at, cell in enumerate(row) if isinstance(cell, Best)}  # fmt: skip
     assert bold == {("PCC", "GRADCAM"), ("NSS", "GRADCAM"), ("insertion", "GRADCAM")}, "not deletion, which is equal"
     html, _ = make(folder)
@@ -146,7 +148,7 @@ def test_of_many_differences_each_rows_are_counted(tmp_path):
     methods = ("GRADCAM", "FEM", "RISE", "LIME", "CAM", "OCCLUSION")  # each better than the next: 15 pairs, 3 metrics
     report = Report([write_run(tmp_path / "results", images, methods, n=13).folder])
     [section] = [one for one in compose(report) if one.title == "Which differences stand"]
-    table = next(block for block in section.blocks if isinstance(block, Table))
+    table = next(block for block in section.blocks if isinstance(block, TableBlock))
     assert table.head == ("method", "PCC", "NSS", "insertion"), "deletion is equal everywhere"
     plain = [[re.sub(r"[^A-Z0-9/]", "", cell) for cell in row] for row in table.rows]
     assert plain == [[name, *[f"{5 - place}/{place}"] * 3] for place, name in enumerate(methods)]
@@ -188,7 +190,7 @@ def test_the_page_needs_nothing_but_itself(run_folder, pages):
 
 
 def test_names_of_files_are_text_not_markup():
-    table = Table("name", ("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
+    table = TableBlock("name", ("image", "PCC ↑"), [(EVIL, "0.5")], EVIL)
     html = render_html("t", [Section("s", [table])])
     assert "<b>&" not in html and "&lt;b&gt;&amp;_%$#{}~^\\.png" in html
     tex = "".join(render_tex("t", [Section("s", [table])], "tables", "figures").values())
@@ -205,12 +207,12 @@ def test_the_document_has_its_pictures_beside_it(run_folder, pages):
 
 
 def test_a_table_too_wide_for_a_page_is_one_in_the_page_and_several_in_the_document():
-    table = Table("wide", ("method", *"abcdef"), [("FEM", *"123456")], "All", 1)
+    table = TableBlock("wide", ("method", *"abcdef"), [("FEM", *"123456")], "All", 1)
     parts = split_table(table)
     assert [part.name for part in parts] == ["wide", "wide_2"] and parts[1].caption == "All, continued"
     assert [list(part.head) for part in parts] == [["method", *"abcd"], ["method", *"ef"]]
     assert list(parts[1].rows[0]) == ["FEM", "5", "6"]
-    many = Table("many", ("a", "b"), [(str(row), "") for row in range(100)], "All")
+    many = TableBlock("many", ("a", "b"), [(str(row), "") for row in range(100)], "All")
     assert [(part.name, len(part.rows)) for part in split_table(many)] == [("many", 45), ("many_2", 45), ("many_3", 10)]
     section = Section("s", [[Mention("wide"), " ", Cite(("holm1979",))], table])
     html = render_html("t", [section])
@@ -233,7 +235,7 @@ def test_latex_sets_the_document_without_a_warning(run_folder, pages, images, tm
 
 
 def test_each_figure_is_drawn(run_folder):
-    pictures = [b for s in compose(Report([run_folder])) for b in s.blocks if isinstance(b, Picture)]
+    pictures = [b for s in compose(Report([run_folder])) for b in s.blocks if isinstance(b, PictureBlock)]
     names = [picture.name for picture in pictures]
     assert names == ["boxes", "curves", "scatter", "extremes", "most_different"]
     for picture in pictures:
@@ -270,3 +272,37 @@ def test_a_run_without_gaze_or_curves_has_a_report_too(tmp_path, images):
     results.add(Record("FEM", "a.png", "a", seconds=0.1), np.ones((3, 4), np.float32))
     html, _ = make(results.folder)
     assert "FEM" in html and "<img" not in html
+
+
+def test_images_are_read_as_the_run_read_them(tmp_path, monkeypatch):
+    photograph = Image.fromarray(np.zeros((1000, 1100, 3), np.uint8))
+    exif = photograph.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    (tmp_path / "images").mkdir()
+    photograph.save(tmp_path / "images" / "a.png", exif=exif)
+    monkeypatch.setattr("constants.MAX_IMAGE_PIXELS", 10**6)
+
+    def read(name, flags, **settings):
+        write_run(tmp_path / name, tmp_path / "images", n=1, **settings)
+        path = tmp_path / name / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "flags": flags}))
+        return Report([tmp_path / name]).read_image("a.png")
+
+    assert read("an_old_run", None) is None and read("usual", {"max_megapixels": 1}) is None
+    assert read("large", {"max_megapixels": 2}).shape == (1100, 1000, 3)
+    assert read("kept", {"max_megapixels": 2}, exif="keep").shape == (1000, 1100, 3)
+
+
+@pytest.mark.parametrize("source", ["a.png", "packed.tar", "list.txt"])
+def test_images_are_found_in_whatever_the_run_found_them_in(tmp_path, images, source):
+    results = write_run(tmp_path / "results", images)
+    with tarfile.open(tmp_path / "packed.tar", "w") as archive:
+        archive.add(images / "a.png", "a.png")
+    (tmp_path / "list.txt").write_text("a.png\nhttps://127.0.0.1:1/b.png\n")
+    shutil.copy(images / "a.png", tmp_path / "a.png")
+    description = json.loads((results.folder / "run.json").read_text())
+    description["settings"]["test_images_folder_path"] = str(tmp_path / source)
+    (results.folder / "run.json").write_text(json.dumps(description))
+    report = Report([results.folder])
+    np.testing.assert_array_equal(report.read_image("a.png"), np.asarray(Image.open(images / "a.png")))
+    assert report.read_image("b.png") is None

@@ -14,7 +14,7 @@ from tools.faults import kills, mangle
 from tools.faults.faulty_models import Models
 from tools.faults.faulty_sources import Sources
 from tools.faults.faulty_tables import Gaze, Tables
-from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, SECRET, Kind, Trial, try_inputs
+from tools.faults.trials import ESCAPED, EXPLAINED, REFUSED, SECRET, FaultyInput, Kind, try_inputs
 
 
 class Planted(Kind):
@@ -51,7 +51,7 @@ class Planted(Kind):
             ("no end", lambda: time.sleep(60)),
             ("explained after these", lambda: 0),
         ]
-        return Trial(*ways[number_of(rng)], ["none.csv"])
+        return FaultyInput(*ways[number_of(rng)], ["none.csv"])
 
 
 def fail(error):
@@ -95,7 +95,7 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_a_command_that_is_killed_ends_as_one_that_is_not(tmp_path):
-    [killed] = kills.try_kills(kills.Bench(tmp_path), ["demo"], n=2, seed=0)
+    [killed] = kills.try_kills(kills.CommandBench(tmp_path), ["demo"], n=2, seed=0)
     assert (killed.kills, killed.faults) == (2, []) and killed.files > 50
 
 

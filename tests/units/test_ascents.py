@@ -4,14 +4,14 @@ import numpy as np
 from PIL import Image
 
 from units import ascents, visualization
-from units.visualization import Target, Visualizer
+from units.visualization import VisualizationTarget, Visualizer
 
 
 def test_the_gif_goes_from_the_start_to_the_image_that_is_kept(planted_classifier, tmp_path, monkeypatch):
     monkeypatch.setattr(ascents, "N_FRAMES", 4)
     settings = visualization.choose_method_settings(["CLASS_IMPRESSION"], 6)
     visualizer = Visualizer(planted_classifier, tmp_path, settings)
-    work = {"CLASS_IMPRESSION": [Target("class", 0, "red")]}
+    work = {"CLASS_IMPRESSION": [VisualizationTarget("class", 0, "red")]}
     visualizer.visualize(work)
     frames = ascents.draw_ascent(visualizer, "CLASS_IMPRESSION", work["CLASS_IMPRESSION"][0])
     maximiser = visualizer.open_maximiser("CLASS_IMPRESSION", work["CLASS_IMPRESSION"])

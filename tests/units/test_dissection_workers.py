@@ -9,16 +9,16 @@ from data import dataset
 from network.worker_pool import Lost
 from units import dissection
 from units.concepts import open_concepts
-from units.dissection_workers import Asked, DissectionWork
+from units.dissection_workers import DissectionJob, DissectionWorker
 from units.feature_store import FeatureStore
 from units.quantiles import count_digits, find_quantiles, upper_quantiles
 
 
 class InProcess:
-    """Stands for a `WorkerPool`: jobs of this process, which answer in the reverse order."""
+    """Stands for a `WorkerPool`: workers of this process, which answer in the reverse order."""
 
-    def __init__(self, jobs, kills=lambda task: False):
-        self.jobs, self.n_workers, self.kills = jobs, len(jobs), kills
+    def __init__(self, workers, kills=lambda task: False):
+        self.workers, self.n_workers, self.kills = workers, len(workers), kills
 
     def run(self, tasks):
         for number, task in reversed(list(enumerate(tasks))):
@@ -26,7 +26,7 @@ class InProcess:
                 for value in vars(tally).values():
                     if isinstance(value, np.ndarray):
                         value.setflags(write=False)
-            yield task, Lost("out of memory") if self.kills(task) else self.jobs[number % len(self.jobs)](task)
+            yield task, Lost("out of memory") if self.kills(task) else self.workers[number % len(self.workers)](task)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def samples(tmp_path):
 def dissect(classifier, samples, folder, **options):
     concepts = open_concepts(folder.parent / "concepts", samples)
     store = FeatureStore(folder, [view.layer_name for view in classifier.by_layer])
-    work = Asked(folder, tuple(store.layer_names), concepts)
-    pool = None if options.get("jobs") is None else options.pop("jobs")(work)
+    job = DissectionJob(folder, tuple(store.layer_names), concepts)
+    pool = None if options.get("workers") is None else options.pop("workers")(job)
     return dissection.dissect(classifier, samples, concepts, store, share=0.05, n_top=3, pool=pool)
 
 
@@ -59,7 +59,7 @@ def test_every_number_is_that_of_one_process(planted_classifier, samples, tmp_pa
         planted_classifier,
         samples,
         tmp_path / "shared",
-        jobs=lambda asked: InProcess([DissectionWork(planted_classifier, asked) for _ in range(2)]),
+        workers=lambda job: InProcess([DissectionWorker(planted_classifier, job) for _ in range(2)]),
     )
     assert [s.name for s in shared.samples] == [s.name for s in alone.samples] and shared.failed == alone.failed
     for layer, tally in alone.tallies.items():
@@ -69,11 +69,11 @@ def test_every_number_is_that_of_one_process(planted_classifier, samples, tmp_pa
 
 
 def test_images_that_kill_every_process_are_left_out_and_told(planted_classifier, samples, tmp_path):
-    def jobs(asked):
-        return InProcess([DissectionWork(planted_classifier, asked)], kills=lambda task: task[0] == "features")
+    def workers(job):
+        return InProcess([DissectionWorker(planted_classifier, job)], kills=lambda task: task[0] == "features")
 
     with pytest.raises(ValueError, match="none of 14 images can be read; every process that read it died"):
-        dissect(planted_classifier, samples, tmp_path / "out", jobs=jobs)
+        dissect(planted_classifier, samples, tmp_path / "out", workers=workers)
 
 
 def test_quantiles_of_parts_are_those_of_the_whole():

@@ -7,7 +7,7 @@ from planted import BLUE, CELL, GREEN, RED, picture, square
 
 from data import dataset
 from network.geometry import Places
-from network.tokens import read_map, stretched
+from network.tokens import find_layout, stretched
 from units import top_images
 from units.top_images import TopImages, find_region, find_top_images
 
@@ -97,7 +97,7 @@ def test_a_map_without_a_positive_value_has_the_cell_of_its_peak():
 def test_a_region_of_a_cropped_network_lies_where_it_looked(sign):
     right_half = Places(np.array([0.25, 0.75])[:, None, None], np.array([0.625, 0.875])[None, :, None])
     activation = np.array([[0, 0], [1, 0]], np.float32) if sign > 0 else np.array([[-2, -2], [-1, -2]], np.float32)
-    _, box = find_region(activation, 40, 80, read_map((2, 2, 1), right_half))
+    _, box = find_region(activation, 40, 80, find_layout((2, 2, 1), right_half))
     assert box == (40, 20, 60, 40)
 
 

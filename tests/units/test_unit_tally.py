@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from network.geometry import Places
-from network.tokens import read_map, stretched
+from network.tokens import find_layout, stretched
 from units.unit_tally import UnitTally, count_bits, mark
 
 SIZE = (12, 20)
@@ -41,7 +41,9 @@ def test_two_values_over_four_pixels_are_marked_where_their_mixture_exceeds_the_
 
 
 def test_a_map_of_the_lower_half_marks_nothing_above_it():
-    lower = read_map((2, 2, 1), Places(np.array([0.625, 0.875])[:, None, None], np.array([0.25, 0.75])[None, :, None]))
+    lower = find_layout(
+        (2, 2, 1), Places(np.array([0.625, 0.875])[:, None, None], np.array([0.25, 0.75])[None, :, None])
+    )
     marked = mark(np.ones((1, 2, 2), np.float32), np.array([-1.0]), 8, 4, lower)  # a threshold that zeros exceed, too
     np.testing.assert_array_equal(marked[0], [[False] * 4] * 4 + [[True] * 4] * 4)
     tally = UnitTally(np.array([0.5]), 1, (8, 4), 1, lower)

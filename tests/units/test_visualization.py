@@ -6,12 +6,14 @@ import transformers
 import constants
 from network.classifier import Classifier
 from units import visualization
-from units.visualization import Target, choose_method_settings, choose_targets, choose_work
+from units.visualization import VisualizationTarget, choose_method_settings, choose_targets, choose_work
 
 
 def test_without_a_choice_every_class_is_a_target(planted_classifier):
     names = planted_classifier.class_names
-    assert choose_targets(planted_classifier) == [Target("class", index, name) for index, name in enumerate(names)]
+    assert choose_targets(planted_classifier) == [
+        VisualizationTarget("class", index, name) for index, name in enumerate(names)
+    ]
 
 
 def test_a_class_that_is_named_twice_is_one_target(planted_classifier):
@@ -19,7 +21,9 @@ def test_a_class_that_is_named_twice_is_one_target(planted_classifier):
 
 
 def test_a_layer_its_channels_and_their_neurons_are_targets(planted_classifier):
-    assert choose_targets(planted_classifier, layer_name="colours") == [Target("layer", 0, "colours", "colours")]
+    assert choose_targets(planted_classifier, layer_name="colours") == [
+        VisualizationTarget("layer", 0, "colours", "colours")
+    ]
     channels = choose_targets(planted_classifier, layer_name="colours", channels=[2, 0])
     assert [(target.kind, target.index, target.layer) for target in channels] == [
         ("channel", 2, "colours"),
@@ -43,7 +47,10 @@ def test_the_channels_and_positions_of_tokens_are_those_of_their_grid():
 
 
 def test_a_target_goes_to_the_methods_asked_for_or_to_its_usual_one():
-    of_class, channel = Target("class", 0, "red"), Target("channel", 1, "colours, channel 1", "colours")
+    of_class, channel = (
+        VisualizationTarget("class", 0, "red"),
+        VisualizationTarget("channel", 1, "colours, channel 1", "colours"),
+    )
     assert choose_work([of_class, channel], None) == {"CLASS_IMPRESSION": [of_class], "FOURIER": [channel]}
     assert choose_work([of_class], ["FOURIER", "CLASS_MODEL"]) == {"FOURIER": [of_class], "CLASS_MODEL": [of_class]}
 

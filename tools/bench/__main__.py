@@ -69,7 +69,7 @@ def measure(subject: str, args: argparse.Namespace) -> Table:
 def main() -> int:
     """Exit code 0."""
     args = parse_arguments()
-    utils.silence_tensorflow()
+    utils.load_tensorflow()
     tables = {}
     for subject in args.subject:
         machine = describe_machine()  # how busy it is now

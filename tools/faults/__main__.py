@@ -96,7 +96,9 @@ def kill_all(args: argparse.Namespace) -> list[kills.Killed]:
     with tempfile.TemporaryDirectory(prefix="faults_", ignore_cleanup_errors=True) as folder:
         others = [name for name in chosen if name != "app"]
         if others:
-            for killed in kills.try_kills(kills.Bench(Path(folder)), others, args.kills, args.seed, args.at_once):
+            for killed in kills.try_kills(
+                kills.CommandBench(Path(folder)), others, args.kills, args.seed, args.at_once
+            ):
                 say_killed(killed)
                 found.append(killed)
         if "app" in chosen:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tools.faults.mangle import odd_name, spoil_bytes
-from tools.faults.trials import Kind, Place, Trial
+from tools.faults.trials import FaultyInput, Kind, Place
 
 FORMATS = {
     "JPEG": ".jpg",
@@ -194,10 +194,10 @@ class Images(Kind):
         """Loads the embedded network once."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         self.classifier = share_classifier()
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """One image, or a folder of them."""
         if rng.random() < 0.03:
             return self._make_folder(rng, place)
@@ -205,7 +205,7 @@ class Images(Kind):
         path = place.inside / odd_name(rng, ending)
         path.write_bytes(content)
         as_gaze = rng.random() < 0.25
-        return Trial(
+        return FaultyInput(
             f"{'gaze map ' if as_gaze else ''}{path.name!r}: {what}", lambda: self._explain(path, as_gaze), [path.name]
         )
 
@@ -224,7 +224,7 @@ class Images(Kind):
             "--model_name=ResNetDemo",
             f"--output_folder_path={place.inside / 'results'}",
         ]
-        return Trial(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv), names)
+        return FaultyInput(f"a folder: {'; '.join(words)}", lambda: ask_command("main", argv), names)
 
     def _explain(self, path: Path, as_gaze: bool) -> int:
         from data.images import note_reading

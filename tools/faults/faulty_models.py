@@ -12,7 +12,7 @@ from PIL import Image
 
 from tools.faults.faulty_images import explain
 from tools.faults.mangle import spoil_bytes, spoil_json
-from tools.faults.trials import Kind, Place, Trial
+from tools.faults.trials import FaultyInput, Kind, Place
 
 SIDE = 32  # pixels of the sound models
 WAYS = (  # to spoil what a HDF5 file holds
@@ -80,7 +80,7 @@ class Models(Kind):
         """Writes the sound models, and a SavedModel that writes the canary file as soon as it is loaded."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         import tensorflow as tf
 
         self.sound = []
@@ -92,25 +92,25 @@ class Models(Kind):
         self.saved_model = place.outside / "saved_model"
         if not self.saved_model.is_dir():
 
-            class Writes(tf.Module):
+            class WritingModule(tf.Module):
                 @tf.function(input_signature=[tf.TensorSpec((None, SIDE, SIDE, 3))])
                 def __call__(self, x):
                     tf.io.write_file(str(place.canary), "x")
                     return x[:, 0, 0]
 
-            tf.saved_model.save(Writes(), str(self.saved_model))
+            tf.saved_model.save(WritingModule(), str(self.saved_model))
         self.image = place.outside.parent / "image.png"
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)).save(self.image)
         write_secret_weights(place)
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """One file."""
         ending, content = self.sound[rng.integers(len(self.sound))]
         path = place.inside / f"model{ending}"
         path.write_bytes(content)
         ways = [self._bytes, self._config, self._config, self._weights, self._settings, self._archive, self._other]
         words = ways[rng.integers(len(ways))](rng, path, place)
-        return Trial(f"{path.name}: {words}", lambda: self._load(path, place), [path.name])
+        return FaultyInput(f"{path.name}: {words}", lambda: self._load(path, place), [path.name])
 
     def _load(self, path: Path, place: Place) -> int:
         from network.model_files import load_classifier

@@ -10,7 +10,7 @@ import numpy as np
 from tools.faults.faulty_images import ask_command, draw, make_image
 from tools.faults.faulty_tables import FURTHER_FILES, say
 from tools.faults.mangle import odd_name, spoil_bytes, spoil_text
-from tools.faults.trials import Kind, Place, Trial
+from tools.faults.trials import FaultyInput, Kind, Place
 
 CLASS_NAMES = ("red", "green", "blue")
 FILMS = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -30,13 +30,13 @@ class Sources(Kind):
         """Makes a film of each kind, and records."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         self.films = {
             ending: self._film(place.outside.parent / f"film{ending}", code) for ending, code in FILMS.items()
         }
         self.records = self._records(place.outside.parent / "train.tfrecord")
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """A source, and what it names."""
         ways = (self._list, self._table, self._tar, self._tar, self._tar, self._record, self._make_film, self._pattern)
         words, source, names = ways[rng.integers(len(ways))](rng, place)
@@ -48,8 +48,8 @@ class Sources(Kind):
                 "--limit=2",
                 f"--output_folder_path={place.inside / 'results'}",
             ]
-            return Trial(f"main.py, {words}", lambda: ask_command("main", argv), names)
-        return Trial(words, lambda: self._use(source), names)
+            return FaultyInput(f"main.py, {words}", lambda: ask_command("main", argv), names)
+        return FaultyInput(words, lambda: self._use(source), names)
 
     def _use(self, source: str) -> int:
         from data.sample_table import open_samples

@@ -12,7 +12,7 @@ import numpy as np
 from tools.faults import kills
 from tools.faults.faulty_images import ask_command, draw, share_classifier
 from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
-from tools.faults.trials import Kind, Place, Trial
+from tools.faults.trials import FaultyInput, Kind, Place
 
 METHODS = "GRADCAM,FEM"
 STORAGES = ("files", "columns")
@@ -27,7 +27,7 @@ def array_file(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-class Writes:
+class WritingPickle:
     """What writes the canary file when it is unpickled."""
 
     def __init__(self, path: str):
@@ -44,7 +44,7 @@ class States(Kind):
         """Makes the run that is spoiled."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         share_classifier()
         self.calm, self.images = place.outside.parent / "calm", place.outside.parent / "photographs"
         if not self.images.is_dir():
@@ -67,7 +67,7 @@ class States(Kind):
             f"--output_folder_path={self.folder}",
         ]
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """A copy of the run, spoiled."""
         storage = str(rng.choice(STORAGES))
         shutil.copytree(self.calm / storage, self.folder)
@@ -87,7 +87,7 @@ class States(Kind):
             names.append(name)
             words.append(f"{names[-1]}: {spoil_file(rng, path, place)}")
         reports = rng.random() < 0.3
-        return Trial(
+        return FaultyInput(
             f"{'report.py, ' if reports else ''}{storage}, {'; '.join(words)}",
             lambda: ask_command("report", [str(self.folder)]) if reports else ask_command("main", self._flags(storage)),
             names,
@@ -115,7 +115,7 @@ def spoil_file(rng: np.random.Generator, path: Path, place: Place) -> str:
         return "empty"
     if path.suffix == ".npy" and choice < 0.6:
         ways = {
-            "objects": np.array([Writes(str(place.canary))], object),
+            "objects": np.array([WritingPickle(str(place.canary))], object),
             "three axes": np.zeros((3, 4, 5), np.float32),
             "another size": np.zeros((5, 7), np.float32),
             "texts": np.array([["a", "b"]]),
@@ -147,12 +147,12 @@ class Folders(Kind):
         """Makes the runs that are spoiled; what they read stands in the folder in which they are made."""
         import utils
 
-        utils.silence_tensorflow()
+        utils.load_tensorflow()
         share_classifier()
         bench = Path(tempfile.gettempdir()) / "bench"  # where the commands may draw the embedded data again
         is_new, self.folder = not bench.is_dir(), place.inside / "results"
         bench.mkdir(exist_ok=True)
-        self.bench, self.calm = kills.Bench(bench), bench / "calm"
+        self.bench, self.calm = kills.CommandBench(bench), bench / "calm"
         if is_new:
             self.bench.prepare([OTHERS[0]])
         os.chdir(bench)
@@ -165,7 +165,7 @@ class Folders(Kind):
     def _flags(self, command):
         return self.bench.words(command, self.folder)[1:]
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """A copy of a run, one or two of its files spoiled: of each ending as often as of any other."""
         command = str(rng.choice(OTHERS))
         shutil.copytree(self.calm / command, self.folder)
@@ -179,4 +179,6 @@ class Folders(Kind):
                 continue  # spoiled already
             names.append(name)
             words.append(f"{names[-1]}: {spoil_file(rng, path, place)}")
-        return Trial(f"{command}.py, {'; '.join(words)}", lambda: ask_command(command, self._flags(command)), names)
+        return FaultyInput(
+            f"{command}.py, {'; '.join(words)}", lambda: ask_command(command, self._flags(command)), names
+        )

@@ -9,7 +9,7 @@ from PIL import Image
 from tools.faults.faulty_images import ask_command
 from tools.faults.faulty_models import spoil_weights, write_secret_weights
 from tools.faults.mangle import spoil_bytes, spoil_json, spoil_text
-from tools.faults.trials import Kind, Place, Trial
+from tools.faults.trials import FaultyInput, Kind, Place
 
 IMAGES = ("a.png", "b.png")
 SHAPE = (48, 64)  # height and width of them, pixels
@@ -116,7 +116,7 @@ class Gaze(Kind):
         self.hdf5 = write_session(place.outside.parent / "session.hdf5").read_bytes()
         write_secret_weights(place)
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """One form, spoiled."""
         write_images(place.inside / "images")
         name = str(rng.choice(list(GAZE)))
@@ -140,13 +140,13 @@ class Gaze(Kind):
             argv.append("--fixations_unit=pixels")
         elif rng.random() < 0.3:
             argv.append(f"--fixations_unit={rng.choice(['pixels', 'fraction'])}")
-        return Trial(f"{name}: {words}", lambda: ask_command("gaze", argv), [path.name, name, *IMAGES])
+        return FaultyInput(f"{name}: {words}", lambda: ask_command("gaze", argv), [path.name, name, *IMAGES])
 
 
 class Tables(Kind):
     """Boxes, labels, taxonomies and names of classes, read and matched with images and classes as the commands do."""
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """One of them, spoiled."""
         write_images(place.inside / "images")
         what = str(rng.choice(["boxes", "labels", "taxonomy", "names"]))
@@ -155,7 +155,9 @@ class Tables(Kind):
         words, content = spoil(rng, name, sound)
         path = place.inside / name
         path.write_bytes(content)
-        return Trial(f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"), [name])
+        return FaultyInput(
+            f"{name}: {words}", lambda: getattr(self, f"_use_{what}")(path, place.inside / "images"), [name]
+        )
 
     def _use_boxes(self, path: Path, images: Path) -> int:
         from data import boxes

@@ -62,7 +62,7 @@ HEADERS = {
 }
 
 
-class Page:
+class AttackedPage:
     """A page in a process of its own, asked as no browser does; beside its files lies one that nobody may read.
 
     What lies outside is listed once the network is loaded: Keras unpacks the weights to a folder there and removes it.
@@ -187,7 +187,7 @@ class Page:
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
-def make_request(rng: np.random.Generator, page: Page) -> tuple[str, bytes]:
+def make_request(rng: np.random.Generator, page: AttackedPage) -> tuple[str, bytes]:
     """(in words, bytes) of a request."""
     ways = (_ask_route, _ask_file, _ask_question, _ask_question, _upload, _tell_odd_body)
     method, path, headers, body = ways[rng.integers(len(ways))](rng, page)
@@ -303,7 +303,7 @@ def _tell_odd_body(rng, page):
 # --- what is tried ----------------------------------------------------------------------------------------------------
 def try_requests(n: int, seed: int, folder: Path) -> Iterator[Outcome]:
     """What comes of n requests; the last outcome is that of a visitor's question, asked before and after them."""
-    page = Page(Server(folder))
+    page = AttackedPage(Server(folder))
     try:
         before = page.answer("before")
         for number in range(n):
@@ -320,7 +320,7 @@ def try_page_kills(n: int, seed: int, folder: Path) -> Killed:
     """n kills of app.py while it starts, loads or answers; each time it is started again."""
     rng, faults = np.random.default_rng([seed, 1]), []
     (folder / "calm").mkdir()
-    page = Page(Server(folder / "calm"))
+    page = AttackedPage(Server(folder / "calm"))
     wanted = page.answer("calm")
     page.server.end()
     place = folder / "killed"
@@ -337,7 +337,7 @@ def try_page_kills(n: int, seed: int, folder: Path) -> Killed:
         server.end()
         if "Traceback" in server.log.read_text():
             faults.append(f"a traceback: {server.log.read_text()[-300:]}")
-    page = Page(Server(place))
+    page = AttackedPage(Server(place))
     if page.answer("again") != wanted:
         faults.append("another answer than that of a calm page")
     page.server.end()

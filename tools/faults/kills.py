@@ -97,7 +97,7 @@ class Killed:
     full_disks: int = 0
 
 
-class Bench:
+class CommandBench:
     """A folder in which the commands run, with what some of them need."""
 
     def __init__(self, folder: Path):
@@ -215,7 +215,7 @@ class Bench:
         return (self.folder / f"{command}.txt").read_text(errors="replace")[-300:]
 
 
-def try_kills(bench: Bench, commands: Sequence[str], n: int, seed: int, n_at_once: int = 2) -> Iterator[Killed]:
+def try_kills(bench: CommandBench, commands: Sequence[str], n: int, seed: int, n_at_once: int = 2) -> Iterator[Killed]:
     """What came of n kills of each command, as they end; several run at once."""
     bench.prepare(commands)
     with ThreadPoolExecutor(n_at_once) as executor:

@@ -42,7 +42,7 @@ CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.tr
 
 
 @dataclass(frozen=True)
-class Trial:
+class FaultyInput:
     """An input, in words, and what gives it to the program and returns an exit code.
 
     names: of its files; a refusal has to hold one of them.
@@ -91,13 +91,13 @@ class Kind:
     def prepare(self, place: Place) -> None:
         """Loads and writes what all inputs of the kind need; outside files go to `place.outside`."""
 
-    def make(self, rng: np.random.Generator, place: Place) -> Trial:
+    def make(self, rng: np.random.Generator, place: Place) -> FaultyInput:
         """An input, its files below `place.inside`."""
         raise NotImplementedError
 
 
 # --- the process that is watched ------------------------------------------------------------------------------------
-class Watch:
+class AuditWatch:
     """What Python does while `watching`: the lines of `seen` are what it should not have done."""
 
     def __init__(self, place: Place):
@@ -164,7 +164,7 @@ class Watch:
         self.is_on = True
 
 
-def judge(trial: Trial, watch: Watch) -> tuple[str, str]:
+def judge(given: FaultyInput, watch: AuditWatch) -> tuple[str, str]:
     """(result, what was said) of an input; everything but the death of this process is caught."""
     screen = io.StringIO()
     result, said = ESCAPED, ""
@@ -176,7 +176,7 @@ def judge(trial: Trial, watch: Watch) -> tuple[str, str]:
     ):
         warnings.simplefilter("ignore")
         try:
-            code = trial.ask()
+            code = given.ask()
             result, said = (EXPLAINED if code in (0, 1) else ESCAPED), f"exit code {code}"
         except ValueError as error:
             result, said = (REFUSED, str(error)) if _is_ours(error) else (ESCAPED, _tell(error))
@@ -191,9 +191,9 @@ def judge(trial: Trial, watch: Watch) -> tuple[str, str]:
             result, said = ESCAPED, _tell(error)
     if any(letter == "\x1b" or letter == "\0" for letter in screen.getvalue()):
         result, said = ESCAPED, f"a raw control character on the screen: {screen.getvalue()!r}"
-    if result == REFUSED and (fault := _find_fault(said, trial.names)):
+    if result == REFUSED and (fault := _find_fault(said, given.names)):
         result, said = ESCAPED, f"{fault}: {said}"
-    if result == EXPLAINED and code == 1 and not _names_one(screen.getvalue(), trial.names):
+    if result == EXPLAINED and code == 1 and not _names_one(screen.getvalue(), given.names):
         result, said = ESCAPED, f"what was left out has no name: {screen.getvalue()[-300:]}"
     if seen:
         result, said = ESCAPED, "; ".join(seen)
@@ -243,13 +243,13 @@ def _work(connection, kind: Kind, seed: int, folder: Path) -> None:
     os.dup2(null, 2)
     platform.platform()  # which asks another program, once
     kind.prepare(place)
-    watch = Watch(place)
+    watch = AuditWatch(place)
     connection.send("ready")
     while (number := connection.recv()) is not None:
         rng = np.random.default_rng([seed, zlib.crc32(type(kind).__name__.encode()), number])
-        trial = kind.make(rng, place)
-        connection.send(("begun", trial.what))
-        connection.send(("done", *judge(trial, watch)))
+        given = kind.make(rng, place)
+        connection.send(("begun", given.what))
+        connection.send(("done", *judge(given, watch)))
         empty(place.inside)
 
 

@@ -48,7 +48,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Case:
+class ModelCase:
     """How a model is built and what is known of it: a key of OF_OUTPUTS and one of PIXELS, options of `Classifier`.
 
     refused: whether `Classifier` should refuse it.
@@ -429,7 +429,7 @@ def lifted(x):
 def case(*args, outputs="probabilities", pixels="none", options=None, tolerance=TOLERANCE, refused=False, **how):
     """A case of `network`, or of what is given in its place as `build`."""
     build = how.pop("build", None) or functools.partial(network, *args, **how)
-    return Case(build, outputs, pixels, options or {}, tolerance, refused)
+    return ModelCase(build, outputs, pixels, options or {}, tolerance, refused)
 
 
 def library(make, *args, pooled=True, pixels="none", tolerance=TOLERANCE, **options):
