@@ -132,21 +132,20 @@ class Layers:
                 return step, ""
         return None, "no feature map lies on every path from the image to the output" if self.steps else ""
 
-    def choose_beside_code(self, find_used: Callable[[list], list], goes_around: Callable[..., bool]) -> Step | None:
+    def choose_beside_code(self, find_used: Callable[..., list]) -> Step | None:
         """The default layer where `choose` knows none as code carries tokens around layers, `x + attend(norm(x))`: the
         last through whose patches alone those of what it is given, which lies on every path, reach the output; or None.
 
-        goes_around(step, layout): whether the output changes with the map that `layout` reads of what the step is
-        given otherwise than through that which the step gives.
+        find_used(steps, but_for, given): as in `nearer_to_class_token`; with `given`, the layout of what `but_for` is
+        given, that step is among those found if the output changes with it otherwise than through the step.
         """
         on_every_path, beside = self._on_every_path(), self._beside_others()
-        used = find_used(beside) if beside else []
-        for step in reversed(used):
-            given = step.inputs[0]
-            layout = tokens.find_layout(tuple(given.shape[1:]), self._places.get(id(given)))
-            if given not in on_every_path or layout is None or not (layout.has_others and layout.mixed):
+        for step in reversed(find_used(beside) if beside else []):
+            tensor = step.inputs[0]
+            given = tokens.find_layout(tuple(tensor.shape[1:]), self._places.get(id(tensor)))
+            if tensor not in on_every_path or given is None or not (given.has_others and given.mixed):
                 continue
-            if not goes_around(step, layout):
+            if not find_used([], step, given):
                 return step
         return None
 
