@@ -39,6 +39,7 @@ from network.preprocessing import (
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.shared_answers import SharedAnswers
+from network.tokens import FeatureLayout
 from network.traced_model import TracedModel, open_traced
 from utils import find_model_name, in_batches
 
@@ -193,7 +194,7 @@ class Classifier:
         traced: TracedModel,
         steps: Sequence[Step],
         but_for: Step | None = None,
-        given: tokens.FeatureLayout | None = None,
+        given: FeatureLayout | None = None,
     ) -> list[Step]:
         """Those of the steps with whose map the logits change, asked with one image of noise.
 
