@@ -18,9 +18,7 @@ from network import layer_choice, layer_graph, model_reading, steadiness, tokens
 from network.layer_graph import Step
 from network.subclassed import open_model
 
-FindUsed = Callable[..., list[Step]]  # (traced model, steps[, but_for, given]): those with whose map the output changes
-    ..., list[Step]
-]  # (traced model, steps[, but_for, given]) -> those with whose map the output changes
+FindUsed = Callable[..., list[Step]]  # (model, steps[, but_for, given]) -> those with whose map the output changes
 
 
 def open_traced(
