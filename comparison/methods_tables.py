@@ -82,7 +82,7 @@ def write_agreement(compared: Comparison) -> str:
         summary.append({**names, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "agreement_summary.csv", summary)
     kept = f"IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest"
-    caption = f"agreement, {MEANS}, {kept}{_masks(compared)}:"
+    caption = f"agreement, {MEANS}, {kept}{_masks(compared)}".removesuffix(",") + ":"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
     return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.AGREEMENTS), *undefined])
 
