@@ -215,6 +215,7 @@ def _open_openvino(frozen: tf.types.experimental.ConcreteFunction, question: Que
 
     def run(images: np.ndarray) -> np.ndarray:
         found = [None] * len(images)
+        images = np.ascontiguousarray(images)  # of others OpenVINO makes copies, which are gone before they are read
 
         def keep(request, place: int) -> None:
             found[place] = np.array(request.get_output_tensor(0).data, dtype=np.float32)

@@ -15,6 +15,8 @@ hold code (Lambda), load a graph or a module (TFSMLayer, TorchModuleWrapper, Jax
 
 import importlib
 import inspect
+import sys
+from collections.abc import Iterator
 
 import keras
 
@@ -99,7 +101,6 @@ FUNCTION_MODULES = (None, "builtins", "keras.activations", "keras.src.activation
 PLAIN = frozenset(  # how Keras writes values that JSON has no word for
     ["__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"]
 )
-COUNTS = _words("filters input_dim key_dim num_heads output_dim units")  # a layer has as many weights as each, or more
 HOLDS_CODE = {
     "Lambda": "holds code",
     "__lambda__": "is code",
@@ -120,20 +121,42 @@ def check_config(config: dict, custom_objects: dict | None = None) -> None:
     _walk(config, known, "the model")
 
 
-def check_counts(config, n_bytes: int, owner: str = "the model") -> None:
-    """Raises ValueError for a layer that has more numbers than its weights, of n_bytes in the file, can hold: made, it
-    would fill the memory, and the system would end the process wordlessly."""
+def check_chains(config) -> None:
+    """Raises ValueError for a model, at any depth, whose layers stand in a longer row than Keras can follow: it goes
+    from the last to the first by a call in a call, and only after it has made them all."""
     if isinstance(config, (list, tuple)):
         for item in config:
-            check_counts(item, n_bytes, owner)
+            check_chains(item)
     elif isinstance(config, dict):
-        owner = f"layer {config['name']!r}" if isinstance(config.get("name"), str) else owner
-        for key, item in config.items():
-            if key in COUNTS and isinstance(item, int) and item > n_bytes:
-                raise ValueError(
-                    f"{owner} has {key}={item:,}, and the file {n_bytes:,} bytes of weights: it is damaged"
-                )
-            check_counts(item, n_bytes, owner)
+        layers, longest = config.get("layers"), sys.getrecursionlimit()
+        if isinstance(layers, list) and (n := _longest_chain(layers)) > longest:
+            raise ValueError(f"{n:,} of its layers stand in a row; Keras follows at most {longest:,}")
+        for item in config.values():
+            check_chains(item)
+
+
+def _longest_chain(layers: list[dict]) -> int:
+    """The layers in a row of a model whose layers these are, a source before what it goes to, as Keras lists them."""
+    if not any("inbound_nodes" in layer for layer in layers):  # of a Sequential model
+        return len(layers)
+    lengths = {}  # (layer, number of its call) -> layers in a row up to there
+    for layer in layers:
+        for call, sources in enumerate(layer["inbound_nodes"]):
+            before = (lengths.get(source, 0) for source in _find_sources(sources))
+            lengths[layer.get("name"), call] = 1 + max(before, default=0)
+    return max(lengths.values(), default=0)
+
+
+def _find_sources(value) -> Iterator[tuple[str, int]]:
+    """(layer, number of its call) of every tensor that a call of a layer takes, in the words of Keras 3 or tf.keras."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from [tuple(item[:2])] if key == "keras_history" else _find_sources(item)
+    elif isinstance(value, list):
+        if len(value) > 2 and isinstance(value[0], str) and isinstance(value[1], int):
+            yield tuple(value[:2])
+        for item in value:
+            yield from _find_sources(item)
 
 
 def _walk(value, known: dict, owner: str) -> None:

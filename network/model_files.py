@@ -12,6 +12,8 @@ import json
 import re
 import tempfile
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -23,7 +25,7 @@ from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
 from network.file_kinds import CONFIG_ENTRY, WEIGHTS_ENTRY
 from network.legacy_models import modernise
-from network.model_config_check import OF_APPLICATIONS, check_config, check_counts
+from network.model_config_check import OF_APPLICATIONS, check_chains, check_config
 from network.preprocessing import Preprocessing
 from network.saved_models import load_saved_model
 from output import memory
@@ -36,7 +38,6 @@ TRAINED_MODELS_FOLDER = "models"  # train.py writes models/<model_name>.keras, m
 SETTINGS_ENTRY = "classifier.json"
 MAX_SETTINGS = 2**24  # bytes: the names and ids of 100,000 classes
 MAX_CONFIG = 2**28  # bytes of a model's layers in words; those of the largest network of keras.applications are 2**20
-MAX_EXPANSION = 100  # times as large as in the archive: weights hardly shrink, more is made to fill a disk
 
 
 def save_model(model, path: str | Path, settings: dict) -> Path:
@@ -113,7 +114,7 @@ def load_model(path: str | Path, trust_model: bool = False, custom_objects: dict
         config = modernise(_without_training(read(path)))
         if not trust_model:
             check_config(config, known)
-        check_counts(config, _count_bytes(path, kind))
+        check_chains(config)
         with keras.saving.custom_object_scope(known):
             return load(path, config, trust_model)
     except Exception as error:  # a damaged file may raise anything
@@ -148,14 +149,6 @@ def _read_hdf5(path: Path) -> dict:
         return _read_config(file.attrs["model_config"])
 
 
-def _count_bytes(path: Path, kind: str) -> int:
-    """The bytes of a model file's weights."""
-    if kind == file_kinds.HDF5:
-        return path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        return archive.getinfo(WEIGHTS_ENTRY).file_size
-
-
 def _read_config(text: str | bytes) -> dict:
     config = json.loads(text)
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or not config.get("config"):
@@ -173,12 +166,14 @@ def _without_training(config):
 
 
 def _load_archive(path: Path, config: dict, trust_model: bool):
-    model = keras.saving.deserialize_keras_object(config, safe_mode=not trust_model)
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
         entry = archive.getinfo(WEIGHTS_ENTRY)
-        if entry.file_size > MAX_EXPANSION * max(entry.compress_size, 2**20):
+        if entry.file_size > weight_files.MAX_EXPANSION * max(entry.compress_size, 2**20):
             raise ValueError(f"{WEIGHTS_ENTRY} grows from {entry.compress_size:,} to {entry.file_size:,} bytes")
-        weight_files.fill(model, archive.extract(entry, folder))  # checks the entry's checksum on its way
+        weights = archive.extract(entry, folder)  # checks the entry's checksum on its way
+        with weight_files.bounded_by(weights):
+            model = _build(config, partial(keras.saving.deserialize_keras_object, safe_mode=not trust_model))
+        weight_files.fill(model, weights)
     return model
 
 
@@ -189,8 +184,22 @@ def _load_hdf5(path: Path, config: dict, trust_model: bool):
     # Keras has no public function that takes the config of a `.h5` file from us, and not from the file.
     with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(not trust_model):
         own = {name: getattr(importlib.import_module(module), name) for name, module in OF_APPLICATIONS.items()}
-        model = saving_utils.model_from_config(config, custom_objects=own)
+        with weight_files.bounded_by(path):
+            model = _build(config, partial(saving_utils.model_from_config, custom_objects=own))
     weight_files.fill(model, path)
+    return model
+
+
+def _build(config: dict, make: Callable):
+    """`make(config)`, which is Keras's; of a Sequential model, by its layers: Keras would build it anew with each."""
+    inner = config["config"]
+    if config["class_name"] != "Sequential" or keras.saving.get_registered_object("Sequential") or "name" not in inner:
+        return make(config)
+    model = keras.Sequential([make(layer) for layer in inner["layers"]], name=inner["name"])
+    if not model.built and inner.get("build_input_shape"):
+        model.build(inner["build_input_shape"])
+    if not model.built and config.get("build_config"):
+        model.build_from_config(config["build_config"])
     return model
 
 

@@ -5,10 +5,13 @@ differ from those of the named network. Anything else that differs is another ne
 layers have other names, for shapes alone do not tell what stands behind what.
 """
 
+import contextlib
+import math
 import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -21,6 +24,7 @@ from network import zoo
 from network.demo_network import build_demo_network
 
 IMAGENET_CLASSES = 1000
+MAX_EXPANSION = 100  # times as large as in the file: weights hardly shrink, more is made to fill a disk or the memory
 
 
 def build_filled(model_name: str, path: str | Path) -> keras.Model:
@@ -66,6 +70,35 @@ def fill(model: keras.Model, path: str | Path) -> None:
         copy = Path(folder) / f"copy{ending}"
         shutil.copy(path, copy)
         model.load_weights(copy)
+
+
+@contextlib.contextmanager
+def bounded_by(path: str | Path) -> Iterator[None]:
+    """Within it no layer makes more weights than an HDF5 file can fill; ValueError names the first that would.
+
+    A damaged number of units or filters asks for any size, and a system without memory ends the process wordlessly.
+    """
+    n_bytes, n_made, add_weight = Path(path).stat().st_size, 0, keras.Layer.add_weight
+    n_named = sum(math.prod(shape) * number for shape, number in read_shapes(path).items())
+    limit = max(n_bytes, min(n_named, MAX_EXPANSION * n_bytes))  # numbers of one byte, and those of a packed file
+
+    def add_bounded(layer, shape=None, *args, **kwargs):
+        nonlocal n_made
+        sides = [side for side in shape or () if isinstance(side, int)]  # of others Keras says what is wrong
+        n_made += math.prod(sides)
+        if n_made > limit:
+            size = " x ".join(f"{side:,}" for side in sides)
+            raise ValueError(
+                f"layer {layer.name!r} wants weights of {size}, {n_made:,} numbers with those before it, and the "
+                f"file has {n_bytes:,} bytes of weights: it is damaged"
+            )
+        return add_weight(layer, shape, *args, **kwargs)
+
+    keras.Layer.add_weight = add_bounded  # Keras asks nobody before it makes a weight
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add_weight
 
 
 def is_legacy(path: str | Path) -> bool:

@@ -87,6 +87,7 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
 
     from data import dataset
     from scenes import demo_data
+    from webpage.connections import limit_connections
     from webpage.guard import Guard
     from webpage.layout import make_theme
     from webpage.page import Page
@@ -118,6 +119,7 @@ def open_page(settings: PageSettings, folder: Path) -> tuple["Page", str]:
         )[1]
     except OSError:
         raise ValueError(f"cannot answer at port {settings.port} of {settings.host}: choose another --port") from None
+    limit_connections(page.blocks.server.config)
     return page, address
 
 

@@ -52,6 +52,16 @@ def test_what_openvino_says_of_an_image_does_not_depend_on_others_beside_it():
         np.testing.assert_array_equal(classifier.predict(images[place : place + 1])[0], together[place])
 
 
+@each
+def test_images_may_lie_in_memory_in_any_order(name):
+    classifier = Classifier(nested(), batch_size=64)
+    images = noise(64)
+    interleaved = np.asfortranarray(images)  # as LIME composes its images: the number of the image varies fastest
+    expected = classifier.predict(images)
+    for _ in range(3):
+        np.testing.assert_allclose(asked(classifier, name).predict(interleaved), expected, atol=1e-5)
+
+
 def vision_transformer():
     return transformers.vit(depth=1)
 

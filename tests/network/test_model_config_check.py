@@ -12,7 +12,7 @@ from keras import layers
 from keras.src.applications.convnext import LayerScale, StochasticDepth
 from planted import noise, planted_model, residual_backbone
 
-from network.model_config_check import ACTIVATIONS, CLASSES, LAYERS, OF_APPLICATIONS, check_config
+from network.model_config_check import ACTIVATIONS, CLASSES, LAYERS, OF_APPLICATIONS, check_chains, check_config
 from network.model_files import load_model
 
 LEFT_OUT = {  # of keras.layers: they hold code, load graphs or modules, read files, or are no layers of their own
@@ -210,6 +210,26 @@ def test_an_activation_that_keras_does_not_have_is_named_with_its_layer():
         ValueError, match="layer 'last' has the activation 'load_model', .*--custom_objects=my_layers.py"
     ):
         check_config(config)
+
+
+# --- rows of layers ---------------------------------------------------------------------------------------
+def branches(n, length):
+    """The config of a model of n rows of so many layers, side by side; the last layer is shared by all of them."""
+    made, ends = [{"name": "in", "inbound_nodes": []}], []
+    for row in range(n):
+        before = "in"
+        for place in range(length):
+            name = f"r{row}_{place}"
+            made.append({"name": name, "inbound_nodes": [[[before, 0, 0, {}]]]})
+            before = name
+        ends.append([[before, 0, 0, {}]])
+    return {"class_name": "Functional", "config": {"layers": [*made, {"name": "shared", "inbound_nodes": ends}]}}
+
+
+def test_many_layers_side_by_side_are_no_long_row():
+    check_chains(branches(100, 100))
+    with pytest.raises(ValueError, match="3,001 of its layers stand in a row"):
+        check_chains({"layers": [branches(2, 3000)]})
 
 
 # --- what the running program knows ------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from keras import layers
 from planted import COLOURS, head, noise, picture, planted_model, residual_backbone
 
 import constants
-from network import model_files, zoo
+from network import model_files, weight_files, zoo
 from network.classifier import Classifier
 from network.custom_objects import load_custom_objects
 from network.model_files import DEMO_MODEL_PATH, load_classifier, load_model, read_loss, read_settings, save_model
@@ -215,26 +215,132 @@ def change_config(path, change):
 def test_an_entry_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.keras"
     planted_model().save(path)
-    monkeypatch.setattr(model_files, "MAX_EXPANSION", 0)
+    monkeypatch.setattr(weight_files, "MAX_EXPANSION", 0)
     with pytest.raises(ValueError, match="cannot load the model .*model.weights.h5 grows from"):
         load_model(path)
 
 
+LARGE = {  # a layer, a count in its config, and the same damaged -> the weights it wants then
+    "units of many features": (layers.Dense(7, name="wide"), '"units": 7', '"units": 9000', "192 x 9,000"),
+    "units alone": (layers.Dense(7, name="wide"), '"units": 7', '"units": 70000000', "192 x 70,000,000"),
+    "a wide kernel of many filters": (
+        layers.Conv2D(7, 1, name="wide"),
+        '"filters": 7',
+        '"filters": 9999',
+        "1 x 1 x 192",
+    ),
+    "units of gates": (layers.LSTM(7, name="wide"), '"units": 7', '"units": 900', "192 x 3,600"),
+}
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_a_layer_of_more_numbers_than_the_file_has_is_refused_before_it_is_made(tmp_path, suffix):
+@pytest.mark.parametrize("name", LARGE)
+def test_a_layer_of_more_numbers_than_the_file_has_is_refused_before_it_is_made(tmp_path, suffix, name):
+    layer, count, damaged, size = LARGE[name]
     whole, path = tmp_path / f"whole{suffix}", tmp_path / f"large{suffix}"
-    keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(7, name="wide")]).save(whole)
+    shape = (192,) if isinstance(layer, layers.Dense) else (1, 1, 192) if isinstance(layer, layers.Conv2D) else (1, 192)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Flatten(), layers.Reshape(shape), type(layer).from_config(layer.get_config())]
+    )
+    model.save(whole)
     if suffix == ".h5":
         path.write_bytes(whole.read_bytes())
         with h5py.File(path, "r+") as file:
-            file.attrs["model_config"] = file.attrs["model_config"].replace('"units": 7', '"units": 30000000')
+            assert count in file.attrs["model_config"]
+            file.attrs["model_config"] = file.attrs["model_config"].replace(count, damaged)
     else:
-        with zipfile.ZipFile(whole) as one, zipfile.ZipFile(path, "w") as other:
-            for name in one.namelist():
-                other.writestr(name, one.read(name).replace(b'"units": 7', b'"units": 30000000'))
-    assert load_model(whole).count_params() == 7 * 49
-    with pytest.raises(ValueError, match="cannot load the model .*layer 'wide' has units=30,000,000"):
+        path.write_bytes(whole.read_bytes())
+        change_config(path, lambda text: text.replace(count, damaged))
+    assert load_model(whole).count_params() == model.count_params()
+    with pytest.raises(
+        ValueError, match=f"cannot load the model .*layer '(wide|lstm_cell)' wants weights of {size}.*it is damaged"
+    ):
         load_model(path)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_weights_that_are_packed_are_not_taken_for_damaged(tmp_path, suffix):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2000)])
+    weights = np.where(np.arange(192 * 2000) % 50, 0, np.arange(192 * 2000)).reshape(192, 2000)  # pruned
+    model.layers[-1].set_weights([weights, np.zeros(2000)])
+    plain, packed, path = tmp_path / "plain.h5", tmp_path / "packed.h5", tmp_path / f"model{suffix}"
+    model.save(path)
+    if suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            plain.write_bytes(archive.read("model.weights.h5"))
+    else:
+        path.replace(plain)
+    pack(plain, packed)
+    assert packed.stat().st_size < 192 * 2000 / 4  # fewer bytes than numbers
+    if suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in entries.items():
+                archive.writestr(name, packed.read_bytes() if name == "model.weights.h5" else content)
+    else:
+        packed.replace(path)
+    np.testing.assert_array_equal(load_model(path).layers[-1].get_weights()[0], weights)
+
+
+def pack(plain, packed):
+    """As `h5repack -f GZIP=9` does."""
+    with h5py.File(plain) as one, h5py.File(packed, "w") as other:
+        other.attrs.update(one.attrs)
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                how = {"compression": "gzip", "compression_opts": 9} if item.ndim else {}
+                new = other.create_dataset(name, data=item[()], **how)
+            else:
+                new = other.require_group(name)
+            new.attrs.update(item.attrs)
+
+        one.visititems(copy)
+
+
+def stacked(n, kind):
+    """The config of n layers in a row: in the words of Keras 3 or of tf.keras, or of a Sequential model."""
+    names = [f"r{number}" for number in range(n)]
+    made = [{"module": "keras.layers", "class_name": "ReLU", "name": name, "config": {"name": name}} for name in names]
+    for layer, before in zip(made[1:], names):
+        tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": [before, 0, 0]}}
+        sources = [{"args": [tensor], "kwargs": {}}] if kind == "Keras 3" else [[[before, 0, 0, {}]]]
+        layer["inbound_nodes"] = sources
+    if kind == "Sequential":
+        made = [{key: value for key, value in layer.items() if key != "inbound_nodes"} for layer in made]
+    else:
+        made[0]["inbound_nodes"] = []
+    ends = {"input_layers": [["r0", 0, 0]], "output_layers": [[names[-1], 0, 0]]} if kind != "Sequential" else {}
+    class_name = "Sequential" if kind == "Sequential" else "Functional"
+    return {"module": "keras", "class_name": class_name, "config": {"name": "deep", "layers": made, **ends}}
+
+
+@pytest.mark.parametrize("kind", ["Keras 3", "tf.keras", "Sequential"])
+def test_more_layers_in_a_row_than_keras_follows_are_refused_before_they_are_made(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(model_files, "_build", lambda *_: pytest.fail("they were made"))
+    path = tmp_path / "deep.keras"
+    planted_model().save(path)
+    change_config(path, lambda _: json.dumps(stacked(20_000, kind)))
+    with pytest.raises(ValueError, match=r"cannot load the model .*(20,000|19,999) of its layers stand in a row"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_sequential_model_is_built_once_and_not_with_every_layer(tmp_path, monkeypatch, suffix):
+    inner = keras.Sequential([keras.Input((6, 6, 4)), layers.Conv2D(2, 3, name="inner")], name="nested")
+    stack = [layers.Conv2D(4, 3), layers.ReLU(), inner, layers.Flatten(), layers.Dense(3, "softmax")]
+    model, built = keras.Sequential([keras.Input((8, 8, 3)), *stack], name="row"), []
+    model.save(tmp_path / f"model{suffix}")
+    build = keras.Sequential.build
+    monkeypatch.setattr(keras.Sequential, "build", lambda self, *shape: (built.append(self.name), build(self, *shape)))
+    got = load_model(tmp_path / f"model{suffix}")
+    assert (
+        built.count("row") == 1
+        and got.name == "row"
+        and [layer.name for layer in got.layers] == [layer.name for layer in model.layers]
+    )
+    np.testing.assert_array_equal(got(noise(2, 8)), model(noise(2, 8)))
 
 
 # --- settings that are none ------------------------------------------------------------------------------
