@@ -162,7 +162,16 @@ def label_ends(low: float, high: float) -> list[str]:
     """The values of the lower end of a scale, its middle and its upper end; ValueError where they are the same."""
     # Two digits of the range: a lower end of a millionth of it reads as 0.
     digits = 2 - math.ceil(math.log10(high - low))
-    return [f"{round(value, digits) + 0.0:.4g}" for value in (low, (low + high) / 2, high)]
+    return [_shorten(round(value, digits) + 0.0, digits > 4) for value in (low, (low + high) / 2, high)]
+
+
+def _shorten(value: float, is_small: bool) -> str:
+    """A number in four digits at most, as 0.0034 and 250; of a small scale as 5.1e-4: all fit beside a bar."""
+    text = f"{value:.1e}" if is_small and value else f"{value:.4g}"
+    if "e" not in text:
+        return text
+    digits, exponent = text.split("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent)}"
 
 
 def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None:

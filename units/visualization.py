@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+import utils
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
@@ -154,11 +155,11 @@ class Visualizer:
         return (method, target.stem) in self.rows and all(path.is_file() for path in paths)
 
     def image_path(self, method: str, stem: str) -> Path:
-        """Where the image of a target is kept."""
+        """The path of the image of a target."""
         return self.folder / "images" / method / f"{stem}.png"
 
     def curve_path(self, method: str, stem: str) -> Path:
-        """Where the curve of a target is kept."""
+        """The path of the curve of a target."""
         return self.folder / "curves" / method / f"{stem}.csv"
 
     def visualize(self, work: Mapping[str, Sequence[VisualizationTarget]]) -> None:
@@ -173,8 +174,8 @@ class Visualizer:
             for target in group:
                 alike.setdefault((target.kind, target.layer, target.position), []).append(target)
             for same in alike.values():
-                for first in range(0, len(same), self.classifier.batch_size):
-                    self._maximise(method, same[first : first + self.classifier.batch_size], progress)
+                for together in utils.in_batches(same, self.classifier.batch_size):
+                    self._maximise(method, together, progress)
 
     def open_maximiser(self, method: str, targets: Sequence[VisualizationTarget]) -> Maximiser:
         """What ascends for targets of one kind in one layer."""

@@ -243,6 +243,20 @@ def test_the_colour_bar_runs_from_the_lowest_colour_below_to_the_highest_above(r
     assert bar[-1, 0].max() == 0 and bar[0, 0].min() == 255
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 0.00051, ["0", "2.6e-4", "5.1e-4"]),  # 0.00051 would reach the next picture
+        (-0.00025, 0.00025, ["-2.5e-4", "0", "2.5e-4"]),
+        (0, 0.0034, ["0", "0.0017", "0.0034"]),
+        (0, 86000, ["0", "4.3e4", "8.6e4"]),
+    ],
+)
+def test_the_values_of_a_colour_bar_are_short(low, high, expected):
+    assert drawing.label_ends(low, high) == expected
+    assert max(map(len, expected)) <= 7
+
+
 def test_every_map_of_a_page_side_by_side_has_its_colour_bar(row):
     constant = replace(row, saliency_map=np.zeros((28, 28)))
     figure = figures.figure_side_by_side([[row, row], [row, None], [row, constant]], ["A", "B"])
