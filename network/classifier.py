@@ -39,6 +39,7 @@ from network.preprocessing import (
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.shared_answers import SharedAnswers
+from network.tokens import FeatureLayout
 from network.traced_model import TracedModel, open_traced
 from utils import find_model_name, in_batches
 
@@ -169,13 +170,16 @@ class Classifier:
         """What is done to pixels in front of the model: a mode of constants.PREPROCESSING."""
         return self.pixels.mode
 
-    def at_layer(self, layer_name: str) -> "Classifier":
-        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
-        return copy.copy(self)._look_at(self._traced.find_any(layer_name))
+    def at_layer(self, layer_name: str, of_pieces: bool = False) -> "Classifier":
+        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K).
 
-    def _look_at(self, layer: Step | None) -> "Classifier":
+        of_pieces: also one that runs on pieces of images: its features (n * pieces, ...), image by image, are no map.
+        """
+        return copy.copy(self)._look_at(self._traced.find_any(layer_name), of_pieces)
+
+    def _look_at(self, layer: Step | None, of_pieces: bool = False) -> "Classifier":
         self._layer, self._compiled = layer, {}
-        self.layout = None if layer is None else self._traced.layout(layer)
+        self.layout = None if layer is None else self._traced.layout(layer, of_pieces)
         self._folded = self._fold([self.layer_name])
         self.by_layer = [self]
         return self
@@ -185,18 +189,25 @@ class Classifier:
         with tf.init_scope():  # it may be asked for while a graph is traced
             return batch_norm_folding.fold_batch_norms(self.steps, keep=layer_names)
 
-    def _find_used(self, traced: TracedModel, steps: Sequence[Step], but_for: Step | None = None) -> list[Step]:
+    def _find_used(
+        self,
+        traced: TracedModel,
+        steps: Sequence[Step],
+        but_for: Step | None = None,
+        given: FeatureLayout | None = None,
+    ) -> list[Step]:
         """Those of the steps with whose map the logits change, asked with one image of noise.
 
-        but_for: a step through whose map a change does not count.
+        but_for: a step through whose map a change does not count. given: of the map in what that step is given: then it
+        is among those found if the logits change with this.
         """
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
         numbered = {number: step for number, step in enumerate(traced.steps) if step in steps or step is but_for}
         layouts = {number: traced.layout(step) for number, step in numbered.items()}
-        folded, held = batch_norm_folding.fold_batch_norms(traced.steps), {}
+        folded = batch_norm_folding.fold_batch_norms(traced.steps)
 
         def differentiate(images):
-            calls = itertools.count()
+            calls, held = itertools.count(), {}
 
             def call(path, layer, args, kwargs):
                 position, output = next(calls), folded.call_layer(path, layer, args, kwargs)
@@ -204,14 +215,17 @@ class Classifier:
                     return output
                 features = layouts[position].to_map(output)
                 if numbered[position] is but_for:
+                    if given is not None:
+                        held[position] = args[0]
                     return layouts[position].from_map(tf.stop_gradient(features), output)
                 held[position] = features
-                tape.watch(features)
                 return layouts[position].from_map(features, output)
 
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                score = self._logits_of(traced.run(self._prepare(images), call, folded.weights))[:, 0]
-            gradients = tape.gradient(score, held, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            score = self._logits_of(traced.run(self._prepare(images), call, folded.weights))[:, 0]
+            gradients = dict(zip(held, tf.gradients(score, list(held.values()), unconnected_gradients="zero")))
+            if given is not None:
+                position = traced.steps.index(but_for)
+                gradients[position] = given.to_map(gradients[position])
             return {position: tf.reduce_any(gradient != 0) for position, gradient in gradients.items()}
 
         used = tf.function(differentiate, autograph=False)(tf.constant(images, tf.float32))

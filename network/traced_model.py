@@ -18,7 +18,7 @@ from network import layer_choice, layer_graph, model_reading, steadiness, tokens
 from network.layer_graph import Step
 from network.subclassed import open_model
 
-FindUsed = Callable[..., list[Step]]  # (traced model, steps[, but_for]) -> those with whose map the output changes
+FindUsed = Callable[..., list[Step]]  # (model, steps[, but_for, given]) -> those with whose map the output changes
 
 
 def open_traced(
@@ -120,6 +120,8 @@ class TracedModel:
         while layer is None and (deeper := traced.entered(traced.steps)):
             traced = deeper
             layer, reason = traced._choose_layer(find_used)
+        if layer is None and (layer := traced.layers.choose_beside_code(functools.partial(find_used, traced))):
+            reason = ""
         if layer is None or not traced.layout(layer).has_others:
             return traced, layer, reason
         nearer = traced._nearer_to_class_token(layer, find_used)
@@ -145,17 +147,20 @@ class TracedModel:
         ]
         return layer_choice.find_layer(steps, name)
 
-    def layout(self, step: Step) -> tokens.FeatureLayout | None:
-        """How a layer's output is a feature map; None for one without positions; ValueError for one of pieces."""
+    def layout(self, step: Step, of_pieces: bool = False) -> tokens.FeatureLayout | None:
+        """How a layer's output is a feature map; None for one without positions, and for one of pieces of images if
+        these are asked for, else ValueError."""
         shape, layout = tuple(step.output.shape[1:]), self._place(step)
-        if layout is not None or len(shape) != 3:
+        if layout is not None or (len(shape) != 3 and not self.layers.is_of_pieces(step)):
             return layout
-        if len(self.run_to(step, np.zeros((2, *self.shape), np.float32))) != 2:
+        if len(self.run_to(step, np.zeros((2, *self.shape), np.float32))) == 2:
+            return tokens.stretched(*shape)
+        if not of_pieces:
             raise ValueError(
                 f"{step.path!r} runs on pieces of images, its map would be that of a piece: name a layer by "
                 "--layer_name that runs on whole images, or take a method that looks at no layer"
             )
-        return tokens.stretched(*shape)
+        return None
 
     def _place(self, step: Step) -> tokens.FeatureLayout | None:
         """As `layout`, but None too where neither the layers before it nor a measurement tell where its map lies."""

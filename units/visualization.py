@@ -93,8 +93,9 @@ def choose_targets(
         classes = range(classifier.n_classes)
     targets = [VisualizationTarget("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
     for name in layer_name.split(",") if layer_name else ():
-        layer = classifier.at_layer(name.strip()).layer_name
-        _check_place(classifier, layer, channels or (), position)
+        looking = classifier.at_layer(name.strip(), of_pieces=True)
+        layer = looking.layer_name
+        _check_place(looking, channels or (), position)
         if channels is None:
             targets.append(VisualizationTarget("layer", 0, layer, layer))
         kind, where = ("neuron", f" at {position[0]}, {position[1]}") if position else ("channel", "")
@@ -103,14 +104,16 @@ def choose_targets(
     return targets
 
 
-def _check_place(classifier: Classifier, layer: str, channels: Sequence[int], position: tuple[int, int] | None) -> None:
-    """ValueError for channels or a position that the layer does not have."""
-    shape = [step.output.shape for step in classifier.steps if step.path == layer][-1]
-    wrong, n = [k for k in channels if k >= shape[-1]], shape[-1]
+def _check_place(looking: Classifier, channels: Sequence[int], position: tuple[int, int] | None) -> None:
+    """ValueError for channels or a position that the layer looked at does not have."""
+    layer, layout = looking.layer_name, looking.layout
+    held = [step.output.shape[1:] for step in looking.steps if step.path == layer][-1]
+    *positions, n = layout.shape if layout else held
+    wrong = [k for k in channels if k >= n]
     if wrong:
         given = ", ".join(map(str, wrong))
         raise ValueError(f"layer {layer!r} has {n} channels, 0 to {n - 1}; given: {given}")
-    rows, columns = tuple(shape[1:-1]) or (1, 1)
+    rows, columns = positions or (1, 1)
     if position and (position[0] >= rows or position[1] >= columns):
         raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")
 
@@ -179,7 +182,9 @@ class Visualizer:
 
     def open_maximiser(self, method: str, targets: Sequence[VisualizationTarget]) -> Maximiser:
         """What ascends for targets of one kind in one layer."""
-        looking = self.classifier if targets[0].kind == "class" else self.classifier.at_layer(targets[0].layer)
+        looking = self.classifier
+        if targets[0].kind != "class":
+            looking = looking.at_layer(targets[0].layer, of_pieces=True)
         indices = [target.index for target in targets]
         return Maximiser(looking, targets[0].kind, indices, self.settings[method], targets[0].position, self.seed)
 
