@@ -111,12 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"of the image that is made for a unit (default: {N_STEPS})",
     )
-    question.add_argument(
-        "--seed",
-        type=in_range(int, 0, 2**31 - 1),
-        metavar="N",
-        help=f"of the start of that image (default: {constants.SEED})",
-    )
+    flags.add_seed_flag(question, "the start of that image", 2**31 - 1, optional=True)
     flags.add_output_flags(parser, "activations")
     return parser
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import constants
 from output.progress import printable, show_count
-from pipeline.command_line import CommandParser, in_range, output_folder, read_seed, run_command
+from pipeline import flags
+from pipeline.command_line import CommandParser, in_range, output_folder, run_command
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="where it is drawn (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        type=read_seed,
-        default=constants.SEED,
-        metavar="N",
-        help="of all that is random (default: %(default)s)",
-    )
+    flags.add_seed_flag(parser)
     parser.add_argument(
         "--limit",
         type=in_range(int, 1),

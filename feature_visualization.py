@@ -107,13 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--n_steps", type=in_range(int, 1), metavar="N", help="steps of the ascent (default: the method's own, 256)"
     )
-    how.add_argument(
-        "--seed",
-        type=in_range(int, 0, 2**31 - 1),
-        default=constants.SEED,
-        metavar="N",
-        help="of start and transforms (default: %(default)s)",
-    )
+    flags.add_seed_flag(how, "start and transforms", 2**31 - 1)
     how.add_argument(
         "--animate",
         action="store_true",

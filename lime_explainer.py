@@ -119,7 +119,7 @@ class LimeExplainer(Explainer):
         top = [int(index) for index in np.argsort(-probabilities, kind="stable")[: self.top_labels]]
 
         def score(data: np.ndarray, *parts: np.ndarray) -> np.ndarray:
-            rows = (data[start : start + self.batch_size] for start in range(0, len(data), self.batch_size))
+            rows = utils.in_batches(data, self.batch_size)
             stream = self.stream_probabilities(rows, lambda shown: self.perturb(shown, *parts), len(data))
             return np.concatenate([probabilities for _, probabilities in stream])
 

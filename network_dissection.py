@@ -36,7 +36,7 @@ import constants
 from network.worker_pool import ClusterSettings
 from output.progress import print_table
 from pipeline import flags
-from pipeline.command_line import CommandParser, in_range, path, read_seed, run_command
+from pipeline.command_line import CommandParser, in_range, path, run_command
 from pipeline.settings import (
     DataSettings,
     ModelSettings,
@@ -118,9 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="dissect the network with random weights too, and compare (default: no)",
     )
-    dissection.add_argument(
-        "--seed", type=read_seed, metavar="N", help=f"of the random weights (default: {constants.SEED})"
-    )
+    flags.add_seed_flag(dissection, "the random weights", optional=True)
     flags.add_n_figures_flag(dissection, N_FIGURES, "the N best detectors")
     by_words = parser.add_argument_group("words in the place of masks (CLIP-Dissect)")
     by_words.add_argument(
@@ -221,7 +219,7 @@ def run(settings: NetworkDissectionSettings) -> int:
     if settings.words:
         asked = ask(constants.DISSECTION_SHARE, constants.DISSECTION_MIN_IOU)
         by_words = clip_run.ClipSettings(settings.words, settings.similarities, settings.clip, settings.clip_top_k)
-        failed = clip_run.describe_model(asked, by_words, folder, classifier, name, samples, images.all_samples)
+        failed = clip_run.name_model_units(asked, by_words, folder, classifier, name, samples, images.all_samples)
         return 1 if failed else 0
     found = concepts.open_concepts(settings.concepts, samples)
     share, min_iou = dissection_run.choose_levels(found, settings.activation_share, settings.min_iou)

@@ -139,7 +139,7 @@ def explain_again(settings: SanitySettings, opened, methods: dict, condition, cl
     from comparison import sanity_check
     from pipeline import run as runs
 
-    if (todo := sanity_check.run_again(opened, methods, condition, classifier, change)) is not None:
+    if (todo := sanity_check.run_of_condition(opened, methods, condition, classifier, change)) is not None:
         runs.examine(todo, settings.run)
 
 

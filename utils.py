@@ -64,6 +64,11 @@ def check_whole(name: str, value) -> int:
     raise ValueError(f"{name} should be a whole number, not {value!r}")
 
 
+def in_batches(items, size: int) -> Iterator:
+    """The items, of whatever can be sliced, in their order, up to `size` at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The image (h, w, 3) at (height, width, 3), same dtype: averaged if it shrinks, bilinear if it grows."""
     import cv2

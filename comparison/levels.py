@@ -25,7 +25,7 @@ from pipeline.large_results import open_results
 from pipeline.run import Run
 from pipeline.samples import ImageSet
 from pipeline.settings import DataSettings, ModelSettings, RunSettings
-from utils import find_class
+from utils import find_class, in_batches
 
 
 class LevelModel(NamedTuple):
@@ -42,7 +42,7 @@ class LevelModel(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its column in the tables, and of its folder."""
+        """The name of its column in the tables, and of its folder."""
         return f"{self.level.name}, trained" if self.is_trained else self.level.name
 
 
@@ -56,7 +56,7 @@ class LevelRun:
 
     @property
     def name(self) -> str:
-        """Of its column in the tables."""
+        """The name of its column in the tables."""
         return self.model.name
 
     @property
@@ -99,16 +99,27 @@ def open_levels(settings: RunSettings, coarse_models: Sequence[str], taxonomy: T
             _relabel(sample, model.level, *(None if row is None else taxonomy.label(row, position) for row in pair))
             for sample, pair in zip(samples, rows)
         ]
-        described = {"source": model.source, **view.describe()}
-        about = {"flags": settings.flags, "model": described}
-        kept = {**runs.list_settings(settings, view, methods), "read_model": classifier.fingerprint}
-        folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
-        results = open_results(folder, kept, about, settings.overwrite, runs.is_large(settings, samples))
-        run = Run(
-            view, ImageSet(labelled, labelled, images.gaze_note), methods, results, described, "label", model.settings
-        )
+        of_level = ImageSet(labelled, labelled, images.gaze_note)
+        run = _open_run(settings, model, view, of_level, methods, {"read_model": classifier.fingerprint})
         opened.append(LevelRun(model, position, run))
     return opened
+
+
+def _open_run(
+    settings: RunSettings,
+    model: LevelModel,
+    view: Classifier,
+    images: ImageSet,
+    methods: dict[Method, dict],
+    further: dict,
+) -> Run:
+    """The run of a level, whose classes `view` has, its folder opened; further: what else changes a number."""
+    described = {"source": model.source, **view.describe()}
+    about = {"flags": settings.flags, "model": described}
+    kept = {**runs.list_settings(settings, view, methods), **further}
+    folder = settings.output_folder / "levels" / choose_file_stems([model.name])[0]
+    results = open_results(folder, kept, about, settings.overwrite, runs.is_large(settings, images.samples))
+    return Run(view, images, methods, results, described, "label", model.settings)
 
 
 def _sort_models(taxonomy: Taxonomy, models: list[LevelModel]) -> list[LevelModel]:
@@ -208,8 +219,7 @@ def _tell_unknown(samples: Sequence[Sample], rows: Sequence[tuple[int | None, in
 def _predict(classifier: Classifier, samples: Sequence[Sample]) -> list[int | None]:
     """The most probable class of each sample; None for one that cannot be read, which its run reports."""
     predicted = []
-    starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
-    groups = (samples[start : start + constants.IMAGES_AT_ONCE] for start in starts)
+    groups = in_batches(samples, constants.IMAGES_AT_ONCE)
     size = classifier.input_height, classifier.input_width
     for together, pictures in read_ahead(((group, group) for group in groups), *size):
         prepared = prepare.prepare_images(classifier, together, "predicted", pictures)

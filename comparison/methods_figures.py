@@ -225,12 +225,8 @@ def _cell_overlap(pair: MapPair) -> Callable[[Cell], None]:
     def draw(cell: Cell) -> None:
         picture = represent_overlap(drawing.shrink(pair.one.image), pair.kept_by_one, pair.kept_by_other)
         cell.show(picture, pair.one.size)
-        cell.title(
-            [
-                f"IoU {pair.scores['iou']:.2f}",
-                f"rank correlation {pair.scores['spearman']:.2f}, PCC {pair.scores['pcc']:.2f}",
-            ]
-        )
+        iou, spearman, pcc = (f"{round(pair.scores[name], 2) + 0.0:.2f}" for name in ("iou", "spearman", "pcc"))
+        cell.title([f"IoU {iou}", f"rank correlation {spearman}, PCC {pcc}"])
 
     return draw
 

@@ -73,7 +73,7 @@ def compare(run: Run, fraction: float, rank_by: str) -> Comparison:
 
 def write_agreement(compared: Comparison) -> str:
     """The table of the pairs, once agreement.csv and agreement_summary.csv are written."""
-    rows = [row for pair in compared.pairs for row in list_images(compared, *pair)]
+    rows = [row for pair in compared.pairs for row in list_agreement(compared, *pair)]
     write_table(compared.run.results.folder / "agreement.csv", rows)
     summary = []
     for one, other in compared.pairs:
@@ -82,12 +82,12 @@ def write_agreement(compared: Comparison) -> str:
         summary.append({**names, **summarise_scores(scores)})
     write_table(compared.run.results.folder / "agreement_summary.csv", summary)
     kept = f"IoU of the {100 * compared.fraction:.3g} % of the pixels where each map is largest"
-    caption = f"agreement, {MEANS}, {kept}{_masks(compared)}:"
+    caption = f"agreement, {MEANS}, {kept}{_masks(compared)}".removesuffix(",") + ":"
     undefined = [f"undefined: {name} {image}: {reason}" for (name, image), reason in compared.reasons.items()]
     return "\n".join([caption, format_scores(summary, ("method_a", "method_b"), agreement.AGREEMENTS), *undefined])
 
 
-def list_images(compared: Comparison, one: int, other: int) -> list[dict]:
+def list_agreement(compared: Comparison, one: int, other: int) -> list[dict]:
     """A row of agreement.csv per image, the images on which two methods agree most first."""
     names, rows = (compared.run.names[one], compared.run.names[other]), []
     for rank, index in enumerate(compared.rank(one, other), start=1):

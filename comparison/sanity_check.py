@@ -71,14 +71,14 @@ class ChangedSample(Sample):
         return self.change(super().read())
 
 
-def run_again(
+def run_of_condition(
     run: Run,
     methods: dict[Method, dict],
     condition: Condition,
     classifier: Classifier,
     change: Callable[[Sample], Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> Run | None:
-    """What a condition has to explain: every image by this classifier, for the class that was explained first, with no
+    """The run of a condition: every image explained by this classifier, for the class that was explained first, with no
     gaze to be compared with. None if all of it is explained already.
 
     change: of a sample, what its image becomes.

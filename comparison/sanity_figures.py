@@ -96,7 +96,7 @@ def figure_curves(
     shown = [drawing.fit_text(stage.rsplit("/", 1)[-1], 1.2) for stage in stages]
     below = max(map(drawing.measure_text, shown)) + 0.25
     n_lines = -(-len(methods) // 4)
-    head = (4 + 1.4 * n_lines) * LINE
+    head = (4.6 + 1.4 * n_lines) * LINE
     title = "how alike the maps stay while the network forgets from its output down"
     figure = drawing.new_figure(len(scores) * (WIDTH + 0.6) + GAP, head + HEIGHT + below, title, dpi)
     colours = matplotlib_colours()
@@ -132,11 +132,16 @@ def figure_strip(
     image = drawing.shrink(sample.read(), dpi)
     size = image.shape[:2]
     high, wide = drawing.picture_height(size), CELL_SIDE + drawing.BAR_ROOM + GAP / 2
-    step, head = high + GAP, 4.5 * LINE
+    step, head = high + GAP, 6 * LINE
     pictures = [[show(method, condition, sample) for condition in conditions] for method in methods]
     n_rows = [1 + max(map(len, row)) for row in pictures]
     height = head + sum(n * step + 1.5 * LINE for n in n_rows)
-    figure = drawing.new_figure(GAP + len(conditions) * wide, height, sample.name, dpi)
+    width = GAP + len(conditions) * wide
+    figure = drawing.new_figure(width, height, sample.name, dpi)
+    caption = "each map on its own scale"
+    caption += "; above it the picture, and what was changed (grey: nothing)" if max(n_rows) > 1 else ""
+    text = drawing.write(figure, width / 2, 2.9 * LINE, caption, width - 2 * GAP, color="#444444")
+    text.set_horizontalalignment("center")
     top = head
     for row, method in enumerate(methods):
         top += 1.5 * LINE
@@ -177,7 +182,7 @@ def figure_points(
     scores: name -> (methods, images, conditions), NaN where undefined; headings: of the panels, by name of the score.
     """
     margin = max(map(drawing.measure_text, methods)) + 0.2
-    head, row, height = 5 * LINE, 0.2 + 0.11 * len(conditions), 3 * LINE
+    head, row, height = 6 * LINE, 0.2 + 0.11 * len(conditions), 3 * LINE
     width = margin + len(headings) * (WIDTH + 0.4) + GAP
     figure = drawing.new_figure(width, head + len(methods) * row + height, title, dpi)
     colours = matplotlib_colours()

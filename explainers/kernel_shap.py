@@ -18,6 +18,7 @@ from itertools import product
 import numpy as np
 
 import constants
+import utils
 from explainers import superpixels
 from explainers.base import Explainer
 
@@ -89,7 +90,7 @@ class KernelSHAP(Explainer):
         if n_segments == 1:
             return np.array([everything - nothing])
         coalitions, weights = self.draw_coalitions(n_segments)
-        batches = (coalitions[start : start + self.batch_size] for start in range(0, len(coalitions), self.batch_size))
+        batches = utils.in_batches(coalitions, self.batch_size)
         stream = self.stream_probabilities(
             batches, lambda batch: superpixels.show_some(batch, image, hidden, segments), len(coalitions)
         )

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 
 import constants
+import utils
 from explainers.base import Explainer
 
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of img_array, the far ends not included
+Corners = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of img_array, the far ends not included
 
 
 class Occlusion(Explainer):
@@ -73,11 +74,11 @@ class Occlusion(Explainer):
     def measure_falls(self, image: np.ndarray, class_index: int, windows: list) -> np.ndarray:
         """f(x) - f(x with the window filled) of each window, (n,)."""
         whole = self.classifier.predict_once(image[None])[0, class_index]
-        batches = (windows[start : start + self.batch_size] for start in range(0, len(windows), self.batch_size))
+        batches = utils.in_batches(windows, self.batch_size)
         stream = self.stream_probabilities(batches, lambda batch: self.cover(image, batch), len(windows))
         return whole - np.concatenate([probabilities[:, class_index] for _, probabilities in stream])
 
-    def mute_boxes(self, boxes: dict[str, Box]) -> list[dict[str, float]]:
+    def mute_boxes(self, boxes: dict[str, Corners]) -> list[dict[str, float]]:
         """For each image, how far the class probability falls when each named box of it is filled.
 
         ValueError for no box, one that is empty, and one that is not inside the image.
@@ -90,7 +91,7 @@ class Occlusion(Explainer):
             for image, index in zip(self.images, self.class_indices)
         ]
 
-    def box_window(self, name: str, box: Box) -> tuple[slice, slice]:
+    def box_window(self, name: str, box: Corners) -> tuple[slice, slice]:
         """Rows and columns, at the input size, of a box given in pixels of img_array."""
         height, width = self.img_array.shape[-3:-1]
         x0, y0, x1, y1 = box

@@ -63,7 +63,7 @@ class ScoreCAM(Explainer):
     def weigh_channels(self, image: np.ndarray, features: np.ndarray, class_index: int) -> np.ndarray:
         """Channel weights (K,), 0 for those not used."""
         channels = self.choose_channels(features)
-        batches = (channels[start : start + self.batch_size] for start in range(0, len(channels), self.batch_size))
+        batches = utils.in_batches(channels, self.batch_size)
         stream = self.stream_probabilities(
             batches, lambda batch: image * self.make_masks(features, batch)[..., None], len(channels)
         )

@@ -80,7 +80,7 @@ class LinearImputer:
         across, down = (sparse.diags_array([1.0, 2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n)) for n in (width, height))
         weights = sparse.kron(down, across, format="csr") - 4 * sparse.eye_array(height * width, format="csr")
         self.system = (sparse.diags_array(weights.sum(axis=1)) - weights).astype(np.float32).tocsr()
-        self.elimination = dissect(np.arange(height * width).reshape(height, width))
+        self.elimination = order_by_dissection(np.arange(height * width).reshape(height, width))
 
     def impute(self, img_array: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """A copy of the image (H, W, 3), float32, with the missing pixels (flat indices, not all) filled."""
@@ -100,11 +100,13 @@ class LinearImputer:
         return image.reshape(img_array.shape)
 
 
-def dissect(indices: np.ndarray) -> np.ndarray:
+def order_by_dissection(indices: np.ndarray) -> np.ndarray:
     """The entries (h w,) of a grid (h, w) in the order of nested dissection: two halves, then the line between them."""
     if indices.size <= DISSECTED:
         return indices.ravel()
     if indices.shape[0] < indices.shape[1]:
         indices = indices.T
     middle = indices.shape[0] // 2
-    return np.concatenate([dissect(indices[:middle]), dissect(indices[middle + 1 :]), indices[middle]])
+    return np.concatenate(
+        [order_by_dissection(indices[:middle]), order_by_dissection(indices[middle + 1 :]), indices[middle]]
+    )

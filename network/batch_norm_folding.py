@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from network.layer_graph import Step
+from network.layer_graph import Step, call_layer
 
 
 @dataclass
@@ -49,9 +49,11 @@ class Folded:
         self._sample = tf.function(sample, autograph=False)
         self._sampled = self._sample().numpy()
 
-    def call_batch_norm(self, path: str, features: tf.Tensor) -> tf.Tensor:
-        """The output of a folded batch norm for the output (n, h, w, K) of its folded convolution."""
-        summand = self.summands[path]
+    def call_layer(self, path: str, layer, args: tuple, kwargs: dict):
+        """As `layer_graph.call_layer`; of a folded batch norm, what is left of it behind its folded convolution."""
+        if path not in self.summands:
+            return call_layer(layer, args, kwargs)
+        summand, features = self.summands[path], args[0]
         return features if summand is None else tf.nn.bias_add(features, tf.cast(summand, features.dtype))
 
 

@@ -27,7 +27,7 @@ SCORES = ("softmax", "sigmoid", "logsoftmax")  # functions that logits go into
 PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast")  # keras.ops
 
 
-def read_head(steps: Sequence[Step], layer: Step, layout: FeatureLayout, score: Score) -> np.ndarray:
+def read_cam_weights(steps: Sequence[Step], layer: Step, layout: FeatureLayout, score: Score) -> np.ndarray:
     """Weights (K, units) of the mean over positions of the layer's map in each logit.
 
     ValueError for another head, naming what was found.

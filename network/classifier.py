@@ -1,13 +1,14 @@
 """A Keras classifier as the explainers need it: RGB 0-255 in, features, logits and probabilities out.
 
-The only module that knows a Keras model. `Classifier` takes the model as it is - Functional, Sequential,
-nested, ending in a softmax, a sigmoid, one sigmoid unit or logits - and never changes it:
+`Classifier` takes the model as it is - Functional, Sequential, nested, ending in a softmax, a sigmoid, one sigmoid unit
+or logits - and never changes it:
 
-    preprocessing.py -> the model, layer by layer (layer_graph.py) -> features of the chosen layer, outputs
+    preprocessing.py -> the model, layer by layer (traced_model.py) -> features of the chosen layer, outputs
     scores.py: outputs -> logits -> probabilities
 
 Batch norms are folded into the convolutions before them (batch_norm_folding.py) and every question becomes one
-compiled graph, made once and kept until the folded weights change.
+compiled graph, made once and kept until the folded weights change. Another layer, label level, target or shift of the
+pixels is a view: a classifier of the same traced model, with graphs of its own.
 """
 
 import collections
@@ -24,17 +25,8 @@ import tensorflow as tf
 
 import constants
 from data.class_names import find_class_index
-from network import (
-    batch_norm_folding,
-    cam_head,
-    engines,
-    layer_choice,
-    layer_graph,
-    model_reading,
-    node_scores,
-    steadiness,
-    tokens,
-)
+from network import batch_norm_folding, cam_head, engines, layer_graph, model_reading, node_scores
+from network.layer_graph import Step
 from network.preprocessing import (
     OWN,
     Preprocessing,
@@ -47,8 +39,9 @@ from network.preprocessing import (
 from network.relus import find_relus
 from network.scores import LOGITS, NONE, Score, choose_loss, find_score
 from network.shared_answers import SharedAnswers
-from network.subclassed import open_model
-from utils import find_model_name
+from network.tokens import FeatureLayout
+from network.traced_model import TracedModel, open_traced
+from utils import find_model_name, in_batches
 
 INPUT_SIZE = 224  # side in pixels, where neither the model nor its name says
 
@@ -67,6 +60,10 @@ def _arithmetic(precision: str):
         yield
     finally:
         tf.config.optimizer.set_experimental_options({option: False})
+
+
+def _name_target(target: TargetFunction) -> list[str]:
+    return [getattr(target, "__name__", "target")]
 
 
 class Classifier:
@@ -121,47 +118,35 @@ class Classifier:
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
         shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
-        (self._network, self._pick), self._closed = open_model(
-            model, shape, lambda opened: model_reading.choose_output(opened, output_name, target is not None)
-        )
-        try:
-            self._steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32))
-        except (TypeError, NotImplementedError) as error:
-            reason = next(line for line in str(error).splitlines() if line and "Exception encountered" not in line)
-            raise ValueError(
-                f"model {model.name!r} runs as Python alone, TensorFlow makes no graph of it: {reason.strip()}"
-            ) from error
-        output = self._pick(output)
-        graph = keras.tree.flatten(output)[0].graph
-        steadiness.check(graph, output, shape)
-        self.pixels = find_preprocessing(model, self._steps, graph, shape, preprocessing, zoo and zoo[1], model_name)
+        self._traced = open_traced(model, shape, output_name, all_outputs=target is not None)
+        steps, output, graph = self._traced.steps, self._traced.output, self._traced.graph
+        self.pixels = find_preprocessing(model, steps, graph, shape, preprocessing, zoo and zoo[1], model_name)
         if target is None:
             self._n_outputs = model_reading.read_n_outputs(output)
             names = getattr(model, "output_names", [])
             loss = choose_loss(getattr(model, "loss", None) if loss is None else loss, names, output_name)
-            layer = self._steps[-1].path
-            self.score = find_score(output, self._n_outputs, score, loss, self._probe_outputs, layer)
+            self.score = find_score(output, self._n_outputs, score, loss, self._probe_outputs, steps[-1].path)
             self.n_classes = 2 if self.score.one_unit else self._n_outputs
         else:
             self.score, self.n_classes = Score(NONE, False, LOGITS, "given"), 1
         self.relus = find_relus(self.score.in_front(output))
-        self._opened, self._layers = set(), layer_choice.Layers(self._steps, output, shape)
         self.class_ids = self._check_names(class_ids, "class_ids")
         names = self._check_names(class_names, "class_names")
         self.class_names = names or self._number_classes()
         self.level = None  # of labels, whose nodes are the classes; see `at_level`
         self.counts = collections.Counter()  # 'passes': images sent forward by compiled graphs, of all views
         self.shared = SharedAnswers()  # of all views
-        layers, self._layer_given = [self._choose_layer()], bool(layer_name)
+        self._traced, layer, self._no_layer = self._traced.choose_layer(self._find_used)
+        layers, self._layer_given = [layer], bool(layer_name)
         if layer_name:
-            layers = self._find_given([name.strip() for name in layer_name.split(",")])
+            self._traced, layers = self._traced.find_layers([name.strip() for name in layer_name.split(",")])
         self._look_at(layers[0])
         # Several layers are several classifiers that share all but the layer they look at.
         self.by_layer = [self] if len(layers) == 1 else [copy.copy(self)._look_at(layer) for layer in layers]
 
     def _number_classes(self) -> list[str]:
         if self.target is not None:
-            return [getattr(self.target, "__name__", "target")]
+            return _name_target(self.target)
         kind = "output" if self.score.function == NONE else "class"
         return [f"{kind}_{index}" for index in range(self.n_classes)]
 
@@ -170,17 +155,14 @@ class Classifier:
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (9, *self.image_spec.shape[1:]))
         images[:8] *= np.linspace(0, 1, 8)[:, None, None, None]
         images[8] = 255
-        inputs = self._prepare(tf.constant(images, tf.float32))
-        output = layer_graph.run_model(
-            self._network, inputs, lambda path, layer, args, kwargs: layer_graph.call_layer(layer, args, kwargs)
-        )
-        return np.asarray(self._pick(output), dtype=np.float32).reshape(len(images), self._n_outputs)
+        output = self._traced.run(self._prepare(tf.constant(images, tf.float32)))
+        return np.asarray(output, dtype=np.float32).reshape(len(images), self._n_outputs)
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
         """RGB 0-255 (n, H, W, 3), all larger by `shift`, as the model takes it."""
         images = images - self.shift if self.shift else images
         if self.pixels.mode == OWN:
-            return apply_own(self.model, images, (self.input_height, self.input_width, self.n_channels))
+            return apply_own(self.model, images, self._traced.shape)
         return prepare(images, self.pixels.mode, self.n_channels)
 
     @property
@@ -188,133 +170,79 @@ class Classifier:
         """What is done to pixels in front of the model: a mode of constants.PREPROCESSING."""
         return self.pixels.mode
 
-    def at_layer(self, layer_name: str) -> "Classifier":
-        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K)."""
-        maps = {id(step) for step in self._layers.steps}
-        steps = [
-            step
-            for step in self._steps
-            if id(step) in maps or (tf.is_tensor(step.output) and step.output.shape.rank in (2, 4))
-        ]
-        return copy.copy(self)._look_at(layer_choice.find_layer(steps, layer_name))
+    def at_layer(self, layer_name: str, of_pieces: bool = False) -> "Classifier":
+        """This classifier looking at another layer, by name or path: any of a map (n, h, w, K) or of units (n, K).
 
-    def _look_at(self, layer) -> "Classifier":
+        of_pieces: also one that runs on pieces of images: its features (n * pieces, ...), image by image, are no map.
+        """
+        return copy.copy(self)._look_at(self._traced.find_any(layer_name), of_pieces)
+
+    def _look_at(self, layer: Step | None, of_pieces: bool = False) -> "Classifier":
         self._layer, self._compiled = layer, {}
-        self.layout = None if layer is None else self._read(layer)
-        with tf.init_scope():  # it may be asked for while a graph is traced
-            self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+        self.layout = None if layer is None else self._traced.layout(layer, of_pieces)
+        self._folded = self._fold([self.layer_name])
         self.by_layer = [self]
         return self
 
-    def _choose_layer(self) -> layer_graph.Step | None:
-        layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
-        while layer is None and self._open_layers(self._steps):
-            layer, self._no_layer = self._layers.choose(self._used_maps, self._place)
-        if layer is None or not self._read(layer).has_others:
-            return layer
-        nearer = self._layers.nearer_to_class_token(layer, self._used_maps)
-        before = self._opened, self._steps, self._layers
-        if nearer is None and self._open_layers(self._steps[self._steps.index(layer) + 1 :]):
-            # the last block is a layer of the user's: look inside
-            nearer = self._layers.nearer_to_class_token(self._layers.find(layer.path), self._used_maps)
-            if nearer is None:
-                self._opened, self._steps, self._layers = before
-        return nearer or layer
+    def _fold(self, layer_names: Sequence[str]) -> batch_norm_folding.Folded:
+        """The batch norms as they are now, folded where none of these layers' own output is wanted."""
+        with tf.init_scope():  # it may be asked for while a graph is traced
+            return batch_norm_folding.fold_batch_norms(self.steps, keep=layer_names)
 
-    def _find_given(self, names: list[str]) -> list[layer_graph.Step]:
-        """The steps of these names or paths; layers and models of the user's are entered where one is inside."""
-        before = self._opened, self._steps, self._layers
-        try:
-            return [self._layers.find(name) for name in names]
-        except ValueError:
-            while self._open_layers(self._steps):
-                with contextlib.suppress(ValueError):
-                    return [self._layers.find(name) for name in names]
-            self._opened, self._steps, self._layers = before
-            raise
-
-    def _open_layers(self, steps: list[layer_graph.Step]) -> bool:
-        """Enters those of the steps' layers that hold layers, one level deeper than before; whether there are any."""
-        closed = [step for step in steps if not self._layers.is_measured(step)]
-        opened = layer_graph.layers_to_open(closed, self._opened)
-        if len(opened) == len(self._opened):
-            return False
-        shape = self.input_height, self.input_width, self.n_channels
-        steps, output = layer_graph.trace_model(self._network, tf.TensorSpec([None, *shape], tf.float32), opened)
-        if not steps:  # of a model whose layers run out of sight
-            return False
-        self._opened, self._steps = opened, steps
-        self._layers = layer_choice.Layers(self._steps, self._pick(output), shape)
-        return True
-
-    def _place(self, layer: layer_graph.Step) -> tokens.FeatureLayout | None:
-        """How the layer's output is a feature map, measured where the layers before it do not tell."""
-        layout = self._layers.layout(layer)
-        if layout is not None or layer.output.shape.rank != 4:
-            return layout
-
-        def run(inputs):
-            output = self._output_of(layer, inputs)
-            return output if len(output) == len(inputs) else None  # else of pieces of images
-
-        return self._layers.measure(layer, run)
-
-    def _output_of(self, layer: layer_graph.Step, inputs: np.ndarray) -> np.ndarray:
-        """What a layer gives, float32, of what the model takes, (n, H, W, channels)."""
-        output = None
-
-        def call(path, one, args, kwargs):
-            nonlocal output
-            result = layer_graph.call_layer(one, args, kwargs)
-            output = result if path == layer.path else output
-            return result
-
-        layer_graph.run_model(self._network, tf.constant(inputs), call, opened=self._opened)
-        return np.asarray(output, dtype=np.float32)
-
-    def _read(self, layer: layer_graph.Step) -> tokens.FeatureLayout | None:
-        """How the layer's output is a feature map; None for one without positions; ValueError for one of pieces."""
-        shape, place = tuple(layer.output.shape[1:]), self._place(layer)
-        if place is not None or len(shape) != 3:
-            return place
-        images = np.zeros((2, self.input_height, self.input_width, self.n_channels), np.float32)
-        if len(self._output_of(layer, images)) != len(images):
-            raise ValueError(
-                f"{layer.path!r} runs on pieces of images, its map would be that of a piece: name a layer by "
-                "--layer_name that runs on whole images, or take a method that looks at no layer"
-            )
-        return tokens.stretched(*shape)
-
-    def _used_maps(self, steps: list, but_for: layer_graph.Step | None = None) -> list[layer_graph.Step]:
+    def _find_used(
+        self,
+        traced: TracedModel,
+        steps: Sequence[Step],
+        but_for: Step | None = None,
+        given: FeatureLayout | None = None,
+    ) -> list[Step]:
         """Those of the steps with whose map the logits change, asked with one image of noise.
 
-        but_for: a step through whose map a change does not count.
+        but_for: a step through whose map a change does not count. given: of the map in what that step is given: then it
+        is among those found if the logits change with this.
         """
         images = np.random.default_rng(constants.SEED).uniform(0, 255, (1, *self.image_spec.shape[1:]))
-        layouts = {self._steps.index(step): self._read(step) for step in [*steps, *([but_for] if but_for else [])]}
-        whole, held = copy.copy(self)._look_at(None), {}
+        numbered = {number: step for number, step in enumerate(traced.steps) if step in steps or step is but_for}
+        layouts = {number: traced.layout(step) for number, step in numbered.items()}
+        folded = batch_norm_folding.fold_batch_norms(traced.steps)
 
         def differentiate(images):
-            calls = itertools.count()
+            calls, held = itertools.count(), {}
 
             def call(path, layer, args, kwargs):
-                position, output = next(calls), whole._call_layer(path, layer, args, kwargs)
+                position, output = next(calls), folded.call_layer(path, layer, args, kwargs)
                 if position not in layouts:
                     return output
                 features = layouts[position].to_map(output)
-                if self._steps[position] is but_for:
+                if numbered[position] is but_for:
+                    if given is not None:
+                        held[position] = args[0]
                     return layouts[position].from_map(tf.stop_gradient(features), output)
                 held[position] = features
-                tape.watch(features)
                 return layouts[position].from_map(features, output)
 
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                score = whole._run(images, call)[:, 0]
-            gradients = tape.gradient(score, held, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            score = self._logits_of(traced.run(self._prepare(images), call, folded.weights))[:, 0]
+            gradients = dict(zip(held, tf.gradients(score, list(held.values()), unconnected_gradients="zero")))
+            if given is not None:
+                position = traced.steps.index(but_for)
+                gradients[position] = given.to_map(gradients[position])
             return {position: tf.reduce_any(gradient != 0) for position, gradient in gradients.items()}
 
-        used = whole.compiled("used maps", differentiate)(tf.constant(images, tf.float32))
-        return [self._steps[position] for position, is_used in used.items() if is_used]
+        used = tf.function(differentiate, autograph=False)(tf.constant(images, tf.float32))
+        return [numbered[position] for position, is_used in used.items() if is_used]
+
+    def _view(self, **changes) -> "Classifier":
+        """This classifier with other answers, in each of `by_layer`; the model, counts and shared answers are one."""
+
+        def change(classifier: Classifier) -> Classifier:
+            view = copy.copy(classifier)
+            vars(view).update(changes, by_layer=[view], _compiled={}, _engines={})
+            return view
+
+        view = change(self)
+        if len(self.by_layer) > 1:
+            view.by_layer = [change(one) for one in self.by_layer]
+        return view
 
     def at_level(self, level) -> "Classifier":
         """This classifier with the nodes of a label level as its classes: the same features, logits and probabilities
@@ -324,34 +252,15 @@ class Classifier:
         """
         node_scores.check_score(self.score)
         node_scores.check_nodes(level.name, level.class_names)
-
-        def read(classifier: Classifier) -> Classifier:
-            twin = copy.copy(classifier)
-            twin.level, twin.n_classes, twin._compiled, twin._engines = level, len(level.class_names), {}, {}
-            twin.class_names, twin.class_ids, twin.by_layer = list(level.class_names), None, [twin]
-            return twin
-
-        twin = read(self)
-        if len(self.by_layer) > 1:
-            twin.by_layer = [read(view) for view in self.by_layer]
-        return twin
+        names = list(level.class_names)
+        return self._view(level=level, n_classes=len(names), class_names=names, class_ids=None)
 
     def of_target(self, target: TargetFunction) -> "Classifier":
         """This classifier with one number of its outputs in the place of classes; see `target` of the class."""
         if self.level is not None:
             raise ValueError(f"a target takes the place of the classes: label level '{self.level.name}' has its own")
-
-        def read(classifier: Classifier) -> Classifier:
-            twin = copy.copy(classifier)
-            twin.target, twin.score, twin.n_classes = target, Score(NONE, False, LOGITS, "given"), 1
-            twin.class_names, twin.class_ids, twin.by_layer = twin._number_classes(), None, [twin]
-            twin._compiled, twin._engines = {}, {}
-            return twin
-
-        twin = read(self)
-        if len(self.by_layer) > 1:
-            twin.by_layer = [read(view) for view in self.by_layer]
-        return twin
+        score = Score(NONE, False, LOGITS, "given")
+        return self._view(target=target, score=score, n_classes=1, class_names=_name_target(target), class_ids=None)
 
     def shifted(self, shift: float) -> "Classifier":
         """This network for pixels all `shift` grey levels larger: it gives to x + shift what this one gives to x.
@@ -359,18 +268,10 @@ class Classifier:
         A bias in front of the first weights undoes the shift (Kindermans et al. 2018); a bias of the first convolution
         would do the same but at the border, where zeros are padded.
         """
-
-        def read(classifier: Classifier) -> Classifier:
-            twin = copy.copy(classifier)
-            twin.shift, twin.by_layer = classifier.shift + shift, [twin]
-            twin._compiled, twin._engines = {}, {}
-            twin.__dict__.pop("mean_colour", None)
-            return twin
-
-        twin = read(self)
-        if len(self.by_layer) > 1:
-            twin.by_layer = [read(view) for view in self.by_layer]
-        return twin
+        view = self._view(shift=self.shift + shift)
+        for one in (view, *view.by_layer):
+            vars(one).pop("mean_colour", None)
+        return view
 
     # --- what it answers ---------------------------------------------------------------------------------
 
@@ -382,7 +283,7 @@ class Classifier:
         engine = self.engine
         if engine.name != engines.TENSORFLOW:  # whose graphs count for themselves
             self.counts["passes"] += len(images)
-        parts = (images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size))
+        parts = in_batches(images, self.batch_size)
         return np.concatenate([engine.run(part.astype(np.float32, copy=False)) for part in parts])
 
     @property
@@ -438,7 +339,7 @@ class Classifier:
         images: a few different ones, RGB 0-255 (n, H, W, 3).
         """
         found = [doubt for doubt in (self.pixels.doubt, self.score.doubt) if doubt]
-        if in_training := layer_graph.called_in_training(self._network):
+        if in_training := layer_graph.called_in_training(self._traced.network):
             found.append(
                 f"the model calls {', '.join(in_training)} with training=True: model(images) leaves that active, "
                 "model.predict does not, nor do the maps"
@@ -455,8 +356,7 @@ class Classifier:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (n, C), float32, of RGB images 0-255 (n, H, W, 3)."""
         logits = self.compiled("logits", lambda images: self.forward(images)[1])
-        batches = range(0, len(images), self.batch_size)
-        return np.concatenate([logits(images[i : i + self.batch_size]).numpy() for i in batches])
+        return np.concatenate([logits(part).numpy() for part in in_batches(images, self.batch_size)])
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Features (n, h, w, K), float32, of the chosen layer for one batch of RGB images 0-255."""
@@ -486,15 +386,13 @@ class Classifier:
         paths = [view.layer_name for view in self.by_layer]
 
         def run(images):
-            outputs, whole = {}, copy.copy(self)
-            with tf.init_scope():  # no batch norm is folded into any of these layers
-                whole._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=paths)
+            outputs, folded = {}, self._fold(paths)
 
             def call(path, layer, args, kwargs):
-                outputs[path] = whole._call_layer(path, layer, args, kwargs)
+                outputs[path] = folded.call_layer(path, layer, args, kwargs)
                 return outputs[path]
 
-            whole._run(images, call)
+            self._traced.run(self._prepare(images), call, folded.weights)
             return [tf.cast(view._as_map(outputs[view.layer_name]), tf.float32) for view in self.by_layer]
 
         features = self.compiled("features by layer", run)
@@ -513,7 +411,7 @@ class Classifier:
 
         def call(path, layer, args, kwargs):
             nonlocal features
-            output = self._call_layer(path, layer, args, kwargs)
+            output = self._folded.call_layer(path, layer, args, kwargs)
             if path == self.layer_name:
                 features = self._as_map(output)
                 if watch is not None:
@@ -542,7 +440,7 @@ class Classifier:
             nonlocal inputs
             if path == self.layer_name:
                 inputs = args[0]
-            return self._call_layer(path, layer, args, kwargs)
+            return self._folded.call_layer(path, layer, args, kwargs)
 
         self._run(images, call)
         return inputs
@@ -553,11 +451,11 @@ class Classifier:
         outputs = []  # by the order of the calls: a layer that is used twice has one path and two outputs
 
         def record(path, layer, args, kwargs):
-            outputs.append(self._call_layer(path, layer, args, kwargs))
+            outputs.append(self._folded.call_layer(path, layer, args, kwargs))
             return outputs[-1]
 
         self._run(images, record)
-        features, cut = model_reading.find_channel_mixing(self._steps, self._layer)
+        features, cut = model_reading.find_channel_mixing(self.steps, self._layer)
         cut = cut if self.layout.order is None else features  # tokens: their map alone is changed
 
         def rest(head):
@@ -567,7 +465,7 @@ class Classifier:
             def call(path, layer, args, kwargs):
                 position = next(calls)
                 if position > cut:
-                    return self._call_layer(path, layer, args, kwargs)
+                    return self._folded.call_layer(path, layer, args, kwargs)
                 if position == cut and self.layout.order is None:
                     return head
                 # A way around the features: the same for every copy.
@@ -578,15 +476,10 @@ class Classifier:
 
         return self._as_map(outputs[features]), outputs[cut] if cut != features else self._as_map(outputs[cut]), rest
 
-    def _call_layer(self, path: str, layer, args: tuple, kwargs: dict):
-        if path in self._folded.summands:
-            return self._folded.call_batch_norm(path, args[0])
-        return layer_graph.call_layer(layer, args, kwargs)
-
     def _sum_leaves(self, images: tf.Tensor) -> tf.Tensor:
         """The probabilities (n, M) of a label level's nodes by operations that every engine has: the same but for
         rounding."""
-        leaves = self.score.probabilities(self._run_leaves(images, self._call_layer))
+        leaves = self.score.probabilities(self._run_leaves(images, self._folded.call_layer))
         return node_scores.sum_leaves(leaves, self.level.node_of, self.n_classes)
 
     def _run(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
@@ -596,8 +489,10 @@ class Classifier:
 
     def _run_leaves(self, images: tf.Tensor, call: Callable) -> tf.Tensor:
         """As `_run`, but of the model's own classes, whatever the label level."""
-        with keras.StatelessScope(state_mapping=self._folded.weights):
-            output = self._pick(layer_graph.run_model(self._network, self._prepare(images), call, opened=self._opened))
+        return self._logits_of(self._traced.run(self._prepare(images), call, self._folded.weights))
+
+    def _logits_of(self, output) -> tf.Tensor:
+        """Logits (n, C) of the model's own classes by what it gives; of a target its numbers, (n, 1)."""
         if self.target is not None:
             return model_reading.read_target(self.target, output)
         return self.score.logits(output, self._n_outputs)
@@ -609,7 +504,7 @@ class Classifier:
     def compiled(self, key, function: Callable) -> Callable:
         """`function(images[, class_index])` as one compiled graph, traced once per `key`."""
         if self._folded.is_stale():  # trained further: what was folded is no longer the model's
-            self._folded = batch_norm_folding.fold_batch_norms(self._steps, keep=[self.layer_name])
+            self._folded = self._fold([self.layer_name])
             self._compiled.clear()
             self._engines.clear()
         if key not in self._compiled:
@@ -631,11 +526,11 @@ class Classifier:
                 + ", ".join(self.layer_names)
             )
         if self._layer is None:
-            layers = ", ".join(step.path for step in self._steps)
+            layers = ", ".join(step.path for step in self.steps)
             closed = (
-                f". Its layers cannot be seen: {self._closed}. Methods that look at no layer remain: perturbations and "
-                "gradients of the pixels"
-            ) * bool(self._closed)
+                f". Its layers cannot be seen: {self._traced.closed}. Methods that look at no layer remain: "
+                "perturbations and gradients of the pixels"
+            ) * bool(self._traced.closed)
             raise ValueError(f"a layer with a feature map (n, h, w, K) is needed; the model has: {layers}{closed}")
 
     def rebuilt(self, model=None) -> "Classifier":
@@ -664,23 +559,23 @@ class Classifier:
     @property
     def rounding(self) -> float:
         """The relative rounding of the coarsest arithmetic of the layers: 1.2e-7 of float32, 1e-3 of float16."""
-        names = {tensor.dtype.name for step in self._steps for tensor in keras.tree.flatten(step.output)
+        names = {tensor.dtype.name for step in self.steps for tensor in keras.tree.flatten(step.output)
                  if tf.is_tensor(tensor) and tensor.dtype.is_floating}  # fmt: skip
         return max(float(ml_dtypes.finfo(name).eps) for name in {*names, self.precision})
 
     @property
-    def steps(self) -> list[layer_graph.Step]:
+    def steps(self) -> list[Step]:
         """The calls of the model's layers, in the order they run."""
-        return self._steps
+        return self._traced.steps
 
     @property
     def layer_name(self) -> str | None:
         """The path of the layer that CAM methods look at; None for a model without a feature map."""
         return None if self._layer is None else self._layer.path
 
-    def find_step(self, name: str) -> layer_graph.Step | None:
+    def find_step(self, name: str) -> Step | None:
         """The last call of a layer of that name; None if the model has none."""
-        return next((step for step in reversed(self._steps) if step.name == name), None)
+        return next((step for step in reversed(self.steps) if step.name == name), None)
 
     def dense_weights(self) -> np.ndarray:
         """Weights (K, C) of the one dense layer behind the mean of the chosen layer's features, or ValueError."""
@@ -692,7 +587,7 @@ class Classifier:
                 f"a class of label level '{self.level.name}' has no weights of its own in the dense layer: its score "
                 "is no weighted sum of the features"
             )
-        weights = cam_head.read_head(self._steps, self._layer, self.layout, self.score)
+        weights = cam_head.read_cam_weights(self.steps, self._layer, self.layout, self.score)
         return np.concatenate([-weights, weights], axis=1) if self.score.one_unit else weights
 
     def kernel(self) -> np.ndarray | None:
@@ -708,7 +603,7 @@ class Classifier:
     @property
     def layer_names(self) -> list[str]:
         """The paths of the layers that could be chosen, in the order they run."""
-        return list(dict.fromkeys(step.path for step in self._layers.steps))
+        return list(dict.fromkeys(step.path for step in self._traced.layers.steps))
 
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
@@ -728,7 +623,7 @@ class Classifier:
             "preprocessing": self.pixels.describe(),
             "input_size": f"{self.input_height} x {self.input_width}",
             "n_classes": self.n_classes,
-            "precision": model_reading.describe_precision(self._steps, self.precision),
+            "precision": model_reading.describe_precision(self.steps, self.precision),
             **({} if self.engine.name == engines.TENSORFLOW else {"engine": self.engine.name}),
         }
 
@@ -745,7 +640,7 @@ class Classifier:
             def call(path, layer, args, kwargs):
                 if layer_graph.is_convolution(layer):
                     seen.setdefault("pixels", args[0])
-                return self._call_layer(path, layer, args, kwargs)
+                return self._folded.call_layer(path, layer, args, kwargs)
 
             self._run(images, call)
             return seen.get("pixels", tf.zeros([0]))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from network.model_config_check import CLASSES
+from utils import in_batches
 
 
 class Clip:
@@ -61,11 +62,9 @@ def compute_similarities(
     clip: Clip, n_images: int, read: Callable[[int], np.ndarray], words: Sequence[str], batch_size: int
 ) -> np.ndarray:
     """The cosines (n_images, W), float32; read(number): the image of that number, uint8 RGB."""
-    batches = [range(first, min(first + batch_size, n_images)) for first in range(0, n_images, batch_size)]
+    batches = in_batches(range(n_images), batch_size)
     images = np.concatenate([clip.embed_images([read(number) for number in batch]) for batch in batches])
-    texts = np.concatenate(
-        [clip.embed_words(words[first : first + batch_size]) for first in range(0, len(words), batch_size)]
-    )
+    texts = np.concatenate([clip.embed_words(some) for some in in_batches(words, batch_size)])
     return images @ texts.T
 
 

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from network.layer_graph import Step
+from network.layer_graph import Between, Step
 from network.operations import recomputing
 
 WINDOWS = (
@@ -63,6 +63,7 @@ KEEPS_POSITIONS = (
     keras.layers.Average,
     keras.layers.Maximum,
     keras.layers.Minimum,
+    Between,
 )
 KEEPS_OPERATIONS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Relu", "Relu6", "Sigmoid", "Silu", "Gelu",
                     "Cast", "Softmax", "HardSigmoid", "HardSilu", "Tanh", "Power", "Sqrt", "Square")  # fmt: skip
@@ -124,7 +125,7 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
         for tensor in step.inputs:
             if id(tensor) in produced or id(tensor) in places or not getattr(tensor, "graph", None):
                 continue
-            code = _code_in_front(tensor, step, produced)
+            code = _code_in_front(tensor, step, produced | set(places))
             for image in code.inputs:
                 if id(image) not in produced and tuple(image.shape[1:]) == (height, width, channels):
                     places.setdefault(id(image), whole_image(height, width))
@@ -132,7 +133,7 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
             found, is_known = places.get(id(tensor)), True
             if found is None and known:
                 found, is_known = _move(code, known, places, tuple(tensor.shape[1:]))
-            if found is None and not any(id(given) in produced for given in code.inputs):
+            if found is None and all(given is tensor.graph.inputs[0] for given in code.inputs):
                 found = _agreed([places[id(given)] for given in known if _is_like(given, tensor)], False)
             found = found or _through_sums(tensor, places)
             if found is not None and is_known:
@@ -161,15 +162,15 @@ class _Code:
         return tf.constant(self._run(*(tf.cast(value, of.dtype) for value, of in zip(values, self._given)))[0])
 
 
-def _code_in_front(tensor: tf.Tensor, step: Step, produced: set[int]) -> Step:
-    """The code that makes a tensor, of a step's inputs, of what layers have produced and of the image, as a step."""
+def _code_in_front(tensor: tf.Tensor, step: Step, known: set[int]) -> Step:
+    """The code that makes a tensor, of a step's inputs, of tensors whose ids are given and of the image, as a step."""
     waiting, seen, given = [tensor], set(), []
     while waiting:
         one = waiting.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        if id(one) in produced or one is one.graph.inputs[0]:
+        if id(one) in known or one is one.graph.inputs[0]:
             given.append(one)
         else:
             waiting += one.op.inputs
@@ -221,7 +222,9 @@ def _follow(step: Step, known: list, places: dict[int, Places]) -> Places | None
         return _agreed(alike[:1], True)
     elif len(before) == len(after) == 3:
         return _stretch(step.layer, first, before, after)
-    return measure(lambda values: call_with(step, {id(known[0]): values}), first, before, after, step.name)
+    # As traced: Python that runs a layer of its own for each row (TimeDistributed) takes seconds a call.
+    traced = replace(step, layer=_Code(step.inputs, step.output), args=tuple(step.inputs), kwargs={})
+    return measure(lambda values: call_with(traced, {id(known[0]): values}), first, before, after, step.name)
 
 
 def _is_of_users(layer) -> bool:

@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from network import geometry, tokens
-from network.layer_graph import PATCHES_LAYER, Step
+from network.layer_graph import PATCHES_LAYER, Between, Step
+from network.operations import last_operation
 
 KEEPS_THE_MAP = (  # layers that hand a feature map on without making a new one
     keras.layers.MaxPooling2D,
@@ -43,7 +44,7 @@ class Layers:
     def __init__(self, steps: Sequence[Step], outputs, image_shape: Sequence[int]):
         self._all, self._outputs, self._image_shape = list(steps), keras.tree.flatten(outputs), tuple(image_shape)
         self._places = geometry.carry(steps, image_shape)
-        self._layouts, self._measured = {}, set()
+        self._layouts, self._measured, self._rows = {}, set(), _rows_per_image(steps)
         self.steps = self._feature_map_steps()
 
     def layout(self, step: Step) -> tokens.FeatureLayout | None:
@@ -57,11 +58,15 @@ class Layers:
     def _over_patches(self, step: Step) -> tokens.FeatureLayout | None:
         """The layout of a map over the patches of `attention_layers.cut_patches`, whose cells fill the image."""
         cut = [other.output for other in self._all if other.name == PATCHES_LAYER and tf.is_tensor(other.output)]
-        if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4:
+        if not cut or cut[-1].shape.rank != 6 or step.output.shape.rank != 4 or self.is_of_pieces(step):
             return None
         if step.output.shape[1:3] != cut[-1].shape[1:3]:
             return None
         return tokens.stretched(*step.output.shape[1:], assumed=False)
+
+    def is_of_pieces(self, step: Step) -> bool:
+        """Whether its output is known to have several rows for an image."""
+        return self._rows[id(step.output)] != 1
 
     def is_measured(self, step: Step) -> bool:
         """Whether it is known by measuring where the layer moves things: what is inside does not matter."""
@@ -86,10 +91,9 @@ class Layers:
     def _feature_map_steps(self) -> list[Step]:
         """Those from the first kernel on, with positions, of whole images."""
         first = next((i for i, step in enumerate(self._all) if _has_kernel(step.layer)), len(self._all))
-        rows = _rows_per_image(self._all)
         found = []
         for step in self._all[first:]:
-            if not tf.is_tensor(step.output) or rows[id(step.output)] != 1:
+            if not tf.is_tensor(step.output) or self.is_of_pieces(step):
                 continue
             if step.output.shape.rank and step.output.shape[0] is not None:  # the images lie along another axis
                 continue
@@ -109,9 +113,7 @@ class Layers:
         maps = {id(step.output) for step in self.steps if self.layout(step) is not None}
         used = None
         for step in reversed(self.steps):
-            hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
-            had_it = any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
-            if step.output not in on_every_path or (hands_on and had_it):
+            if step.output not in on_every_path or self._hands_on(step, maps):
                 continue
             if last_calls[step.path] is not step:
                 continue
@@ -120,6 +122,8 @@ class Layers:
                 return None, f"where the map of {step.path!r} lies on the image is not understood"
             if not layout.mixed and self._mixes_behind(step):
                 return None, f"{step.path!r} holds patches that have not seen each other yet"
+            if not layout.has_others and self._is_joined_out_of_sight(step, on_every_path):
+                return None, f"code joins what layers make of {step.path!r} to a map that no layer is given"
             if not layout.has_others:
                 return step, ""
             if used is None:
@@ -127,6 +131,42 @@ class Layers:
             if step in used:
                 return step, ""
         return None, "no feature map lies on every path from the image to the output" if self.steps else ""
+
+    def choose_beside_code(self, find_used: Callable[..., list]) -> Step | None:
+        """The default layer where `choose` knows none as code carries tokens around layers, `x + attend(norm(x))`: the
+        last through whose patches alone those of what it is given, which lies on every path, reach the output; or None.
+
+        find_used(steps, but_for, given): as in `nearer_to_class_token`; with `given`, the layout of what `but_for` is
+        given, that step is among those found if the output changes with it otherwise than through the step.
+        """
+        on_every_path, beside = self._on_every_path(), self._beside_others()
+        for step in reversed(find_used(beside) if beside else []):
+            tensor = step.inputs[0]
+            given = tokens.find_layout(tuple(tensor.shape[1:]), self._places.get(id(tensor)))
+            if tensor not in on_every_path or given is None or not (given.has_others and given.mixed):
+                continue
+            if not find_used([], step, given):
+                return step
+        return None
+
+    def _hands_on(self, step: Step, maps: set[int]) -> bool:
+        """Whether the step gives the map that it is given. maps: ids of the tensors that are some."""
+        if isinstance(step.layer, Between):
+            return last_operation(step.inputs[0]) in {tensor.op for other in self._all for tensor in _tensors(other)}
+        hands_on = isinstance(step.layer, KEEPS_THE_MAP) or type(step.layer).__name__ in KEEPS_OPERATIONS
+        return hands_on and any(id(tensor) in maps or tensor.shape.rank == 4 for tensor in step.inputs)
+
+    def _is_joined_out_of_sight(self, step: Step, on_every_path: "_Tensors") -> bool:
+        """Whether branches with kernels behind the step meet in a map that is no layer's: x + conv(x) in code."""
+        branches = [other for other in self.steps[self.steps.index(step) + 1 :] if _has_kernel(other.layer)]
+        branches = [other for other in branches if other.output not in on_every_path]
+        operations = step.output.graph.get_operations()
+        start = operations.index(branches[0].output.op) + 1 if branches else len(operations)
+        return any(
+            tensor in on_every_path and tensor.shape.rank == 4 and tensor.shape[1:3].num_elements() != 1
+            for operation in operations[start:]
+            for tensor in operation.outputs
+        )
 
     def nearer_to_class_token(self, step: Step, find_used: Callable[..., list]) -> Step | None:
         """The last layer behind the step through whose patches alone those of the step reach the output, or None.
@@ -193,6 +233,10 @@ class _Tensors:
 
     def __contains__(self, tensor: tf.Tensor) -> bool:
         return tensor.op in self._operations
+
+
+def _tensors(step: Step) -> list[tf.Tensor]:
+    return [tensor for tensor in keras.tree.flatten(step.output) if tf.is_tensor(tensor)]
 
 
 def _has_kernel(layer) -> bool:

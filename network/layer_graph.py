@@ -24,6 +24,13 @@ from keras.src.models.functional import Functional
 PATCHES_LAYER = "patches"  # of a model of bags of patches: what it cuts an image into
 
 
+class Between(keras.layers.Layer):
+    """What code between layers has made, in front of the layer that it is given to: a step of its own."""
+
+    def call(self, tensor):
+        return tf.identity(tensor)
+
+
 @dataclass(frozen=True, eq=False)  # one step is another only if it is the same
 class Step:
     """One call of one layer: where it stands, what went in, what came out (graph tensors), and how it was called."""
@@ -152,10 +159,19 @@ def layers_to_open(steps: Sequence[Step], opened: Collection[int]) -> set[int]:
 def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
     """The layer's output, each of the layers that it holds being run by `enter_or_call(layer)` in its place.
 
-    While it runs, a layer inside has a `call` of its own; afterwards it is as it was. What stands in a `tf.function` of
-    its own is left alone: its tensors are of another graph.
+    What code makes of maps or tokens in front of a layer goes through a step `before_<layer>`. While it runs, a layer
+    inside has a `call` of its own; afterwards it is as it was. What stands in a `tf.function` of its own is left alone:
+    its tensors are of another graph.
     """
     running, before, here = set(), [], tf.compat.v1.get_default_graph()
+    of_layers = {id(value): value for value in keras.tree.flatten((args, kwargs))}  # all others code has made
+
+    def hand_over(inner, value):
+        if id(value) in of_layers or not (tf.is_tensor(value) and value.dtype.is_floating):
+            return value
+        if value.shape.rank not in (3, 4):
+            return value
+        return enter_or_call(Between(name=f"before_{inner.name}", autocast=False, dtype=value.dtype.name))(value)
 
     def watch(inner):
         original = inner.call
@@ -166,7 +182,9 @@ def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
                 return original(*args, **kwargs)
             running.add(id(inner))
             try:
-                return enter_or_call(inner)(*args, **kwargs)
+                output = enter_or_call(inner)(*(hand_over(inner, value) for value in args), **kwargs)
+                of_layers.update((id(value), value) for value in keras.tree.flatten(output))
+                return output
             finally:
                 running.discard(id(inner))
 

@@ -38,7 +38,7 @@ class SmallMap(NamedTuple):
         return utils.lay_out_map(self.values, *self.weights)
 
 
-def shrink(saliency_map: np.ndarray, own: np.ndarray | None, weights=None) -> SmallMap:
+def shrink_map(saliency_map: np.ndarray, own: np.ndarray | None, weights=None) -> SmallMap:
     """A map (H, W) as it is kept: own, what it was enlarged from, if that gives all its bits back.
 
     weights: of the cells of `own` (h, w), see `SmallMap`; None: it lies all over the image.

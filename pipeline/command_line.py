@@ -103,9 +103,6 @@ def in_range(kind: Callable, low: float, high: float = float("inf"), above: bool
     return number
 
 
-read_seed = in_range(int, 0, 2**32 - 1)
-
-
 def reader(read: Callable) -> Callable:
     """What reads a flag by `read`, whose ValueError is what the user is told; argparse words those of numbers."""
 

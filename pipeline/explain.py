@@ -16,7 +16,7 @@ of the method alone.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +66,7 @@ class Runner:
         self._warm = set()  # methods that were warmed up, by name, and explainers whose first pass was
 
     def run(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
-        """Every sample by every method (-> its options), but for those that `results` holds already."""
+        """Explains every sample by every method (-> its options), but for those that `results` holds already."""
         self.progress = self.open_progress(self.count_left(samples, methods))
         try:
             self.run_groups(samples, methods)
@@ -83,8 +83,7 @@ class Runner:
     def run_groups(self, samples: Sequence[Sample], methods: dict[Method, dict]) -> None:
         """As `run`, without telling how much is left: a few samples at a time, the next being read meanwhile."""
         size = self.classifier.input_height, self.classifier.input_width
-        starts = range(0, len(samples), constants.IMAGES_AT_ONCE)
-        groups = (self.find_left(samples[start : start + constants.IMAGES_AT_ONCE], methods) for start in starts)
+        groups = (self.find_left(some, methods) for some in utils.in_batches(samples, constants.IMAGES_AT_ONCE))
         for (left, together), pictures in read_ahead(((group, group[1]) for group in groups), *size):
             self.run_together(together, left, methods, pictures)
 
@@ -109,9 +108,10 @@ class Runner:
         methods: dict[Method, dict],
         pictures: dict[str, Picture | str],
     ) -> None:
-        """A few samples, sent forward at once, by each method that has not done with them; pictures: by their stems.
+        """Explains a few samples, sent forward at once, by each method that has not done with them.
 
-        Where one is left all are sent forward, as in a run that was never stopped: rounding depends on the batch.
+        pictures: by the samples' stems. Where one is left all are sent forward, as in a run that was never stopped:
+        rounding depends on the batch.
         """
         with self.classifier.shared.open():  # what several methods ask of an image is computed once
             first_pass = self.choose_first_pass(methods)
@@ -142,7 +142,7 @@ class Runner:
     def run_method(
         self, method: Method, options: dict, samples: Sequence[Sample], prepared: dict[str, PreparedImage | str]
     ) -> None:
-        """These samples by one method: maps that are there are scored, others are made."""
+        """Explains these samples by one method: maps that are there are scored, others are made."""
         new = []
         for sample in samples:
             image, record = prepared[sample.stem], self.results.find(method.name, sample)
@@ -171,31 +171,26 @@ class Runner:
         return image.sample.stem in wanted or record is not None and not record.failed
 
     def explain_group(self, method: Method, options: dict, group: list[PreparedImage], wanted: set[str]) -> None:
-        """Maps of a few images at once, of which those of the wanted file stems are kept; should that fail, one by one,
-        so that a failure costs its image alone."""
+        """Explains a few images at once and keeps the maps of the wanted file stems; should that fail, one by one, so
+        that a failure costs its image alone."""
         if method.name not in self._warm:
             self._warm.add(method.name)
             self.warm_up(method, options, group[0])
-        begin, passes = time.perf_counter(), self.classifier.counts["passes"]
-        saved = self.classifier.shared.saved.copy()
         self.progress.begin(method.name, group[0].sample.name)
         try:
-            pixels = np.stack([image.pixels for image in group])
-            explainer = self.open_explainer(method, options, group, pixels)
-            if self.results.keeps_small_maps:
-                maps, own = explainer.compute_both_maps()
-            else:
-                maps, own = explainer.compute_saliency_map(), None
-            saved = {name: self.classifier.shared.saved[name] - saved[name] for name in ("seconds", "passes")}
-            cost = {
-                "seconds": (time.perf_counter() - begin + saved["seconds"]) / len(group),
-                "passes": (self.classifier.counts["passes"] - passes + saved["passes"]) / len(group),
-            }
+            with self._count_cost(len(group)) as cost:
+                pixels = np.stack([image.pixels for image in group])
+                explainer = self.open_explainer(method, options, group, pixels)
+                if self.results.keeps_small_maps:
+                    maps, own = explainer.compute_both_maps()
+                else:
+                    maps, own = explainer.compute_saliency_map(), None
             pictures, remarks = explainer.compute_pictures(), explainer.describe_maps(maps)
         except ValueError as error:
             if len(group) == 1:
                 self.keep_failure(method, group[0].sample, str(error))
-            for image in group if len(group) > 1 else ():
+                return
+            for image in group:
                 if image.sample.stem in wanted:
                     self.explain_group(method, options, [image], wanted)
             return
@@ -206,6 +201,17 @@ class Runner:
             status = "constant map" if utils.is_constant(saliency_map) else "ok"
             record = replace(image.record, method=method.name, status=status, **cost, undefined={}, remarks=remark)
             self.score_and_keep(method, options, image, saliency_map, record, further, record.seconds, kept)
+
+    @contextlib.contextmanager
+    def _count_cost(self, n_images: int) -> Iterator[dict[str, float]]:
+        """A dict that holds, once it is left, the seconds and passes of each of n images; what methods share counts for
+        each of them."""
+        begin, passes = time.perf_counter(), self.classifier.counts["passes"]
+        saved, cost = self.classifier.shared.saved.copy(), {}
+        yield cost
+        shared = {name: self.classifier.shared.saved[name] - saved[name] for name in ("seconds", "passes")}
+        cost["seconds"] = (time.perf_counter() - begin + shared["seconds"]) / n_images
+        cost["passes"] = (self.classifier.counts["passes"] - passes + shared["passes"]) / n_images
 
     def warm_up(self, method: Method, options: dict, image: PreparedImage) -> None:
         """Has a method imported, traced and compiled, by a map that is left as soon as it reports its first passes."""
@@ -233,10 +239,10 @@ class Runner:
     def shrink_maps(self, explainer, maps: np.ndarray, own: Sequence[np.ndarray] | None) -> list[SmallMap | None]:
         """The maps (n, H, W) as a large run keeps them: own, the same in their own resolution, where there is one."""
         if own is None:
-            return [map_store.shrink(one, None) if self.results.keeps_small_maps else None for one in maps]
+            return [map_store.shrink_map(one, None) if self.results.keeps_small_maps else None for one in maps]
         layout = self.classifier.layout if explainer.uses_layer else None
         weights = None if layout is None or layout.is_whole else layout.weigh(*maps.shape[1:])
-        return [map_store.shrink(one, small, weights) for one, small in zip(maps, own)]
+        return [map_store.shrink_map(one, small, weights) for one, small in zip(maps, own)]
 
     def score_and_keep(
         self,

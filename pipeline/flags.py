@@ -9,7 +9,7 @@ from collections.abc import Callable
 import constants
 from explainers.registry import METHODS, Method
 from metrics.catalogue import FAITHFULNESS, read_faithfulness
-from pipeline.command_line import CLUSTER, CommandParser, in_range, output_folder, path, read_seed, reader
+from pipeline.command_line import CLUSTER, CommandParser, in_range, output_folder, path, reader
 from pipeline.settings import LIME_PRESETS, PROTOCOLS
 
 
@@ -201,6 +201,19 @@ def read_channels(text: str) -> list[int]:
     return list(dict.fromkeys(channels))
 
 
+def add_seed_flag(
+    group: argparse._ArgumentGroup, drawn: str = "all that is random", largest: int = 2**32 - 1, optional: bool = False
+) -> None:
+    """Adds the flag of a seed; drawn: in words, what it is of. optional: None is read where it is not given."""
+    group.add_argument(
+        "--seed",
+        type=in_range(int, 0, largest),
+        default=None if optional else constants.SEED,
+        metavar="N",
+        help=f"of {drawn} (default: {constants.SEED})",
+    )
+
+
 # --- flags of main.py and of the commands that explain as it does -------------------------------------------------
 def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limit: int | None = None) -> CommandParser:
     """The parser of a command that explains images: main, compare, sanity, hierarchy. `methods`, `limit`: defaults."""
@@ -224,13 +237,7 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
         metavar="CLASS",
         help="label, predicted, an index or a name (default: the label where there is one, else predicted)",
     )
-    question.add_argument(
-        "--seed",
-        type=read_seed,
-        default=constants.SEED,
-        metavar="N",
-        help="of all that is random (default: %(default)s)",
-    )
+    add_seed_flag(question)
     question.add_argument(
         "--lime_preset", choices=tuple(LIME_PRESETS), help="LIME's options as in the assignment (default: its own)"
     )

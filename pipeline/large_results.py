@@ -65,7 +65,7 @@ class LargeFolder(RunFolder):
 
     @property
     def records_path(self) -> Path:
-        """Where the records are."""
+        """The path of the records."""
         return self.folder / "records"
 
     def read_records(self, strict: bool = False) -> ColumnRecords:

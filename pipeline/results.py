@@ -76,7 +76,7 @@ class RunFolder:
 
     @property
     def records_path(self) -> Path:
-        """Where the records are."""
+        """The path of the records."""
         return self.folder / "records.csv"
 
     def read_description(self) -> dict:
@@ -121,20 +121,20 @@ class RunFolder:
         return self.find_map(record).is_file()
 
     def map_path(self, method: str, stem: str) -> Path:
-        """Where the raw map of an image is kept."""
+        """The path of the raw map of an image."""
         return self.folder / "maps" / method / f"{stem}.npy"
 
     def curves_path(self, record: Record) -> Path:
-        """Where the curves of a record are kept."""
+        """The path of the curves of a record."""
         return self.folder / "curves" / record.method / f"{record.stem}.csv"
 
     def picture_path(self, record: Record, what: str) -> Path:
-        """Where one picture of an image is kept."""
+        """The path of one picture of an image."""
         return self.folder / "figures" / record.method / f"{record.stem}_{what}.png"
 
     @property
     def figures_path(self) -> Path:
-        """Where it is kept what the figures were drawn from."""
+        """The path of what the figures were drawn from."""
         return self.folder / "figures" / "drawn.json"
 
     def read_map(self, record: Record) -> np.ndarray:

@@ -48,7 +48,7 @@ class Scorer:
     def score(
         self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record, explain: Explain
     ) -> np.ndarray | None:
-        """Sets what the record lacks; the curves (n + 1, 3) of insertion and deletion if they were measured.
+        """The curves (n + 1, 3) of insertion and deletion if they were measured; sets what the record lacks.
 
         saliency_map: (H, W) at the input size. explain: the method that made it, of the same class.
         """
@@ -132,7 +132,7 @@ class Scorer:
             _set(record, [name], measure)
 
     def _measure_curves(self, prepared: PreparedImage, saliency_map: np.ndarray, record: Record) -> np.ndarray | None:
-        """Insertion and deletion: sets their areas, returns their curves (n + 1, 3): fraction, insertion, deletion."""
+        """The curves (n + 1, 3): fraction, insertion, deletion; sets their areas. None where one has no value."""
         n_pixels, *blur = constants.FAITHFULNESS_PROTOCOLS[self.protocol].items()
         on_mean = self.protocol in MEAN_COLOUR_PROTOCOLS
         mean_colour = self.classifier.mean_colour if on_mean else None

@@ -4,6 +4,7 @@ Whether the embedded data and the embedded network are meant is decided here: wh
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -94,7 +95,7 @@ class DataSettings:
             "test_fixations_path": self.fixations,
         }
         as_given = {flag for flag, path in given.items() if path is None or is_url(path) or is_camera(path)}
-        return {flag: path if flag in as_given else str(Path(path).resolve()) for flag, path in given.items()}
+        return {flag: path if flag in as_given else os.path.realpath(path) for flag, path in given.items()}
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def choose_reading(exif: str, max_megapixels: int):
 
 
 def read_model_settings(args: argparse.Namespace) -> ModelSettings:
-    """Of the flags of `flags.add_model_flags`: ResNet for images without a model; ValueError for no name."""
+    """The model of the flags of `add_model_flags`: ResNet for images without one; ValueError for an unknown name."""
     from utils import find_model_name  # a mistyped name is told before a network is loaded
 
     if args.model_path is None:
@@ -179,7 +180,7 @@ def read_model_settings(args: argparse.Namespace) -> ModelSettings:
 
 
 def read_data_settings(args: argparse.Namespace) -> DataSettings:
-    """Of the flags of `flags.add_data_flags` and, where the command has them, of `flags.add_gaze_flags`."""
+    """The data of the flags of `add_data_flags` and, where the command has them, of `add_gaze_flags`."""
     flags = ("test_gdfm_folder_path", "test_fixations_path", "fixations_unit", "sigma_px")
     gaze = (getattr(args, flag, None) for flag in flags)
     reading = args.limit, args.exif, args.max_megapixels, args.frame_step
@@ -208,7 +209,7 @@ def refuse(args: argparse.Namespace, names: Sequence[str], where: str) -> None:
 
 
 def read_run_settings(args: argparse.Namespace) -> RunSettings:
-    """Of the flags of `flags.build_run_parser`; ValueError for flags that do not go together."""
+    """The run of the flags of `build_run_parser`; ValueError for flags that do not go together."""
     if "curves" not in getattr(args, "faithfulness", ("curves",)):
         refuse(args, ["faithfulness_protocol"], "without the curves of --faithfulness")
     if getattr(args, "figures", None) == 0 and not getattr(args, "report", False):
@@ -239,7 +240,8 @@ def read_run_settings(args: argparse.Namespace) -> RunSettings:
 
 
 def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
-    """Of `flags.add_figure_format_flags` and --figures, where a command has it; ValueError for one without effect."""
+    """The figures of `add_figure_format_flags`, and of --figures where a command has it; ValueError for a flag without
+    effect."""
     usual = FigureSettings()
     given = {name: getattr(args, name) for name in ("figure_format", "dpi")}
     n_images = getattr(args, "figures", usual.n_images)
@@ -249,7 +251,7 @@ def read_figure_settings(args: argparse.Namespace) -> FigureSettings:
 
 
 def read_cluster_settings(args: argparse.Namespace) -> ClusterSettings | None:
-    """Of the flags of `flags.add_cluster_flags`; ValueError for one without effect."""
+    """The processes of the flags of `add_cluster_flags`; None: this one alone. ValueError for one without effect."""
     given = {name: getattr(args, f"cluster_{name}") for name in ("cores", "gpus", "workers")}
     given = {name: value for name, value in given.items() if value is not None}
     if args.cluster is None:

@@ -10,6 +10,7 @@ time that it takes.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,6 +83,20 @@ def fit_text(text: str, width: float, size: float = constants.FONT_SIZE, weight:
         n_kept = min(n_kept - 1, int(n_kept * width / measured) + 2)  # near the goal, then letter by letter
         shortened = text[: n_kept - n_kept // 2] + "…" + text[len(text) - n_kept // 2 :]
     return shortened
+
+
+def tell_apart(names: Sequence[str], width: float) -> list[str]:
+    """The names; if one is wider than `width` inches, '…' in place of what all begin with, and of what all end with.
+
+    `fit_text` alone would keep the ends, which names of one folder often share, and shorten what tells them apart.
+    """
+    if len(set(names)) < 2 or all(measure_text(name) <= width for name in names):
+        return list(names)
+    # Numbers stay whole.
+    first = os.path.commonprefix(names).rstrip("0123456789")
+    rest = [name.removeprefix(first) for name in names]
+    last = os.path.commonprefix([name[::-1] for name in rest])[::-1].lstrip("0123456789")
+    return [f"{'…' if first else ''}{name.removesuffix(last)}{'…' if last else ''}" for name in rest]
 
 
 def write_title(axes: "Axes", lines: Sequence[str], width: float = TITLE_WIDTH) -> list["Text"]:
@@ -162,7 +177,16 @@ def label_ends(low: float, high: float) -> list[str]:
     """The values of the lower end of a scale, its middle and its upper end; ValueError where they are the same."""
     # Two digits of the range: a lower end of a millionth of it reads as 0.
     digits = 2 - math.ceil(math.log10(high - low))
-    return [f"{round(value, digits) + 0.0:.4g}" for value in (low, (low + high) / 2, high)]
+    return [_shorten(round(value, digits) + 0.0, digits > 4) for value in (low, (low + high) / 2, high)]
+
+
+def _shorten(value: float, is_small: bool) -> str:
+    """A number in four digits at most, as 0.0034 and 250; of a small scale as 5.1e-4: all fit beside a bar."""
+    text = f"{value:.1e}" if is_small and value else f"{value:.4g}"
+    if "e" not in text:
+        return text
+    digits, exponent = text.split("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent)}"
 
 
 def draw_bar(axes: "Axes", colours: np.ndarray, low: float, high: float) -> None:

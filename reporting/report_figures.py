@@ -172,7 +172,10 @@ def _panels(things: Sequence, draw, height: float, margin: float) -> "Figure | N
 
 
 def _picture_page(report: Report, cells: dict, names: Sequence[str], n_columns: int, title: str) -> "Figure":
-    """Rows of pictures under their names; cells: (row, column) -> (method, GAZE or None, image, lines above it)."""
+    """Rows of pictures under their names.
+
+    cells: (row, column) -> what is laid over the image (a method, GAZE, or None), the image, the lines above it.
+    """
     n_lines = max(len(cell) for cell in cells.values()) - 2
     above = (1.8 + n_lines) * LINE  # a picture: the name of its row and its own lines
     width = CELL_SIDE + drawing.BAR_ROOM + GAP / 2  # of a column, its colour bar included

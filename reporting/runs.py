@@ -9,7 +9,10 @@ import numpy as np
 
 import constants
 from data import dataset
-from data.images import Reading, read_image
+from data.addresses import is_camera, is_url
+from data.dataset import Sample
+from data.images import Reading
+from data.sample_table import open_samples
 from explainers.registry import BASELINES
 from metrics import catalogue
 from pipeline.gaze_truth import GazeTruth
@@ -39,6 +42,36 @@ def check_size(n_records: int) -> None:
             f"a report shows single images, of up to {MOST_RECORDS:,} records; here are {n_records:,}: summary.csv and "
             "differences.csv have the tables of all"
         )
+
+
+def _reading_of(description: dict) -> Reading:
+    """How the run with this run.json read its photographs."""
+    largest = _whole_number(description, "max_megapixels") or constants.MAX_IMAGE_PIXELS // 10**6
+    return Reading(description["settings"].get("exif") != "keep", largest * 10**6)
+
+
+def _whole_number(description: dict, flag: str) -> int | None:
+    """The value of a flag of the run; None where it was not given, or an older version did not know it."""
+    flags = description.get("flags")
+    value = flags.get(flag) if isinstance(flags, dict) else None
+    return value if type(value) is int and value > 0 else None
+
+
+def _find_images(description: dict, names: set[str]) -> dict[str, Sample]:
+    """Name -> sample of the images of a run that are where they were; nothing is fetched from elsewhere, or filmed."""
+    where, reading = description["settings"].get(IMAGES), _reading_of(description)
+    where = where or str(Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES])
+    if is_url(where) or is_camera(where):
+        return {}
+    if Path(where).is_dir():  # the names are paths in it: a million others beside them are not listed
+        return {name: Sample(name, name, Path(where) / name, reading=reading) for name in names}
+    of_film = {flag: _whole_number(description, flag) for flag in ("limit", "frame_step")}
+    try:
+        return {
+            sample.name: sample for sample in open_samples(where, reading=reading, **of_film) if sample.name in names
+        }
+    except ValueError:
+        return {}
 
 
 class Report:
@@ -123,13 +156,10 @@ class Report:
 
     def read_image(self, image: str) -> np.ndarray | None:
         """The image (H, W, 3) from where the run found it; None if it is there no more."""
-        for description in self.descriptions:
-            folder = description["settings"].get(IMAGES)
-            folder = Path(folder) if folder else Path(constants.DEMO_FOLDER) / demo_data.FOLDERS[IMAGES]
+        for samples in self._images:
             try:
-                turn = description["settings"].get("exif") != "keep"
-                return read_image(folder / image, Reading(turn))
-            except ValueError:
+                return samples[image].read()
+            except (KeyError, ValueError):
                 continue
         return None
 
@@ -143,6 +173,12 @@ class Report:
                     except ValueError:
                         return None
         return None
+
+    @cached_property
+    def _images(self) -> list[dict[str, Sample]]:
+        """Of each run, name -> sample of its images."""
+        names = {record.image for record in self.records if not is_url(record.image)}
+        return [_find_images(description, names) for description in self.descriptions]
 
     @cached_property
     def _gazes(self) -> list[GazeTruth]:
@@ -160,7 +196,7 @@ class Report:
                         folders[1],
                         fixations=folders[2],
                         fixations_unit=settings.get("fixations_unit"),
-                        reading=Reading(settings.get("exif") != "keep"),
+                        reading=_reading_of(description),
                     )
                 except ValueError:
                     continue

@@ -19,6 +19,11 @@ def test_an_array_that_varies_by_rounding_alone_is_constant_and_no_colour_is_mad
     np.testing.assert_array_equal(axes.images[0].get_array(), [[0, 0]])
 
 
+def test_a_batch_is_a_slice_and_the_last_one_is_what_is_left():
+    assert [list(batch) for batch in utils.in_batches(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert list(utils.in_batches("abc", 3)) == ["abc"] and list(utils.in_batches([], 3)) == []
+
+
 def test_a_mexculture_name_is_taken_apart():
     parts = parse_mexculture_name("Modern_PlazaGuardiola_CiudaddeMexico_N_12.png")
     assert parts == ("Modern", "PlazaGuardiola", "CiudaddeMexico", 12)

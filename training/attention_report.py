@@ -33,12 +33,14 @@ COMPARED = ("ATTENTION", "GRADCAM")
 
 
 def report_attention(model_path: Path, images_folder: str | Path, reading: Reading) -> tuple[list[Path], str]:
-    """As `write_report`, for the model of that file, beside it."""
+    """As `write_attention_report`, for the model of that file, beside it."""
     classifier, _ = model_files.load_classifier(model_path=model_path)
-    return write_report(classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"), reading)
+    return write_attention_report(
+        classifier, images_folder, model_path.with_name(f"{model_path.stem}_training"), reading
+    )
 
 
-def write_report(
+def write_attention_report(
     classifier: Classifier, images_folder: str | Path, folder: Path, reading: Reading = UPRIGHT
 ) -> tuple[list[Path], str]:
     """The paths written into `folder` for the images of a folder, and in words what was measured, or ''."""

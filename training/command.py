@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 import constants
+import utils
 from data import dataset, labelled_images, multi_labels
 from data.dataset import Sample
 from network import model_files, transfer
@@ -35,7 +36,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     """
     model_path = find_model_path(settings, bags)
     folders = find_folders(settings)
-    samples, class_names, table, table_words = list_images(settings, folders)
+    samples, class_names, table, table_words = list_labelled_images(settings, folders)
     if settings.image_folders:
         print_files(folders, samples)
     keras.utils.set_random_seed(settings.seed)
@@ -64,7 +65,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
         "fine_tune_from": first_layer or "the first layer",
         **({} if settings.reading.turn else {"exif": "keep"}),
     }
-    opened, is_done = training_files.open_run(model_path, described, settings.overwrite)
+    opened, is_done = training_files.open_training(model_path, described, settings.overwrite)
     folder = opened.path
     left_out = train.left_out + val.left_out
     print_choices(described, left_out)
@@ -81,7 +82,7 @@ def train_model(settings: TrainingSettings, bags: Bags | None = None) -> Path:
     paths = training_files.write_history(folder, histories)
     classifier, _ = model_files.load_classifier(model_path=model_path)  # the model that main.py will see is measured
     size = classifier.batch_size  # images that stay in their files are never in memory at once
-    parts = [classifier.predict(val.images[first : first + size]) for first in range(0, len(val), size)]
+    parts = [classifier.predict(images) for images in utils.in_batches(val.images, size)]
     probabilities = np.concatenate(parts)[:, -len(class_names) :]
     paths += training_files.write_evaluation(folder, val, probabilities)
     measured = training_files.measure(val, probabilities)
@@ -110,7 +111,7 @@ def find_folders(settings: TrainingSettings) -> tuple[str | Path, str | Path]:
     return folder / "images_train", folder / "images_val"
 
 
-def list_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tuple:
+def list_labelled_images(settings: TrainingSettings, folders: Sequence[str | Path]) -> tuple:
     """The samples of each folder, the class names and, for several classes an image, the table and, in words, its rows.
 
     Raises ValueError for images without a class, or classes that cannot be learnt.

@@ -115,12 +115,13 @@ def figure_training(history: Mapping[str, Sequence[float]], fine_tuning_epoch: i
         axes.set_ylim(0, 1.02 if quantity == "accuracy" else None)
         axes.xaxis.get_major_locator().set_params(integer=True)
         if fine_tuning_epoch is not None:
-            style = {"color": constants.COLOUR_QUIET, "size": drawing.SMALL}
+            is_late = fine_tuning_epoch - 0.5 > np.mean(axes.get_xlim())  # then there is more room before it
+            style = {"color": constants.COLOUR_QUIET, "size": drawing.SMALL, "ha": "right" if is_late else "left"}
             axes.axvline(fine_tuning_epoch - 0.5, color=constants.COLOUR_QUIET, linewidth=0.8, linestyle=":")
             axes.annotate(
                 "fine-tuning",
                 (fine_tuning_epoch - 0.5, 0),
-                (3, 4),
+                (-3 if is_late else 3, 4),
                 xycoords=axes.get_xaxis_transform(),
                 textcoords="offset points",
                 **style,

@@ -40,7 +40,7 @@ FILES = (
 )
 
 
-def open_run(model_path: Path, settings: dict, overwrite: bool) -> tuple[OutputFolder, bool]:
+def open_training(model_path: Path, settings: dict, overwrite: bool) -> tuple[OutputFolder, bool]:
     """The locked folder of the run, and whether all is done already; with `overwrite` nothing is.
 
     Raises ValueError if the folder holds a run with other settings, or the model file was not made by a run.

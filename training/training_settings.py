@@ -67,7 +67,23 @@ class TrainingSettings:
 
 def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> None:
     """The flags of images, network, training and output; default_path: of the model, in words."""
-    data = parser.add_argument_group("images")
+    _add_image_flags(parser.add_argument_group("images"))
+    _add_network_flags(parser.add_argument_group("model"))
+    _add_stage_flags(parser.add_argument_group("training"))
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--output_model_path",
+        "--model_path",
+        type=output_file,
+        metavar="PATH",
+        help=f"the .keras file to write (default: {default_path})",
+    )
+    output.add_argument(
+        "--overwrite", action="store_true", help="train from the start, replacing what is there (default: no)"
+    )
+
+
+def _add_image_flags(data: argparse._ArgumentGroup) -> None:
     kinds = "images named as in MexCulture142, or class folders (default: the embedded data)"
     data.add_argument("--train_images_folder_path", type=path, metavar="PATH", help=f"training: {kinds}")
     data.add_argument("--val_images_folder_path", type=path, metavar="PATH", help=f"validation: {kinds}")
@@ -93,7 +109,9 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
         "the images of both folders, or COCO's instances.json, two by a comma; outputs are sigmoids, measured by "
         "average precision (default: one class an image)",
     )
-    model = parser.add_argument_group("model")
+
+
+def _add_network_flags(model: argparse._ArgumentGroup) -> None:
     demo = constants.MODEL_NAME_DEMO
     names = f"of keras.applications, as {', '.join(list(constants.ZOO)[:3])}, ..., or {demo}"
     model.add_argument("--model_name", metavar="NAME", help=f"{names} (default: ResNet; {demo} for the embedded data)")
@@ -114,7 +132,9 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     model.add_argument(
         "--fine_tune_from", metavar="LAYER", help="first layer to fine-tune (default: that of the last block)"
     )
-    training = parser.add_argument_group("training")
+
+
+def _add_stage_flags(training: argparse._ArgumentGroup) -> None:
     scratch = STAGES["all_layers"]
     for stage, alone in (("head", ""), ("fine_tuning", "; {} with --weights=none, for all layers")):
         epochs, rate, _ = STAGES[stage]
@@ -140,24 +160,7 @@ def add_training_flags(parser: argparse.ArgumentParser, default_path: str) -> No
     training.add_argument(
         "--batch_size", type=in_range(int, 1), default=BATCH_SIZE, help="images per step (default: %(default)s)"
     )
-    training.add_argument(
-        "--seed",
-        type=in_range(int, 0, 2**31 - 1),
-        metavar="N",
-        default=constants.SEED,
-        help="of all that is random (default: %(default)s)",
-    )
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--output_model_path",
-        "--model_path",
-        type=output_file,
-        metavar="PATH",
-        help=f"the .keras file to write (default: {default_path})",
-    )
-    output.add_argument(
-        "--overwrite", action="store_true", help="train from the start, replacing what is there (default: no)"
-    )
+    flags.add_seed_flag(training, largest=2**31 - 1)
 
 
 def read_training_settings(args: argparse.Namespace) -> TrainingSettings:

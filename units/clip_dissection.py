@@ -68,7 +68,7 @@ def choose_top_k(n_images: int, top_k: int | None = None) -> int:
     return top_k or max(1, min(MOST_IMAGES, round(TOP_SHARE * n_images)))
 
 
-def describe_units(
+def name_units(
     layer: str, similarities: np.ndarray, activations: np.ndarray, words: Sequence[str], top_k: int
 ) -> list[dict]:
     """A row of descriptions.csv per unit: the word of the largest similarity, '' for a unit that is always the same."""

@@ -41,7 +41,7 @@ class ClipSettings:
     top_k: int | None = None
 
 
-def describe_model(
+def name_model_units(
     settings: DissectionSettings,
     asked: ClipSettings,
     folder: Path,
@@ -87,7 +87,7 @@ def describe_model(
     described = []
     for layer in store.layer_names:
         activations = np.concatenate(list(store.blocks(layer, read, pooled=True)))
-        found = clip_dissection.describe_units(layer, matrix, activations, words, top_k)
+        found = clip_dissection.name_units(layer, matrix, activations, words, top_k)
         _write_figures(own, found, read, activations, settings.n_figures)
         described += found
     texts = [{**row, "similarity": f"{row['similarity']:.6f}"} for row in described]

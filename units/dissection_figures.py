@@ -12,7 +12,7 @@ import constants
 import representations
 import utils
 from plots import drawing
-from plots.drawing import GAP, LINE
+from plots.drawing import GAP, HEADING, LINE
 from units.dissection_tables import ONLY_ONE, ONLY_OTHER, SHARED, rank_concepts
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ def figure_histogram(counts: Mapping[str, "Counter"], supertitle: str = "") -> "
     names = ranked[:CONCEPTS_SHOWN]
     margin, most = _margin(names), max((max(of.values(), default=0) for of in counts.values()), default=0)
     head = 4.5 * LINE
-    figure = drawing.new_figure(
-        GAP + margin + len(counts) * (PANEL + GAP), head + ROW * max(len(names), 2) + 3.5 * LINE, supertitle
-    )
+    wide = max(GAP + margin + len(counts) * (PANEL + GAP), drawing.measure_text(supertitle, HEADING, "bold") + 2 * GAP)
+    figure = drawing.new_figure(wide, head + ROW * max(len(names), 2) + 3.5 * LINE, supertitle)
     for place, (layer, concepts) in enumerate(counts.items()):
         left = GAP + margin + place * (PANEL + GAP)
         axes = drawing.add_axes(figure, left, head, PANEL, ROW * max(len(names), 2))

@@ -15,6 +15,7 @@ import numpy as np
 
 import constants
 import representations
+import utils
 from data.dataset import Sample
 from data.films import rate_of, time_of
 from network.classifier import Classifier
@@ -86,9 +87,9 @@ def draw_grid(features: np.ndarray, channels: Sequence[int], ends: np.ndarray) -
 
 def _stream(view: Classifier, samples: Sequence[Sample]) -> Iterator[tuple[Sample, np.ndarray, np.ndarray]]:
     """Each frame that can be read: its sample, its image (H, W, 3) as it is, and the features (h, w, K) of it."""
-    for start in range(0, len(samples), constants.IMAGES_AT_ONCE):
+    for together in utils.in_batches(samples, constants.IMAGES_AT_ONCE):
         read = []
-        for sample in samples[start : start + constants.IMAGES_AT_ONCE]:
+        for sample in together:
             try:
                 read.append((sample, sample.read(), read_pixels(sample, view)))
             except ValueError:  # told where the top images are found

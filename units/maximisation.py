@@ -8,6 +8,8 @@ with x(p) the image of the parameters (parametrisations.py), T another small tra
     class      the logit S_c                     channel    the mean of A_k over positions
     neuron     A_k at one position               layer      the mean of A^2 (Mordvintsev et al., "DeepDream", 2015)
 
+Inside a network over patches all of these are means over the patches of an image.
+
 `constants.VISUALIZATION_METHODS` says what of this each method uses:
 
 CLASS_MODEL: Simonyan et al. 2014, eq. 1, argmax_I S_c(I) - lambda ||I||^2 from the zero image. lambda ||I||^2 is
@@ -141,18 +143,18 @@ class Maximiser:
         if self.kind == "class":
             return tf.gather(logits, self._check(logits.shape[1], "classes"), axis=1, batch_dims=1)
         features = tf.cast(features, tf.float32)
-        if features.shape.rank == 2:
-            features = features[:, None, None]
+        rows, columns = features.shape[1:-1] if features.shape.rank == 4 else (1, 1)
+        # Inside a network over patches an image has as many rows as pieces: their mean counts.
+        features = tf.reshape(features, [len(self.indices), -1, rows, columns, features.shape[-1]])
         if self.kind == "layer":
-            return tf.reduce_mean(features**2, axis=[1, 2, 3])
-        rows, columns, n_channels = features.shape[1:]
-        channels = tf.gather(features, self._check(n_channels, "channels"), axis=3, batch_dims=1)
+            return tf.reduce_mean(features**2, axis=[1, 2, 3, 4])
+        channels = tf.gather(features, self._check(features.shape[-1], "channels"), axis=4, batch_dims=1)
         if self.kind == "channel":
-            return tf.reduce_mean(channels, axis=[1, 2])
+            return tf.reduce_mean(channels, axis=[1, 2, 3])
         row, column = self.position or (rows // 2, columns // 2)
         if row >= rows or column >= columns:
             raise ValueError(f"the layer has {rows} x {columns} positions, counted from 0; ({row}, {column}) is none")
-        return channels[:, row, column]
+        return tf.reduce_mean(channels[:, :, row, column], axis=1)
 
     def _check(self, n: int, what: str) -> np.ndarray:
         if self.indices.min() < 0 or self.indices.max() >= n:

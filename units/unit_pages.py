@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+import utils
 from data.dataset import Sample
 from data.images import read_image
 from network.classifier import Classifier
@@ -53,7 +54,7 @@ def write_unit_pages(
     for channel in channels:
         numbers = [number for number in top.images[channel] if number >= 0]
         pixels = np.stack([read_pixels(samples[number], view) for number in numbers])
-        names = [samples[number].name for number in numbers]
+        names = drawing.tell_apart([samples[number].name for number in numbers], constants.CELL_SIDE * 0.7)
         activations = np.concatenate([view.features(image[None])[..., channel] for image in pixels])
         title = f"{view.layer_name}, channel {channel}"
         patches = cut_patches(view, names, pixels, activations, channel)
@@ -76,8 +77,7 @@ def visualize(
     paths = {channel: folder / f"{layer}_{channel}_{n_steps}_steps_{seed}.png" for channel in channels}
     missing = [channel for channel, path in paths.items() if not path.is_file()]
     settings = {**constants.VISUALIZATION_METHODS[METHOD], "n_steps": n_steps}
-    for first in range(0, len(missing), AT_ONCE):
-        some = missing[first : first + AT_ONCE]
+    for some in utils.in_batches(missing, AT_ONCE):
         maximiser = Maximiser(view, "channel", some, settings, seed=seed)
         for channel, image in zip(some, maximiser.images(maximiser.advance(maximiser.start(), n_steps))):
             files.write_whole(paths[channel], files.picture_saver(image))

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import constants
+import utils
 from network.classifier import Classifier
 from output import files
 from output.progress import Progress
@@ -92,8 +93,9 @@ def choose_targets(
         classes = range(classifier.n_classes)
     targets = [VisualizationTarget("class", index, classifier.class_names[index]) for index in dict.fromkeys(classes)]
     for name in layer_name.split(",") if layer_name else ():
-        layer = classifier.at_layer(name.strip()).layer_name
-        _check_place(classifier, layer, channels or (), position)
+        looking = classifier.at_layer(name.strip(), of_pieces=True)
+        layer = looking.layer_name
+        _check_place(looking, channels or (), position)
         if channels is None:
             targets.append(VisualizationTarget("layer", 0, layer, layer))
         kind, where = ("neuron", f" at {position[0]}, {position[1]}") if position else ("channel", "")
@@ -102,14 +104,16 @@ def choose_targets(
     return targets
 
 
-def _check_place(classifier: Classifier, layer: str, channels: Sequence[int], position: tuple[int, int] | None) -> None:
-    """ValueError for channels or a position that the layer does not have."""
-    shape = [step.output.shape for step in classifier.steps if step.path == layer][-1]
-    wrong, n = [k for k in channels if k >= shape[-1]], shape[-1]
+def _check_place(looking: Classifier, channels: Sequence[int], position: tuple[int, int] | None) -> None:
+    """ValueError for channels or a position that the layer looked at does not have."""
+    layer, layout = looking.layer_name, looking.layout
+    held = [step.output.shape[1:] for step in looking.steps if step.path == layer][-1]
+    *positions, n = layout.shape if layout else held
+    wrong = [k for k in channels if k >= n]
     if wrong:
         given = ", ".join(map(str, wrong))
         raise ValueError(f"layer {layer!r} has {n} channels, 0 to {n - 1}; given: {given}")
-    rows, columns = tuple(shape[1:-1]) or (1, 1)
+    rows, columns = positions or (1, 1)
     if position and (position[0] >= rows or position[1] >= columns):
         raise ValueError(f"layer {layer!r} has {rows} x {columns} positions, counted from 0; {position} is none")
 
@@ -154,11 +158,11 @@ class Visualizer:
         return (method, target.stem) in self.rows and all(path.is_file() for path in paths)
 
     def image_path(self, method: str, stem: str) -> Path:
-        """Where the image of a target is kept."""
+        """The path of the image of a target."""
         return self.folder / "images" / method / f"{stem}.png"
 
     def curve_path(self, method: str, stem: str) -> Path:
-        """Where the curve of a target is kept."""
+        """The path of the curve of a target."""
         return self.folder / "curves" / method / f"{stem}.csv"
 
     def visualize(self, work: Mapping[str, Sequence[VisualizationTarget]]) -> None:
@@ -173,12 +177,14 @@ class Visualizer:
             for target in group:
                 alike.setdefault((target.kind, target.layer, target.position), []).append(target)
             for same in alike.values():
-                for first in range(0, len(same), self.classifier.batch_size):
-                    self._maximise(method, same[first : first + self.classifier.batch_size], progress)
+                for together in utils.in_batches(same, self.classifier.batch_size):
+                    self._maximise(method, together, progress)
 
     def open_maximiser(self, method: str, targets: Sequence[VisualizationTarget]) -> Maximiser:
         """What ascends for targets of one kind in one layer."""
-        looking = self.classifier if targets[0].kind == "class" else self.classifier.at_layer(targets[0].layer)
+        looking = self.classifier
+        if targets[0].kind != "class":
+            looking = looking.at_layer(targets[0].layer, of_pieces=True)
         indices = [target.index for target in targets]
         return Maximiser(looking, targets[0].kind, indices, self.settings[method], targets[0].position, self.seed)
 

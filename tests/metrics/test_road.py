@@ -5,7 +5,7 @@ import pytest
 from planted import GREEN, RED, picture, predict_brightness, square
 
 from metrics.common import Undefined
-from metrics.road import LinearImputer, calculate_road, dissect
+from metrics.road import LinearImputer, calculate_road, order_by_dissection
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_ramp_goes_on_through_a_hole():
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 40), (40, 5), (37, 23)])
 def test_dissection_takes_every_pixel_once_and_the_middle_last(shape):
-    order = dissect(np.arange(np.prod(shape)).reshape(shape))
+    order = order_by_dissection(np.arange(np.prod(shape)).reshape(shape))
     np.testing.assert_array_equal(np.sort(order), np.arange(np.prod(shape)))
     if shape == (37, 23):
         np.testing.assert_array_equal(order[-23:], np.arange(18 * 23, 19 * 23))

@@ -245,3 +245,15 @@ def test_gradcam_before_the_attention_is_that_of_finite_differences():
 
 def test_a_model_without_patches_has_the_layers_it_had():
     assert Classifier(planted_model()).layer_names == ["colours"]
+
+
+def test_a_map_inside_a_patch_is_no_map_of_the_image_though_its_sides_are_those_of_the_grid():
+    """Patches of 16 x 16 give a convolution of stride 2 maps of 8 x 8, as there are 8 x 8 patches."""
+    images = keras.Input((64, 64, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="within")(images)
+    classifier = Classifier(
+        Bags(16, 8, **SMALL).add_head(Backbone(keras.Model(images, x), None, "none", (64, 64)), 3, 0)
+    )
+    assert "within" not in classifier.layer_names
+    with pytest.raises(ValueError, match="'within' runs on pieces of images"):
+        classifier.at_layer("within")

@@ -299,6 +299,19 @@ def pack(plain, packed):
         one.visititems(copy)
 
 
+def test_a_model_whose_features_find_no_room_is_refused_before_an_image_goes_through_it(tmp_path, monkeypatch):
+    images = keras.Input((32, 32, 3))
+    features = layers.UpSampling2D(5)(layers.Conv2D(7, 1)(images))
+    path = tmp_path / "large.keras"
+    keras.Model(images, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(features))).save(path)
+    needed = 4 * 160 * 160 * 7
+    monkeypatch.setattr(model_files, "Classifier", lambda *_, **__: "opened")
+    monkeypatch.setattr("output.memory.free_memory", lambda: 2 * needed)
+    assert load_classifier(model_path=path, batch_size=2)[0] == "opened"
+    with pytest.raises(ValueError, match="3 images of 160 x 160 x 7 numbers inside the network take .*--batch_size"):
+        load_classifier(model_path=path, batch_size=3)
+
+
 def stacked(n, kind):
     """The config of n layers in a row: in the words of Keras 3 or of tf.keras, or of a Sequential model."""
     names = [f"r{number}" for number in range(n)]

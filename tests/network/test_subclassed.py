@@ -74,9 +74,9 @@ def test_where_symbols_do_not_go_through_its_layers_are_seen_while_its_code_runs
     assert probabilities.max() == 1
     classifier, twin = Classifier(model), Classifier(functional_twin(model))
     top = int(probabilities.argmax())
-    assert classifier.layer_name == twin.layer_name == "relu"
+    assert (classifier.layer_name, twin.layer_name) == (f"before_{model.mean.name}", "relu")
     assert classifier.describe()["geometry"] == "on the whole image"
-    for name in ("VANILLA_GRADIENT", "HIRESCAM", "FEM"):  # Grad-CAM feels the second ReLU where the first gives 0
+    for name in ("VANILLA_GRADIENT", "GRADCAM", "HIRESCAM", "FEM"):
         maps = [explain(METHODS[name], one, noise(1, 16), top) for one in (classifier, twin)]
         assert maps[1].max() > 0
         assert_close(*maps, relative=1e-4)
@@ -115,6 +115,39 @@ def test_what_its_code_does_between_layers_is_undone():
     right = np.maximum((gradients.mean(axis=(1, 2), keepdims=True) * features.numpy()).sum(axis=-1), 0)
     question = METHODS["GRADCAM"].load()(classifier, None, images, 1)
     assert_close(np.stack(list(question.explain_batch(question.images, question.class_indices))), right)
+
+
+class Residual(keras.Model):
+    """A sum that is code's, and what takes its mean."""
+
+    def __init__(self, mean):
+        super().__init__()
+        self.stem, self.conv = (layers.Conv2D(6, 3, padding="same", name=name) for name in ("stem", "conv"))
+        self.mean, self.dense = mean, layers.Dense(3)
+
+    def call(self, images):
+        x = tf.nn.relu(self.stem(images / 255))
+        return self.dense(self.mean(tf.nn.relu(x + self.conv(x))))
+
+
+def test_a_sum_that_its_code_makes_is_looked_at_in_front_of_the_layer_that_takes_it():
+    model = built(Residual(layers.GlobalAveragePooling2D(name="mean")))
+    images = keras.Input((16, 16, 3))
+    x = layers.ReLU()(model.stem(layers.Rescaling(1 / 255)(images)))
+    x = layers.ReLU(name="sum")(layers.Add()([x, model.conv(x)]))
+    classifier = Classifier(model, input_size=(16, 16))
+    twin = Classifier(keras.Model(images, model.dense(model.mean(x))))
+    assert (classifier.layer_name, twin.layer_name) == ("before_mean", "sum")
+    for name in ("GRADCAM", "FEM", "CAM", "ABLATIONCAM", "SCORECAM"):
+        maps = [explain(METHODS[name], one, noise(1, 16), 1) for one in (classifier, twin)]
+        assert_close(*maps, relative=1e-4)
+
+
+def test_a_sum_that_no_layer_is_given_is_not_replaced_by_the_stem():
+    model = built(Residual(lambda x: tf.reduce_mean(x, axis=(1, 2))))
+    with pytest.raises(ValueError, match="code joins what layers make of 'stem' to a map that no layer is given; name"):
+        explain(METHODS["GRADCAM"], Classifier(model, input_size=(16, 16)), noise(1, 16), 1)
+    assert Classifier(model, input_size=(16, 16), layer_name="conv").layer_name == "conv"
 
 
 def test_patches_that_its_code_makes_images_of_are_no_map():

@@ -68,6 +68,38 @@ def test_grad_cam_of_a_vision_transformer_by_hand(kind):
         assert_close(found, expected, relative=1e-4)
 
 
+class OfTensorFlow(keras.Model):
+    """The layers of `transformers.vit()`; its class token and its sums are TensorFlow's code."""
+
+    def __init__(self, twin):
+        super().__init__()
+        self.known = {layer.name: layer for layer in twin.layers if layer.weights}
+
+    def call(self, images):
+        known = self.known
+        x = known["patches"](images / 127.5 - 1)
+        n = tf.shape(x)[0]
+        x = tf.concat([tf.tile(known["class_token"].token, [n, 1, 1]), tf.reshape(x, [n, -1, 12])], axis=1)
+        for block in ("block_0", "block_1"):
+            y = known[f"{block}_norm_1"](x)
+            x = x + known[f"{block}_attention"](y, y)
+            x = x + known[f"{block}_dense_2"](known[f"{block}_dense_1"](known[f"{block}_norm_2"](x)))
+        return known["dense"](known["norm"](x)[:, 0])
+
+
+def test_a_class_token_joined_in_the_code_of_a_subclass_by_hand():
+    """The sum in front of the last block is no layer's: its patches reach the output through the block's norm alone."""
+    twin = transformers.vit()
+    model = OfTensorFlow(twin)
+    model(noise(1))
+    classifier = Classifier(model, input_size=(SIDE, SIDE))
+    np.testing.assert_allclose(classifier.predict(noise(2)), twin(noise(2)), atol=1e-5)
+    assert classifier.layer_name == "block_1_norm_1"
+    tokens, gradients = by_hand(twin, "block_1_norm_1", noise(1)[0], 2)
+    found = at_feature_size(GradCAM(classifier, None, noise(1)[0], 2))[0]
+    assert_close(found, gradcam_by_hand(tokens[1:], gradients[1:], 4, 4), relative=1e-4)
+
+
 def test_hirescam_in_front_of_a_layer_norm_is_refused_and_behind_it_is_right():
     """There sum_k g_k A_k is the change of the logit with a token's scale, which the norm takes no notice of."""
     model, image = transformers.vit(), noise(1)[0]

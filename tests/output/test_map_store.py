@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import utils
-from output.map_store import Group, SmallMap, shrink, write_group
+from output.map_store import Group, SmallMap, shrink_map, write_group
 
 RNG = np.random.default_rng(0)
 OWN = RNG.normal(size=(7, 7)).astype(np.float32)
@@ -17,7 +17,7 @@ def test_a_map_comes_back_to_the_bit(tmp_path, weights):
     for number in range(64):
         own = RNG.normal(size=(7, 7)).astype(np.float32)
         whole = utils.resize_map(own, 224, 224) if weights is None else utils.lay_out_map(own, *weights)
-        maps[f"image {number}"] = (whole, shrink(whole, own, weights))
+        maps[f"image {number}"] = (whole, shrink_map(whole, own, weights))
     files = write_group(tmp_path, {stem: small for stem, (_, small) in maps.items()}, {})
     [file] = set(files.values())
     group = Group(tmp_path / file)
@@ -31,11 +31,11 @@ def test_a_map_comes_back_to_the_bit(tmp_path, weights):
 def test_what_enlarging_does_not_give_back_is_kept_as_it_is():
     whole = utils.resize_map(OWN, 32, 32)
     whole[3, 4] = np.nextafter(whole[3, 4], np.float32(9))
-    assert shrink(whole, OWN).values is whole
+    assert shrink_map(whole, OWN).values is whole
     whole = np.zeros((32, 32), np.float32)
     whole[0] = -0.0
-    assert shrink(whole, np.zeros((7, 7), np.float32)).values is whole, "-0 is another bit than 0"
-    assert shrink(whole, None).values is whole
+    assert shrink_map(whole, np.zeros((7, 7), np.float32)).values is whole, "-0 is another bit than 0"
+    assert shrink_map(whole, None).values is whole
 
 
 def test_maps_of_two_kinds_stand_in_two_files_and_each_finds_its_own(tmp_path):

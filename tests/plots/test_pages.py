@@ -243,6 +243,20 @@ def test_the_colour_bar_runs_from_the_lowest_colour_below_to_the_highest_above(r
     assert bar[-1, 0].max() == 0 and bar[0, 0].min() == 255
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 0.00051, ["0", "2.6e-4", "5.1e-4"]),  # 0.00051 would reach the next picture
+        (-0.00025, 0.00025, ["-2.5e-4", "0", "2.5e-4"]),
+        (0, 0.0034, ["0", "0.0017", "0.0034"]),
+        (0, 86000, ["0", "4.3e4", "8.6e4"]),
+    ],
+)
+def test_the_values_of_a_colour_bar_are_short(low, high, expected):
+    assert drawing.label_ends(low, high) == expected
+    assert max(map(len, expected)) <= 7
+
+
 def test_every_map_of_a_page_side_by_side_has_its_colour_bar(row):
     constant = replace(row, saliency_map=np.zeros((28, 28)))
     figure = figures.figure_side_by_side([[row, row], [row, None], [row, constant]], ["A", "B"])
@@ -274,6 +288,20 @@ def test_single_figures_have_no_margin_but_half_a_gap(row, heading):
     for side in (is_drawn, is_drawn[::-1], is_drawn.T, is_drawn.T[::-1]):
         blank = int(np.flatnonzero(side.any(axis=1))[0]) / figure.dpi
         assert 0 < blank < drawing.GAP / 2 + 0.03, "inches up to the first pixel that is not white"
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "expected"),
+    [
+        (["Modern_DemoTorre027_N_2.png", "Modern_DemoCasa021_N_2.png"], 0.9, ["…Torre027…", "…Casa021…"]),
+        (["Modern_DemoTorre027_N_2.png", "Modern_DemoCasa021_N_2.png"], 9, None),
+        (["val_00121.JPEG", "val_00129.JPEG"], 0.2, ["…00121…", "…00129…"]),
+        (["a_long_name.png"], 0.2, None),
+        (["n01_fish.png", "n12_bird.gif"], 0.2, ["…01_fish.png", "…12_bird.gif"]),
+    ],
+)
+def test_names_that_do_not_fit_are_shown_by_what_tells_them_apart(names, width, expected):
+    assert drawing.tell_apart(names, width) == (expected or names)
 
 
 def test_an_unknown_panel_is_refused_and_the_known_are_listed(row):

@@ -1,8 +1,10 @@
 """A report: what the run's files say, in one page that needs nothing else and a document that LaTeX takes."""
 
+import json
 import re
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,3 +272,37 @@ def test_a_run_without_gaze_or_curves_has_a_report_too(tmp_path, images):
     results.add(Record("FEM", "a.png", "a", seconds=0.1), np.ones((3, 4), np.float32))
     html, _ = make(results.folder)
     assert "FEM" in html and "<img" not in html
+
+
+def test_images_are_read_as_the_run_read_them(tmp_path, monkeypatch):
+    photograph = Image.fromarray(np.zeros((1000, 1100, 3), np.uint8))
+    exif = photograph.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    (tmp_path / "images").mkdir()
+    photograph.save(tmp_path / "images" / "a.png", exif=exif)
+    monkeypatch.setattr("constants.MAX_IMAGE_PIXELS", 10**6)
+
+    def read(name, flags, **settings):
+        write_run(tmp_path / name, tmp_path / "images", n=1, **settings)
+        path = tmp_path / name / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "flags": flags}))
+        return Report([tmp_path / name]).read_image("a.png")
+
+    assert read("an_old_run", None) is None and read("usual", {"max_megapixels": 1}) is None
+    assert read("large", {"max_megapixels": 2}).shape == (1100, 1000, 3)
+    assert read("kept", {"max_megapixels": 2}, exif="keep").shape == (1000, 1100, 3)
+
+
+@pytest.mark.parametrize("source", ["a.png", "packed.tar", "list.txt"])
+def test_images_are_found_in_whatever_the_run_found_them_in(tmp_path, images, source):
+    results = write_run(tmp_path / "results", images)
+    with tarfile.open(tmp_path / "packed.tar", "w") as archive:
+        archive.add(images / "a.png", "a.png")
+    (tmp_path / "list.txt").write_text("a.png\nhttps://127.0.0.1:1/b.png\n")
+    shutil.copy(images / "a.png", tmp_path / "a.png")
+    description = json.loads((results.folder / "run.json").read_text())
+    description["settings"]["test_images_folder_path"] = str(tmp_path / source)
+    (results.folder / "run.json").write_text(json.dumps(description))
+    report = Report([results.folder])
+    np.testing.assert_array_equal(report.read_image("a.png"), np.asarray(Image.open(images / "a.png")))
+    assert report.read_image("b.png") is None

@@ -32,7 +32,7 @@ def images(tmp_path):
 
 def test_the_energy_in_the_parts_is_compared_with_their_area(classifier, images, tmp_path):
     (tmp_path / "README.txt").write_text(demo_data.README.format(seed=0))
-    paths, words = attention_report.write_report(classifier, images, tmp_path / "out")
+    paths, words = attention_report.write_attention_report(classifier, images, tmp_path / "out")
     assert [path.name for path in paths] == ["attention.png", "part_energy.csv"]
     with open(paths[1], newline="", encoding="utf-8") as file:
         rows = {(row["image"], row["method"]): row for row in csv.DictReader(file)}
@@ -48,7 +48,7 @@ def test_the_energy_in_the_parts_is_compared_with_their_area(classifier, images,
 
 
 def test_photographs_are_shown_and_not_measured(classifier, images, tmp_path):
-    paths, words = attention_report.write_report(classifier, images, tmp_path / "out")
+    paths, words = attention_report.write_attention_report(classifier, images, tmp_path / "out")
     assert [path.name for path in paths] == ["attention.png"]
     assert words == ""
     assert Image.open(paths[0]).size[0] > 300

@@ -46,6 +46,11 @@ def test_training_curves_count_epochs_from_1_and_mark_fine_tuning():
     assert_texts_are_whole_and_apart(figure)
 
 
+def test_a_short_fine_tuning_is_named_before_its_line():
+    history = {"loss": np.linspace(2, 0.1, 90)}
+    assert_texts_are_whole_and_apart(figure_training({**history, "accuracy": history["loss"]}, fine_tuning_epoch=90))
+
+
 def test_training_without_validation_draws_one_line_and_without_loss_is_refused():
     figure = figure_training({"accuracy": [0.5], "loss": [1.0]})
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training"]

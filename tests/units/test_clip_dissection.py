@@ -41,7 +41,7 @@ def test_a_word_of_very_many_images_does_not_underflow():
 def test_a_unit_bears_the_word_of_the_images_that_excite_it_and_a_silent_one_none():
     similarities = np.repeat(np.eye(3), 4, axis=0)  # images 0-3 are of word 0, 4-7 of word 1, ...
     activations = np.stack([similarities[:, 2], similarities[:, 0], np.zeros(12)], axis=1)
-    rows = clip_dissection.describe_units("layer", similarities, activations, ["sky", "sea", "sand"], top_k=4)
+    rows = clip_dissection.name_units("layer", similarities, activations, ["sky", "sea", "sand"], top_k=4)
     assert [(row["unit"], row["description"]) for row in rows] == [(0, "sand"), (1, "sky"), (2, "")]
     assert list(rows[0]) == ["layer", "unit", "description", "similarity"]
 
@@ -52,7 +52,7 @@ def test_a_word_that_is_everywhere_names_no_unit_by_that():
     similarities[:2, 1] = similarities[2:4, 2] = 0.8
     activations = np.zeros((8, 2))
     activations[:2, 0] = activations[2:4, 1] = 1
-    rows = clip_dissection.describe_units("layer", similarities, activations, ["picture", "cat", "dog"], top_k=2)
+    rows = clip_dissection.name_units("layer", similarities, activations, ["picture", "cat", "dog"], top_k=2)
     assert [row["description"] for row in rows] == ["cat", "dog"]
 
 

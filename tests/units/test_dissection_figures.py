@@ -54,6 +54,12 @@ def test_the_histogram_has_a_panel_per_layer_with_one_scale():
     assert "9 detectors, 2 concepts" in texts(figure) and "0 detectors, 0 concepts" in texts(figure)
 
 
+def test_a_histogram_of_one_layer_has_room_for_its_title():
+    title = "detectors of ResNetDemo: IoU over 0.04, 142 images"
+    figure = dissection_figures.figure_histogram({"conv": Counter({"arch": 3})}, title)
+    assert [text.get_text() for text in figure.texts] == [title]
+
+
 def test_a_histogram_of_nothing_says_so():
     assert dissection_figures.NONE_FOUND in texts(dissection_figures.figure_histogram({"conv": Counter()}))
 

@@ -21,7 +21,9 @@ from planted import (
 
 import constants
 from gradcam import GradCAM
+from network.attention_layers import Bags
 from network.classifier import Classifier
+from network.transfer import Backbone
 from units import maximisation
 from units.maximisation import Maximiser
 
@@ -92,6 +94,23 @@ def test_scores_are_those_of_a_plain_submodel(residual_classifier):
         maximiser = Maximiser(residual_classifier.at_layer(layer), kind, [index], settings(), position)
         state = maximiser.advance(maximiser.start(), 1)
         assert state.history[0, 0, 0] == pytest.approx(value, rel=1e-4, abs=1e-5), (layer, kind)
+
+
+def test_inside_a_network_over_patches_the_mean_over_an_image_s_patches_is_climbed():
+    images = keras.Input((32, 32, 3))
+    conv = keras.layers.Conv2D(6, 3, strides=2, padding="same", name="within")
+    backbone = Backbone(keras.Model(images, conv(keras.layers.Rescaling(1 / 255)(images))), None, "none", (32, 32))
+    classifier = Classifier(Bags(8, 8, embedding=6, units=4).add_head(backbone, 3, 0))
+    grey = conv(np.full((1, 8, 8, 3), 0.5, dtype=np.float32)).numpy()[0]
+    with pytest.raises(ValueError, match="'within' runs on pieces of images"):
+        classifier.at_layer("within")
+    looking = classifier.at_layer("within", of_pieces=True)
+    for kind, expected in (("channel", grey.mean(axis=(0, 1))[[5, 1]]), ("neuron", grey[1, 0, [5, 1]])):
+        position = (1, 0) if kind == "neuron" else None
+        maximiser = Maximiser(looking, kind, [5, 1], settings(l2=0.0), position)
+        state = maximiser.advance(maximiser.start(), 3)
+        np.testing.assert_allclose(state.history[0, 0], expected, rtol=1e-4, atol=1e-5)
+        assert (state.history[-1, 0] > state.history[0, 0]).all()
 
 
 def test_only_the_pixels_that_a_neuron_sees_are_changed(planted_classifier):

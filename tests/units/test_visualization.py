@@ -1,8 +1,10 @@
 """What is to be visualized: targets of the planted classifier, the methods they are shared among, names of files."""
 
 import pytest
+import transformers
 
 import constants
+from network.classifier import Classifier
 from units import visualization
 from units.visualization import VisualizationTarget, choose_method_settings, choose_targets, choose_work
 
@@ -34,6 +36,14 @@ def test_a_layer_its_channels_and_their_neurons_are_targets(planted_classifier):
 def test_a_channel_that_the_layer_lacks_is_refused(planted_classifier):
     with pytest.raises(ValueError, match="layer 'colours' has 3 channels, 0 to 2; given: 7"):
         choose_targets(planted_classifier, layer_name="colours", channels=[0, 7])
+
+
+def test_the_channels_and_positions_of_tokens_are_those_of_their_grid():
+    classifier = Classifier(transformers.vit())
+    (neuron,) = choose_targets(classifier, layer_name="block_1_norm_1", channels=[11], position=(3, 3))
+    assert (neuron.index, neuron.position) == (11, (3, 3))
+    with pytest.raises(ValueError, match=r"'block_1_norm_1' has 4 x 4 positions, counted from 0; \(4, 0\) is none"):
+        choose_targets(classifier, layer_name="block_1_norm_1", channels=[11], position=(4, 0))
 
 
 def test_a_target_goes_to_the_methods_asked_for_or_to_its_usual_one():
