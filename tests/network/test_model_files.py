@@ -308,7 +308,9 @@ def test_a_model_whose_features_find_no_room_is_refused_before_an_image_goes_thr
     monkeypatch.setattr(model_files, "Classifier", lambda *_, **__: "opened")
     monkeypatch.setattr("output.memory.free_memory", lambda: 2 * needed)
     assert load_classifier(model_path=path, batch_size=2)[0] == "opened"
-    with pytest.raises(ValueError, match="3 images of 160 x 160 x 7 numbers inside the network take .*--batch_size"):
+    with pytest.raises(
+        ValueError, match="3 images of 160 x 160 x 7 numbers inside the network of .*large.keras. take .*--batch_size"
+    ):
         load_classifier(model_path=path, batch_size=3)
 
 
