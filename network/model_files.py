@@ -319,7 +319,9 @@ def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:
 def _fill_network(model_name: str, path: Path):
     try:
         return weight_files.build_filled(model_name, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f"cannot load the model {str(path)!r}: {error}") from None
 
 
