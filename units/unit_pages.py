@@ -54,7 +54,7 @@ def write_unit_pages(
     for channel in channels:
         numbers = [number for number in top.images[channel] if number >= 0]
         pixels = np.stack([read_pixels(samples[number], view) for number in numbers])
-        names = [samples[number].name for number in numbers]
+        names = drawing.tell_apart([samples[number].name for number in numbers], constants.CELL_SIDE * 0.7)
         activations = np.concatenate([view.features(image[None])[..., channel] for image in pixels])
         title = f"{view.layer_name}, channel {channel}"
         patches = find_peak_patches(view, names, pixels, activations, channel)
