@@ -19,7 +19,10 @@ def pair(tmp_path_factory):
     draw_weights(model)
     folder = tmp_path_factory.mktemp("saved") / "network"
     model.export(folder, verbose=False)
-    return [Classifier(one, score="softmax", preprocessing="unit") for one in (model, load_saved_model(folder, trust_model=True))]
+    return [
+        Classifier(one, score="softmax", preprocessing="unit")
+        for one in (model, load_saved_model(folder, trust_model=True))
+    ]
 
 
 @pytest.mark.parametrize("name", (*PERTURBING, *OF_PIXELS))
