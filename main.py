@@ -53,7 +53,7 @@ class MainSettings:
 def build_parser() -> argparse.ArgumentParser:
     """The flags; a method's own stand under its name, and are None unless given."""
     parser = flags.build_run_parser("main.py", "Explain an image classifier on a folder of images.")
-    flags.group_of(parser, "model").add_argument(
+    flags.find_flag_group(parser, "model").add_argument(
         "--check_model",
         action="store_true",
         help="say how the model is understood and what each method will say of it (default: explain the images)",

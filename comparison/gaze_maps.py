@@ -2,6 +2,7 @@
 the figure of all; and the folder that they lie in."""
 
 import glob
+import os
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def load_samples(settings: DataSettings) -> tuple[list[Sample], list[str], dict]
     if not settings.is_embedded:
         notes += describe_files(found, images, official, samples)
     paths = {"images": images, "fixations": fixations, "official": official}
-    origin = {name: path and str(Path(path).resolve()) for name, path in paths.items()}
+    origin = {name: path and os.path.realpath(path) for name, path in paths.items()}
     content = zlib.crc32(b"".join(of_image.points.tobytes() for of_image in read.values()))
     return samples, notes, {**origin, "fixations_crc32": content}  # a file may change under its name
 

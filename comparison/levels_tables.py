@@ -36,8 +36,9 @@ SCORES = {"accuracy": "accuracy", **MEASURES, "max_box_acc": "MaxBoxAcc"}
 
 @dataclass(frozen=True)
 class Measured:
-    """rows: per method, level and image; changes: per method, image and pair of levels; levels: per method and level.
+    """What the maps of the runs on all levels tell, as rows of tables.
 
+    rows: per method, level and image; changes: per method, image and pair of levels; levels: per method and level.
     fraction: of the pixels, that the threshold of the IoU keeps.
     """
 

@@ -246,9 +246,11 @@ def describe_left_out(
     for parent in [folder, *classes]:
         for path in sorted(parent.iterdir()):
             ending = path.suffix.lower()
-            if path.name.startswith(".") or path in known or not path.is_file():
+            if path.name.startswith(".") or path in known or path.is_dir():
                 continue
-            if _is_photograph(path):
+            if ending in list_suffixes() and not path.is_file():
+                reason = "whose link leads nowhere, or which are no files"
+            elif _is_photograph(path):
                 reason = "in class folders, beside loose images"
             elif ending in HEIC_SUFFIXES:
                 reason = f"{ending}, which pip install pillow-heif makes readable"

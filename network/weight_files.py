@@ -44,7 +44,8 @@ def build_filled(model_name: str, path: str | Path) -> keras.Model:
             misfit = _tell_difference(shapes, _shapes_of(template))
             differences.append(misfit if n_classes is None else f"none of its layers is called {missing[0]!r}")
             continue
-        model = template if n_classes == IMAGENET_CLASSES else build(model_name, n_classes)
+        with bounded_by(path):
+            model = template if n_classes == IMAGENET_CLASSES else build(model_name, n_classes)
         fill(model, path)
         if names:
             return model

@@ -269,7 +269,7 @@ def build_run_parser(prog: str, description: str, methods: str = "GRADCAM", limi
     return parser
 
 
-def group_of(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+def find_flag_group(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
     """The group of that title, which the parser has."""
     return next(group for group in parser._action_groups if group.title == title)
 
@@ -366,7 +366,7 @@ def add_faithfulness_flags(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 def add_protocol_flag(parser: argparse.ArgumentParser) -> None:
     """Adds --protocol to the flags of the question."""
-    group_of(parser, "question").add_argument(
+    find_flag_group(parser, "question").add_argument(
         "--protocol",
         choices=tuple(PROTOCOLS),
         default="paper",

@@ -48,7 +48,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What the pictures of a run show, and how.
+    """Which pictures of a run are drawn, and how.
 
     display_type: 'grid' or 'singles'. model: `Classifier.describe()`, named above every page. wanted: which are drawn,
     and as what files.
@@ -62,25 +62,25 @@ class Drawing:
     model: dict
     wanted: FigureSettings = FigureSettings()  # noqa: RUF009 it cannot be changed
 
-    def open_method(self, method: Method, files: FigureFiles) -> tuple[str, "_Drawn"]:
-        """The title of a method's pages, and what they are drawn from."""
+    def of_method(self, method: Method, files: FigureFiles) -> tuple[str, "_MethodPlan"]:
+        """The title of a method's pages, and how they are drawn."""
         explainer = method.load()
         layer = f", layer {self.model['layer']}" if explainer.uses_layer else ""
         look = {**asdict(self.style), "signed": explainer.signed}
-        drawn = _Drawn(self.results, look, self.wanted.dpi, files)
+        drawn = _MethodPlan(self.results, look, self.wanted.dpi, files)
         return f"{method.name}, {self.model['model_name']}{layer}", drawn
 
 
-def write_run_figures(drawing: Drawing) -> list[Path]:
+def write_run_figures(plan: Drawing) -> list[Path]:
     """The paths of the pictures of a run; samples without a map are left out, and a picture that is there already, of
     the same, is not drawn again."""
-    write = _write_singles if drawing.display_type == "singles" else _write_grid
-    results, n_images = drawing.results, drawing.wanted.n_images
+    write = _write_singles if plan.display_type == "singles" else _write_grid
+    results, n_images = plan.results, plan.wanted.n_images
     paths = []
-    with FigureFiles(drawing.wanted.formats, results.figures_path) as files:
-        for method in drawing.methods if n_images != 0 else ():
-            title, drawn = drawing.open_method(method, files)
-            first, extremes, which = choose_shown(results, drawing.samples, method.name, n_images)
+    with FigureFiles(plan.wanted.formats, results.figures_path) as files:
+        for method in plan.methods if n_images != 0 else ():
+            title, drawn = plan.of_method(method, files)
+            first, extremes, which = choose_shown(results, plan.samples, method.name, n_images)
             paths += write(drawn, method.name, first, extremes, title, f"{title}: {which}")
     return paths
 
@@ -88,28 +88,28 @@ def write_run_figures(drawing: Drawing) -> list[Path]:
 class FirstPages:
     """Draws the first page of each method as soon as its images are done, while the run goes on.
 
-    `write_run_figures` of the same drawing finds these pages drawn. To be called after each map, with its method and
+    `write_run_figures` of the same plan finds these pages drawn. To be called after each map, with its method and
     with what tells whether a sample is done by a method. Of the singles display nothing is drawn early, nor of a
     large run, whose maps are written in groups, nor where an image of the page failed, whose place another will take.
     """
 
-    def __init__(self, drawing: Drawing):
-        self._drawing = drawing
-        self._shown = drawing.samples[: constants.ROWS_PER_PAGE][: drawing.wanted.n_images]
-        draws = drawing.display_type == "grid" and len(self._shown) and not drawing.results.keeps_small_maps
-        self._left = set(drawing.methods) if draws else set()
+    def __init__(self, plan: Drawing):
+        self._plan = plan
+        self._shown = plan.samples[: constants.ROWS_PER_PAGE][: plan.wanted.n_images]
+        draws = plan.display_type == "grid" and len(self._shown) and not plan.results.keeps_small_maps
+        self._left = set(plan.methods) if draws else set()
 
     def __call__(self, method: Method, is_done: Callable[[Method, Sample], bool]) -> None:
         """Draws the page if it is not drawn and all its images are done."""
         if method not in self._left or not all(is_done(method, sample) for sample in self._shown):
             return
         self._left.remove(method)
-        results = self._drawing.results
+        results = self._plan.results
         page = [(sample, results.find(method.name, sample)) for sample in self._shown]
         if any(record is None or record.failed for _, record in page):
             return
-        with FigureFiles(self._drawing.wanted.formats, results.figures_path) as files:
-            title, drawn = self._drawing.open_method(method, files)
+        with FigureFiles(self._plan.wanted.formats, results.figures_path) as files:
+            title, drawn = self._plan.of_method(method, files)
             path = results.folder / "figures" / f"{method.name}_grid"
             files.write(path, lambda: _draw_page(drawn, page, title), drawn.state(page, title))
 
@@ -211,8 +211,8 @@ def explained_image(
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """What the figures of one method are drawn from, how, and where to."""
+class _MethodPlan:
+    """How the figures of one method are drawn: from which results, in which look, into which files."""
 
     results: Results
     look: dict
@@ -234,7 +234,7 @@ class _Drawn:
 
 
 def _write_grid(
-    drawn: _Drawn, method: str, first: Shown, extremes: Shown, title: str, title_extremes: str
+    drawn: _MethodPlan, method: str, first: Shown, extremes: Shown, title: str, title_extremes: str
 ) -> Iterator[Path]:
     folder = drawn.results.folder / "figures"
     for name, shown, heading in (("grid", first, title), ("extremes", extremes, title_extremes)):
@@ -248,12 +248,12 @@ def _write_grid(
         )
 
 
-def _draw_page(drawn: _Drawn, page: Shown, title: str):
+def _draw_page(drawn: _MethodPlan, page: Shown, title: str):
     rows = [explained_image(drawn.results, *pair, drawn.look, drawn.dpi) for pair in page]
     return figure_grid(rows, title, drawn.dpi)
 
 
-def _write_singles(drawn: _Drawn, method: str, first: Shown, extremes: Shown, *titles: str) -> Iterator[Path]:
+def _write_singles(drawn: _MethodPlan, method: str, first: Shown, extremes: Shown, *titles: str) -> Iterator[Path]:
     chosen = {sample.name: (sample, record) for sample, record in [*first, *extremes]}
     for sample, record in chosen.values():
         state = drawn.state([(sample, record)], "singles")
@@ -261,7 +261,7 @@ def _write_singles(drawn: _Drawn, method: str, first: Shown, extremes: Shown, *t
             yield drawn.files.write_by(path, save, state)
 
 
-def _singles(drawn: _Drawn, sample: Sample, record: Record) -> dict[Path, Callable[[Path], None]]:
+def _singles(drawn: _MethodPlan, sample: Sample, record: Record) -> dict[Path, Callable[[Path], None]]:
     """Path -> what writes it: every picture at the image's own size, and the charts; nothing is read before."""
     read = functools.cache(lambda: explained_image(drawn.results, sample, record, drawn.look))
     charts = {"top_classes": "most probable classes"}

@@ -4,6 +4,7 @@ Whether the embedded data and the embedded network are meant is decided here: wh
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -94,7 +95,7 @@ class DataSettings:
             "test_fixations_path": self.fixations,
         }
         as_given = {flag for flag, path in given.items() if path is None or is_url(path) or is_camera(path)}
-        return {flag: path if flag in as_given else str(Path(path).resolve()) for flag, path in given.items()}
+        return {flag: path if flag in as_given else os.path.realpath(path) for flag, path in given.items()}
 
 
 @dataclass(frozen=True)

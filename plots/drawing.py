@@ -10,6 +10,7 @@ time that it takes.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,6 +83,20 @@ def fit_text(text: str, width: float, size: float = constants.FONT_SIZE, weight:
         n_kept = min(n_kept - 1, int(n_kept * width / measured) + 2)  # near the goal, then letter by letter
         shortened = text[: n_kept - n_kept // 2] + "…" + text[len(text) - n_kept // 2 :]
     return shortened
+
+
+def tell_apart(names: Sequence[str], width: float) -> list[str]:
+    """The names; if one is wider than `width` inches, '…' in place of what all begin with, and of what all end with.
+
+    `fit_text` alone would keep the ends, which names of one folder often share, and shorten what tells them apart.
+    """
+    if len(set(names)) < 2 or all(measure_text(name) <= width for name in names):
+        return list(names)
+    # Numbers stay whole.
+    first = os.path.commonprefix(names).rstrip("0123456789")
+    rest = [name.removeprefix(first) for name in names]
+    last = os.path.commonprefix([name[::-1] for name in rest])[::-1].lstrip("0123456789")
+    return [f"{'…' if first else ''}{name.removesuffix(last)}{'…' if last else ''}" for name in rest]
 
 
 def write_title(axes: "Axes", lines: Sequence[str], width: float = TITLE_WIDTH) -> list["Text"]:

@@ -11,10 +11,11 @@ Cost: one forward pass per image and, for 2,048 units, 0.1 to 0.3 of that of Res
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 import constants
 from data.dataset import Sample
@@ -38,6 +39,28 @@ class Dissection:
     samples: list[Sample]
     tallies: dict[str, UnitTally]
     failed: dict[str, str]
+
+
+class _OneProcess:
+    """The three steps of a dissection, by this process: what `DissectionPool` does by many."""
+
+    def __init__(self, classifier: Classifier, concepts: Concepts, store: FeatureStore, progress: Progress):
+        self._classifier, self._concepts, self._store, self._progress = classifier, concepts, store, progress
+
+    def compute_features(self, samples: Sequence[Sample]) -> dict[str, str]:
+        return self._store.compute(self._classifier, samples, self._progress)
+
+    def find_thresholds(self, layer: str, samples: Sequence[Sample], share: float) -> np.ndarray:
+        return upper_quantiles(lambda: self._store.blocks(layer, samples, self._concepts.of_images), share)
+
+    def tally(self, samples: Sequence[Sample], open_tallies: Callable[[], dict[str, UnitTally]]) -> tuple[dict, dict]:
+        tallies, failed, size = open_tallies(), {}, self._classifier.batch_size
+        for begin in range(0, len(samples), size):
+            since, batch = time.monotonic(), samples[begin : begin + size]
+            self._progress.begin("IoU", batch[0].name)
+            failed |= tally_images(batch, begin, tallies, self._concepts, self._store)
+            self._progress.end("IoU", batch[-1].name, time.monotonic() - since)
+        return tallies, failed
 
 
 def mask_size(classifier: Classifier, concepts: Concepts) -> tuple[int, int]:
@@ -65,11 +88,11 @@ def dissect(
     n_missing, batch_size = sum(not store.has(sample) for sample in samples), classifier.batch_size
     n_batches = {"features": math.ceil(n_missing / batch_size), "IoU": math.ceil(len(samples) / batch_size)}
     progress = Progress({**n_batches, "thresholds": len(store.layer_names)})
-    workers = None if pool is None else DissectionPool(pool, progress)
-    if workers is None:
-        failed = store.compute(classifier, samples, progress)
+    if pool is None:
+        steps = _OneProcess(classifier, concepts, store, progress)
     else:
-        failed = workers.compute_features(samples, store, batch_size)
+        steps = DissectionPool(pool, store, batch_size, progress)
+    failed = steps.compute_features(samples)
     kept = [sample for sample in samples if sample.name not in failed]
     if not kept:
         raise ValueError(f"none of {len(samples)} images can be read; {next(iter(failed.values()))}")
@@ -77,12 +100,7 @@ def dissect(
     for layer in store.layer_names:
         since = time.monotonic()
         progress.begin("thresholds", layer)
-        if workers is None:
-            thresholds[layer] = upper_quantiles(
-                lambda layer=layer: store.blocks(layer, kept, concepts.of_images), share
-            )
-        else:
-            thresholds[layer] = workers.find_thresholds(layer, kept, share)
+        thresholds[layer] = steps.find_thresholds(layer, kept, share)
         progress.end("thresholds", layer, time.monotonic() - since)
 
     def open_tallies() -> dict[str, UnitTally]:
@@ -92,16 +110,8 @@ def dissect(
             for layer, found in thresholds.items()
         }
 
-    if workers is None:
-        tallies = open_tallies()
-        for begin in range(0, len(kept), batch_size):
-            since, batch = time.monotonic(), kept[begin : begin + batch_size]
-            progress.begin("IoU", batch[0].name)
-            failed |= tally_images(batch, begin, tallies, concepts, store)
-            progress.end("IoU", batch[-1].name, time.monotonic() - since)
-    else:
-        tallies, unread = workers.tally(kept, open_tallies)
-        failed |= unread
+    tallies, unread = steps.tally(kept, open_tallies)
+    failed |= unread
     if not any(tally.n_pixels.any() for tally in tallies.values()):
         raise ValueError(f"no image that can be read is annotated; {next(iter(failed.values()), '')}")
     return Dissection(kept, tallies, failed)

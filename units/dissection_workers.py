@@ -60,13 +60,13 @@ class DissectionWorker:
 class DissectionPool:
     """The three steps of a dissection, by the processes of a pool."""
 
-    def __init__(self, pool: WorkerPool, progress: Progress):
-        self._pool, self._progress = pool, progress
+    def __init__(self, pool: WorkerPool, store: FeatureStore, batch_size: int, progress: Progress):
+        self._pool, self._store, self._batch_size, self._progress = pool, store, batch_size, progress
 
-    def compute_features(self, samples: Sequence[Sample], store: FeatureStore, batch_size: int) -> dict[str, str]:
+    def compute_features(self, samples: Sequence[Sample]) -> dict[str, str]:
         """As `FeatureStore.compute`, of those that are missing."""
-        missing, failed = [sample for sample in samples if not store.has(sample)], {}
-        for task, answer in self._pool.run(("features", part) for _, part in _split(missing, batch_size)):
+        missing, failed = [sample for sample in samples if not self._store.has(sample)], {}
+        for task, answer in self._pool.run(("features", part) for _, part in _split(missing, self._batch_size)):
             if isinstance(answer, Lost):
                 answer = {sample.name: f"every process that read it died ({answer.reason})" for sample in task[1]}
             failed |= answer

@@ -54,10 +54,10 @@ def write_unit_pages(
     for channel in channels:
         numbers = [number for number in top.images[channel] if number >= 0]
         pixels = np.stack([read_pixels(samples[number], view) for number in numbers])
-        names = [samples[number].name for number in numbers]
+        names = drawing.tell_apart([samples[number].name for number in numbers], constants.CELL_SIDE * 0.7)
         activations = np.concatenate([view.features(image[None])[..., channel] for image in pixels])
         title = f"{view.layer_name}, channel {channel}"
-        patches = cut_patches(view, names, pixels, activations, channel)
+        patches = find_peak_patches(view, names, pixels, activations, channel)
         figure = figure_patches(patches, f"{title}: its {len(patches)} strongest activations")
         path = folder / "reconstructions" / f"{layer}_{channel}.png"
         yield files.write_whole(path, files.figure_saver(figure))
@@ -65,7 +65,7 @@ def write_unit_pages(
             Excited(name, image.round().astype(np.uint8), activation, view.layout)
             for name, image, activation in zip(names, pixels, activations)
         ]
-        figure = figure_unit(made[channel], excited, f"{title}: what excites it, made and found")
+        figure = figure_made_and_found(made[channel], excited, f"{title}: what excites it, made and found")
         yield files.write_whole(folder / "units" / f"{layer}_{channel}.png", files.figure_saver(figure))
 
 
@@ -84,7 +84,7 @@ def visualize(
     return {channel: read_image(path) for channel, path in paths.items()}
 
 
-def cut_patches(
+def find_peak_patches(
     view: Classifier, names: Sequence[str], pixels: np.ndarray, activations: np.ndarray, channel: int
 ) -> list[Patch]:
     """The patches of images (n, H, W, 3) in which a channel, of activations (n, h, w), peaks; a silent one has none."""
@@ -125,7 +125,7 @@ def figure_patches(patches: Sequence[Patch], title: str):
     return figure
 
 
-def figure_unit(made: np.ndarray, excited: Sequence[Excited], title: str):
+def figure_made_and_found(made: np.ndarray, excited: Sequence[Excited], title: str):
     """The image made for a unit, twice as large, beside its top images, dark outside the exciting region, and these."""
     cell, gap = constants.CELL_SIDE * 0.8, drawing.GAP / 2
     head, whole = 5.5 * drawing.LINE, 2 * cell + gap

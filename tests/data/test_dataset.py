@@ -1,6 +1,7 @@
 """Folders become samples: names, labels, stems, density maps, and the errors of the folders."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -294,6 +295,17 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         "2 .nef, which is not read: b.nef, c.NEF",
         "2 in class folders, beside loose images: cats/1.png, dogs/2.png",
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there")
+def test_links_that_lead_nowhere_are_left_out_and_named(tmp_path):
+    make_images(tmp_path, "b.png")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "ring.jpg").symlink_to("ring.jpg")
+    (tmp_path / "notes.txt").symlink_to("nowhere.txt")
+    os.mkfifo(tmp_path / "pipe.png")
+    [text] = left_out(tmp_path)
+    assert text == "3 whose link leads nowhere, or which are no files: gone.png, pipe.png, ring.jpg"
 
 
 def test_images_two_levels_down_are_named_with_the_folder_to_give(tmp_path):

@@ -299,6 +299,21 @@ def pack(plain, packed):
         one.visititems(copy)
 
 
+def test_a_model_whose_features_find_no_room_is_refused_before_an_image_goes_through_it(tmp_path, monkeypatch):
+    images = keras.Input((32, 32, 3))
+    features = layers.UpSampling2D(5)(layers.Conv2D(7, 1)(images))
+    path = tmp_path / "large.keras"
+    keras.Model(images, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(features))).save(path)
+    needed = 4 * 160 * 160 * 7
+    monkeypatch.setattr(model_files, "Classifier", lambda *_, **__: "opened")
+    monkeypatch.setattr("output.memory.free_memory", lambda: 2 * needed)
+    assert load_classifier(model_path=path, batch_size=2)[0] == "opened"
+    with pytest.raises(
+        ValueError, match="3 images of 160 x 160 x 7 numbers inside the network of .*large.keras. take .*--batch_size"
+    ):
+        load_classifier(model_path=path, batch_size=3)
+
+
 def stacked(n, kind):
     """The config of n layers in a row: in the words of Keras 3 or of tf.keras, or of a Sequential model."""
     names = [f"r{number}" for number in range(n)]
@@ -505,6 +520,21 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
         load_classifier("VGG16", model_path=tmp_path / "other.weights.h5")
     with pytest.raises(ValueError, match="weights alone, no layers; --model_name"):
         load_classifier(model_path=tmp_path / "other.weights.h5")
+
+
+def test_more_classes_than_the_file_has_numbers_for_are_refused_before_their_weights_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "build", small_network)
+    path, n_classes = tmp_path / "named.weights.h5", 2_000_000_000
+    small_network("VGG16", classes=4).save_weights(path)
+    with h5py.File(path, "r+") as file:
+        layer = file["layers/dense/vars"]
+        for place, shape in (("0", (4, n_classes)), ("1", (n_classes,))):
+            del layer[place]
+            layer.create_dataset(place, shape, "float32", chunks=True)  # named, and nowhere in the file
+    with pytest.raises(
+        ValueError, match="cannot load the model .*named.weights.h5.* wants weights of 4 x 2,000,000,000"
+    ):
+        load_classifier("VGG16", model_path=path)
 
 
 # --- SavedModel folders and own layers -------------------------------------------------------------------

@@ -110,6 +110,16 @@ def test_a_path_that_is_none_is_told_with_its_flag():
         read("--test_images_folder_path=nowhere")
 
 
+def test_a_link_to_itself_is_told_with_its_flag(tmp_path):
+    ring = tmp_path / "ring"
+    try:
+        ring.symlink_to(ring)
+    except OSError:
+        pytest.skip("links need rights of their own here")
+    with pytest.raises(ValueError, match="--test_images_folder_path: there is no file or folder"):
+        read(f"--test_images_folder_path={ring}")
+
+
 @pytest.mark.parametrize(
     "given, words",
     [

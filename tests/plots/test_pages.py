@@ -290,6 +290,20 @@ def test_single_figures_have_no_margin_but_half_a_gap(row, heading):
         assert 0 < blank < drawing.GAP / 2 + 0.03, "inches up to the first pixel that is not white"
 
 
+@pytest.mark.parametrize(
+    ("names", "width", "expected"),
+    [
+        (["Modern_DemoTorre027_N_2.png", "Modern_DemoCasa021_N_2.png"], 0.9, ["…Torre027…", "…Casa021…"]),
+        (["Modern_DemoTorre027_N_2.png", "Modern_DemoCasa021_N_2.png"], 9, None),
+        (["val_00121.JPEG", "val_00129.JPEG"], 0.2, ["…00121…", "…00129…"]),
+        (["a_long_name.png"], 0.2, None),
+        (["n01_fish.png", "n12_bird.gif"], 0.2, ["…01_fish.png", "…12_bird.gif"]),
+    ],
+)
+def test_names_that_do_not_fit_are_shown_by_what_tells_them_apart(names, width, expected):
+    assert drawing.tell_apart(names, width) == (expected or names)
+
+
 def test_an_unknown_panel_is_refused_and_the_known_are_listed(row):
     with pytest.raises(ValueError, match="'saliency map'.*got 'map'"):
         figures.figure_panel(row, "map")

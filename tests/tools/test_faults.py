@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tools.faults import kills, mangle
+from tools.faults import kills, mangle, trials
 from tools.faults.faulty_models import Models
 from tools.faults.faulty_sources import Sources
 from tools.faults.faulty_tables import Gaze, Tables
@@ -74,6 +74,14 @@ def test_every_planted_fault_is_found_and_those_after_it_are_tried():
     assert "died with -9" in outcomes[16].said and "no end" in outcomes[17].said
     said = [outcomes[number].said for number in (4, 5, 6)]
     assert ["names no file" in said[0], "several lines" in said[1], "has no name" in said[2]] == [True] * 3
+
+
+def test_an_input_has_the_longer_the_more_programs_wait_for_each_processor(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.3, 9, 9), raising=False)
+    assert trials.find_limit() == trials.LIMIT
+    monkeypatch.setattr(os, "getloadavg", lambda: (14, 0, 0))
+    assert trials.find_limit() == 7 * trials.LIMIT
 
 
 @pytest.mark.parametrize("kind, n", [(Tables, 60), (Gaze, 25), (Models, 10), (Sources, 25)])

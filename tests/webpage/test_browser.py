@@ -23,7 +23,7 @@ from PIL import Image
 from planted import ROOT
 
 import constants
-from reporting.content import Section, Table
+from reporting.blocks import Section, TableBlock
 from reporting.render import render_html
 from scenes import demo_data
 from tools.page_screenshot import find_chromium
@@ -555,7 +555,7 @@ def test_a_browser_asks_for_the_password_and_the_page_works_with_it(tmp_path, br
 
 
 def test_a_report_shows_names_as_text(tmp_path, browser):
-    sections = [Section(EVIL, [EVIL, Table("evil", (EVIL,), [(EVIL,), ("\x1b[31m\x00",)], EVIL)])]
+    sections = [Section(EVIL, [EVIL, TableBlock("evil", (EVIL,), [(EVIL,), ("\x1b[31m\x00",)], EVIL)])]
     (tmp_path / "report.html").write_text(render_html(EVIL, sections), encoding="utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())

@@ -12,7 +12,7 @@ import urllib.parse
 import numpy as np
 import pytest
 
-from tools.faults.hostile_requests import Page, make_request
+from tools.faults.hostile_requests import AttackedPage, make_request
 from tools.faults.trials import EXPLAINED, REFUSED, SECRET
 from tools.page_server import Server
 
@@ -191,7 +191,7 @@ def test_long_and_heavy_requests_are_answered_at_once(server):
 
 
 def test_a_hundred_malformed_requests_are_refused_or_answered(server):
-    page = Page(server)
+    page = AttackedPage(server)
     for number in range(100):
         words, raw = make_request(np.random.default_rng([4711, number]), page)
         result, said = page.judge(raw)

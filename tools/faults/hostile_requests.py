@@ -29,6 +29,7 @@ LIMIT = 20.0  # seconds until the first line of an answer
 PATIENCE = 3.0  # seconds after which a sender gives up
 REST = 0.3  # seconds between two parts of an answer, which may never end
 LOGGED = 0.02  # seconds that the log may be behind the answer
+CROWD = 400  # connections that say half a word, more than the page holds and fewer than a process may open
 SESSION = "faults"
 ROUTES = (
     "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt", "/assets/", "/static/", "/svelte/",
@@ -302,14 +303,20 @@ def _tell_odd_body(rng, page):
 
 # --- what is tried ----------------------------------------------------------------------------------------------------
 def try_requests(n: int, seed: int, folder: Path) -> Iterator[Outcome]:
-    """What comes of n requests; the last outcome is that of a visitor's question, asked before and after them."""
+    """What comes of n requests; the last outcome is that of a visitor's question, asked before them and,
+    in a crowd, after them."""
     page = AttackedPage(Server(folder))
     try:
         before = page.answer("before")
         for number in range(n):
             words, raw = make_request(np.random.default_rng([seed, number]), page)
             yield Outcome("page", number, printable(words), *page.judge(raw))
-        after = page.answer("after")
+        with contextlib.ExitStack() as crowd:  # of whom each says half a word, and stays
+            for _ in range(CROWD):
+                one = crowd.enter_context(socket.create_connection(page._place()))
+                with contextlib.suppress(OSError):  # it has made room for the next
+                    one.sendall(b"GET / HTTP/1.1\r\nHo")
+            after = page.answer("after")
         differ = [f"{old[:300]}, now {new[:300]}" for old, new in zip(before, after, strict=True) if old != new]
         yield Outcome("page", n, "a visitor's question", ESCAPED if differ else EXPLAINED, printable("; ".join(differ)))
     finally:

@@ -32,7 +32,7 @@ import numpy as np
 from output.progress import printable
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 90.0  # seconds for one input
+LIMIT = 90.0  # seconds for one input, on a machine that does nothing else
 START = 900.0  # seconds until a process is ready
 MAX_MEMORY = 12 * 2**30  # bytes a process may ask for, where the system can hold it to that
 REFUSED, EXPLAINED, ESCAPED = "refused", "explained", "escaped"
@@ -262,8 +262,17 @@ def empty(folder: Path) -> None:
 
 
 # --- the process that tries -----------------------------------------------------------------------------------------
-def try_inputs(kind: Kind, numbers: Iterable[int], seed: int, limit: float = LIMIT) -> Iterator[Outcome]:
-    """What comes of the inputs of these numbers, as they are tried; RuntimeError if the process cannot even start."""
+def find_limit() -> float:
+    """Seconds for one input: LIMIT, and the longer the more programs wait for each processor."""
+    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0
+    return LIMIT * max(1.0, waiting / (os.cpu_count() or 1))
+
+
+def try_inputs(kind: Kind, numbers: Iterable[int], seed: int, limit: float | None = None) -> Iterator[Outcome]:
+    """What comes of the inputs of these numbers, as they are tried; RuntimeError if the process cannot even start.
+
+    limit: seconds for one of them; None: `find_limit`.
+    """
     context, name = multiprocessing.get_context("spawn"), type(kind).__name__.lower()
     with tempfile.TemporaryDirectory(prefix="faults_", ignore_cleanup_errors=True) as folder:
         process = connection = None
@@ -276,16 +285,17 @@ def try_inputs(kind: Kind, numbers: Iterable[int], seed: int, limit: float = LIM
                 if _receive(connection, START) != "ready":
                     raise RuntimeError(f"the process that tries {name} did not start")
             connection.send(number)
+            patience = find_limit() if limit is None else limit
             what = "an input that was not made"
-            answer = _receive(connection, limit)
+            answer = _receive(connection, patience)
             if answer and answer[0] == "begun":
-                what, answer = answer[1], _receive(connection, limit)
+                what, answer = answer[1], _receive(connection, patience)
             if answer:
                 yield Outcome(name, number, what, *answer[1:])
                 continue
             process.join(1)
             ended = process.exitcode
-            said = f"no end within {limit:g} s" if ended is None else f"the process died with {ended}"
+            said = f"no end within {patience:.0f} s" if ended is None else f"the process died with {ended}"
             process.kill()
             process.join()
             empty(Path(folder) / "inside")
