@@ -59,6 +59,15 @@ def planted_classifier(planted):
 
 
 @pytest.fixture(scope="session")
+def model_file(tmp_path_factory):
+    """The planted classifier as `train.py` would leave it."""
+    from network import model_files
+
+    settings = {"class_names": list(COLOURS), "preprocessing": "none", "input_size": [96, 96]}
+    return model_files.save_model(planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings)
+
+
+@pytest.fixture(scope="session")
 def image():
     """A red and a green square on grey, uint8 (H, W, 3)."""
     return picture(RED, GREEN)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from planted import BLUE, CELL, COLOURS, GREEN, RED, picture, planted_model, read_table, square
+from planted import BLUE, CELL, COLOURS, GREEN, RED, picture, read_table, square
 
 import compare
 import constants
@@ -22,17 +22,9 @@ from explainers.registry import METHODS
 from gradcam import GradCAM
 from lime_explainer import LimeExplainer
 from metrics import agreement
-from network import model_files
 
 CHEAP = ("--lime_num_samples=100", "--lime_hide_color=100")  # a square is not hidden by its own mean colour
 NAMES = ["red/0.png", "green/1.png", "blue/2.png"]
-
-
-@pytest.fixture(scope="session")
-def model_file(tmp_path_factory):
-    """The planted classifier as `train.py` would leave it."""
-    settings = {"class_names": list(COLOURS), "preprocessing": "none", "input_size": [96, 96]}
-    return model_files.save_model(planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings)
 
 
 @pytest.fixture

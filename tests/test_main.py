@@ -57,13 +57,6 @@ ADDED_FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
-def model_file(tmp_path_factory):
-    """The planted classifier as `train.py` would leave it."""
-    settings = {"class_names": list(COLOURS), "preprocessing": "none", "input_size": [96, 96]}
-    return model_files.save_model(planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings)
-
-
 @pytest.fixture
 def work(tmp_path, monkeypatch, model_file):
     """A working folder with planted.keras, images/<colour>/<number>.png and gaze/ of the same layout."""

@@ -16,13 +16,6 @@ from network import model_files
 from network.classifier import Classifier
 
 
-@pytest.fixture(scope="session")
-def model_file(tmp_path_factory):
-    """The planted classifier as `train.py` would leave it."""
-    settings = {"class_names": list(COLOURS), "preprocessing": "none", "input_size": [96, 96]}
-    return model_files.save_model(planted_model(), tmp_path_factory.mktemp("model") / "planted.keras", settings)
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch, model_file):
     """Exit code of a dissection in a folder with images/<colour>/<number>.png and the masks of their squares."""

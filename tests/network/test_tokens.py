@@ -1,5 +1,7 @@
 """Tokens read as feature maps: Grad-CAM of transformers against references by hand, and where each token belongs."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -188,6 +190,12 @@ KINDS = {  # model -> layer, grid
 }
 
 
+@functools.cache
+def opened(kind):
+    """The classifier of a kind, opened once for the tests that leave it as it is."""
+    return Classifier(KINDS[kind][0]())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_layer_and_grid(kind):
     build, layer_name, grid = KINDS[kind]
@@ -204,7 +212,8 @@ def test_layer_and_grid(kind):
 def test_tokens_lie_where_their_patches_are(kind):
     """What changes most when one corner of the image changes is that corner of the map."""
     # In a mixer of random weights a token is changed by the others as much as by its patch, but for the first layer.
-    classifier = Classifier(KINDS[kind][0](), layer_name="projection" if kind == "MLP-Mixer" else None)
+    mixer = kind == "MLP-Mixer"
+    classifier = Classifier(KINDS[kind][0](), layer_name="projection") if mixer else opened(kind)
     image = noise(1)
     for row, column in ((0, 0), (0, 24), (24, 8), (16, 24)):
         changed = image.copy()
@@ -218,7 +227,7 @@ def test_tokens_lie_where_their_patches_are(kind):
 @pytest.mark.parametrize("name", CAMS)
 @pytest.mark.parametrize("kind", ["MLP-Mixer", "a layer of the user's for each block"])
 def test_the_methods_that_look_at_a_layer_explain_them(kind, name):
-    classifier = Classifier(KINDS[kind][0]())
+    classifier = opened(kind)
     maps = explain(METHODS[name], classifier, noise(2), [0, 2])
     assert maps.shape == (2, 32, 32)
     assert np.isfinite(maps).all()

@@ -3,6 +3,7 @@
 docs/page_security.md has the list with what each was. A path is sent as it stands here, unnormalised.
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -17,6 +18,7 @@ from tools.faults.trials import EXPLAINED, REFUSED, SECRET
 from tools.page_server import Server
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install -r requirements-app.txt")
+from webpage.connections import Limits
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,19 @@ def variants(path):
     """A path as it stands, and escaped once and twice."""
     once = urllib.parse.quote(path, safe="")
     return path.replace(" ", "%20"), once, urllib.parse.quote(once, safe="")
+
+
+def test_a_crowd_that_says_half_a_word_makes_room_for_a_visitor(server):
+    host, port = server.address.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as open_until_the_end:
+        crowd = []
+        for _ in range(Limits().connections + 1):
+            one = open_until_the_end.enter_context(socket.create_connection((host, int(port)), timeout=60))
+            one.sendall(b"GET / HTTP/1.1\r\nHo")
+            crowd.append(one)
+        with contextlib.suppress(ConnectionResetError):
+            assert crowd[0].recv(1) == b""
+        assert server.ask("GET", "/config")[0] == 200
 
 
 # CVE-2021-43831, -2023-34239, -2023-51449, -2024-1561, -2024-34510, -2024-34511, -2024-47164, -2024-12217, -2025-23042,
