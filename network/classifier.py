@@ -605,6 +605,12 @@ class Classifier:
         """The paths of the layers that could be chosen, in the order they run."""
         return list(dict.fromkeys(step.path for step in self._traced.layers.steps))
 
+    def _describe_choice(self) -> str:
+        """How the layer was found, or why there is none."""
+        if self._layer_given:
+            return "given"
+        return self._no_layer or ("last map on every path" if self._layer else "no layer gives one")
+
     def describe(self) -> dict:
         """What was chosen, in words, and how it was found: layer, score, preprocessing, input size, precision."""
         looking = [view for view in self.by_layer if view._layer]
@@ -615,7 +621,7 @@ class Classifier:
         return {
             "model_name": self.model_name or self.model.name,
             "layer": ", ".join(view.layer_name or "none with a feature map" for view in self.by_layer),
-            "layer_found": "given" if self._layer_given else self._no_layer or "last map on every path",
+            "layer_found": self._describe_choice(),
             "layer_shape": ", ".join(shapes),
             "geometry": "; ".join(dict.fromkeys(places)),
             "score": self.score.describe() if self.target is None else f"the target {self.class_names[0]} (given)",

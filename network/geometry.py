@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from network.layer_graph import Between, Step
+from network.layer_graph import BEFORE, Between, Step
 from network.operations import recomputing
 
 WINDOWS = (
@@ -152,13 +152,14 @@ def carry(steps: Sequence[Step], image_shape: Sequence[int]) -> dict[int, Places
 
 
 class _Code:
-    """What code between the layers makes of tensors, called as a layer is."""
+    """What code between the layers makes of tensors, called as a layer is; where it takes the largest of a window, its
+    mean, which of coordinates is the window's middle."""
 
     def __init__(self, given: list, made: tf.Tensor):
         self._given, self._made, self._run = given, made, None
 
     def call(self, *values):
-        self._run = self._run or recomputing([self._made], self._given)
+        self._run = self._run or recomputing([self._made], self._given, averaging=True)
         return tf.constant(self._run(*(tf.cast(value, of.dtype) for value, of in zip(values, self._given)))[0])
 
 
@@ -174,7 +175,8 @@ def _code_in_front(tensor: tf.Tensor, step: Step, known: set[int]) -> Step:
             given.append(one)
         else:
             waiting += one.op.inputs
-    return Step(f"code in front of {step.name}", _Code(given, tensor), given, tensor, tuple(given))
+    name = f"code in front of {step.name.removeprefix(BEFORE)}"
+    return Step(name, _Code(given, tensor), given, tensor, tuple(given))
 
 
 def _through_sums(tensor: tf.Tensor, places: dict[int, Places]) -> Places | None:

@@ -21,6 +21,7 @@ from keras.src.layers.preprocessing.image_preprocessing.base_image_preprocessing
 )
 from keras.src.models.functional import Functional
 
+BEFORE = "before_"  # and the name of a layer: what code has made in front of it
 PATCHES_LAYER = "patches"  # of a model of bags of patches: what it cuts an image into
 
 
@@ -171,7 +172,7 @@ def _run_inside(layer, args: tuple, kwargs: dict, enter_or_call: Callable):
             return value
         if value.shape.rank not in (3, 4):
             return value
-        return enter_or_call(Between(name=f"before_{inner.name}", autocast=False, dtype=value.dtype.name))(value)
+        return enter_or_call(Between(name=BEFORE + inner.name, autocast=False, dtype=value.dtype.name))(value)
 
     def watch(inner):
         original = inner.call

@@ -97,11 +97,11 @@ def last_operation(tensor):
     return operation
 
 
-def recomputing(tensors: list, given: Sequence | None = None) -> Callable:
+def recomputing(tensors: list, given: Sequence | None = None, averaging: bool = False) -> Callable:
     """A function from other values of `given` to those of tensors of a traced graph, float32 arrays; nothing behind
     them is computed.
 
-    given: tensors of the graph; None: its images.
+    given: tensors of the graph; None: its images. averaging: of windows that are pooled the mean, not the largest.
     """
     graph = tensors[0].graph
     given = graph.inputs[:1] if given is None else given
@@ -111,6 +111,9 @@ def recomputing(tensors: list, given: Sequence | None = None) -> Callable:
     nodes = [node for node in definition.node if node.name in kept]
     for node in nodes:
         node.attr.pop("_class", None)  # that it runs beside one which may be left out
+        if averaging and node.op == "MaxPool":
+            node.op = "AvgPool"
+            node.attr.pop("explicit_paddings", None)
     del definition.node[:]
     definition.node.extend(nodes)
     read = {tensor.name for name in kept for tensor in graph.get_operation_by_name(name).inputs}

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import constants
 from network import layer_choice, layer_graph, model_reading, steadiness, tokens
 from network.layer_graph import Step
 from network.subclassed import open_model
@@ -149,13 +150,17 @@ class TracedModel:
 
     def layout(self, step: Step, of_pieces: bool = False) -> tokens.FeatureLayout | None:
         """How a layer's output is a feature map; None for one without positions, and for one of pieces of images if
-        these are asked for, else ValueError."""
+        these are asked for and come image by image, else ValueError."""
         shape, layout = tuple(step.output.shape[1:]), self._place(step)
         if layout is not None or (len(shape) != 3 and not self.layers.is_of_pieces(step)):
             return layout
-        if len(self.run_to(step, np.zeros((2, *self.shape), np.float32))) == 2:
+        images = np.zeros((2, *self.shape), np.float32)
+        before = self.run_to(step, images)
+        if len(before) == 2:
             return tokens.stretched(*shape)
-        if not of_pieces:
+        images[0] = np.random.default_rng(constants.SEED).uniform(0, 255, self.shape)
+        of_first, of_second = np.split(self.run_to(step, images) != before, 2)
+        if not of_pieces or of_second.any() or not of_first.any():
             raise ValueError(
                 f"{step.path!r} runs on pieces of images, its map would be that of a piece: name a layer by "
                 "--layer_name that runs on whole images, or take a method that looks at no layer"

@@ -154,12 +154,12 @@ def head(n_classes=3, activation="softmax", seed=7):
     return call
 
 
-def residual_network():
-    """`residual_backbone` under `head`: three classes, softmax."""
+def residual_network(activation="softmax"):
+    """`residual_backbone` under `head`: three classes, softmax or another activation."""
     from keras import Model
 
     backbone = residual_backbone()
-    return Model(backbone.input, head()(backbone.output))
+    return Model(backbone.input, head(activation=activation)(backbone.output))
 
 
 # --- questions every method is asked -----------------------------------------------------------------------

@@ -119,7 +119,6 @@ TESTED_ELSEWHERE = {  # module -> the tests that reach it: of the command it bel
     "network/cam_head": "explainers/test_cam.py",
     "network/custom_objects": "network/test_model_files.py",
     "network/operations": "network/test_preprocessing.py",
-    "network/saved_models": "network/test_model_files.py",
     "network/transfer": "test_train.py",
     "network/weight_files": "network/test_model_files.py",
     "pipeline/records": "pipeline/test_results.py",

@@ -50,6 +50,8 @@ STEADY = {
         layers.MultiHeadAttention(2, 2)(layers.Reshape((196, 4))(x), layers.Reshape((196, 4))(x))),
     "images cut into windows": lambda x: ops.reshape(
         layers.Dense(4)(ops.reshape(x, (-1, 7, 14, 4))), (-1, 14, 14, 4)),
+    "all images, then all of them mirrored": lambda x: ops.mean(ops.reshape(
+        layers.Dense(4)(ops.concatenate([x, x[:, ::-1]], axis=0)), (2, -1, 14, 14, 4)), axis=0),
 }  # fmt: skip
 
 

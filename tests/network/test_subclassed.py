@@ -1,5 +1,7 @@
 """A model with a `call` of its own: seen as the same layers in a graph, or closed and explained right all the same."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -115,6 +117,35 @@ def test_what_its_code_does_between_layers_is_undone():
     right = np.maximum((gradients.mean(axis=(1, 2), keepdims=True) * features.numpy()).sum(axis=-1), 0)
     question = METHODS["GRADCAM"].load()(classifier, None, images, 1)
     assert_close(np.stack(list(question.explain_batch(question.images, question.class_indices))), right)
+
+
+class PooledByCode(keras.Model):
+    """Two convolutions with TensorFlow's own pooling between them."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.pool, self.dense = pool, layers.Dense(3)
+        self.one, self.two = layers.Conv2D(4, 3, 2, name="one"), layers.Conv2D(4, 3, padding="same", name="two")
+
+    def call(self, images):
+        return self.dense(tf.reduce_mean(self.two(self.pool(self.one(images / 255))), axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("pool", "place"),
+    [
+        (lambda x: tf.nn.max_pool2d(x, 3, 2, "SAME"), "rows -1 to 65 of 64"),  # 16 windows of 2 rows, of 31
+        (lambda x: tf.nn.avg_pool2d(x, 2, 2, "VALID"), "rows 0 to 61.9.*of two"),  # 30 of 31 rows
+        (lambda x: tf.nn.max_pool2d(x[:, 8:24], 2, 2, "VALID"), "rows 16.5 to 49.5 of 64, columns 0 to .* of two"),
+    ],
+)
+def test_pooling_in_its_code_is_followed_and_a_crop_with_it_undone(pool, place):
+    model = PooledByCode(pool)
+    model(noise(1, 64))
+    draw_weights(model)
+    classifier = Classifier(model, input_size=(64, 64))
+    assert classifier.layer_name == "two"
+    assert re.match(place, classifier.describe()["geometry"])
 
 
 class Residual(keras.Model):

@@ -113,6 +113,17 @@ def test_inside_a_network_over_patches_the_mean_over_an_image_s_patches_is_climb
         assert (state.history[-1, 0] > state.history[0, 0]).all()
 
 
+def test_a_layer_of_pieces_that_come_not_image_by_image_is_refused():
+    images = keras.Input((16, 16, 3))
+    halves = keras.layers.Concatenate(axis=0)([images[:, :8], images[:, 8:]])  # all images' upper ones first
+    x = keras.layers.Conv2D(4, 3, name="within")(halves)
+    x = keras.layers.Dense(3, "softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    x = keras.layers.Lambda(lambda x: keras.ops.mean(keras.ops.reshape(x, (2, -1, 3)), axis=0))(x)
+    classifier = Classifier(keras.Model(images, x))
+    with pytest.raises(ValueError, match="'within' runs on pieces of images"):
+        classifier.at_layer("within", of_pieces=True)
+
+
 def test_only_the_pixels_that_a_neuron_sees_are_changed(planted_classifier):
     _, images = climb(Maximiser(planted_classifier.at_layer("colours"), "neuron", [1], settings(), (2, 3)), 20)
     changed = (images[0] != 128).any(axis=2)

@@ -318,6 +318,30 @@ class OwnOfTensorFlow(Own):
         return self.inner(tf.identity(images))
 
 
+def in_code(layer):
+    """What TensorFlow's code does in the place of a sum, a ReLU or a class token; other layers as they are."""
+    if isinstance(layer, layers.Add):
+        return tf.add_n
+    if isinstance(layer, layers.ReLU):
+        return tf.nn.relu
+    if isinstance(layer, ClassToken):
+        return lambda x: tf.concat([tf.tile(layer.token, [tf.shape(x)[0], 1, 1]), x], axis=1)
+    return layer
+
+
+class InCode(keras.Model):
+    """A model whose sums, ReLUs and class token stand in the code of a subclass."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.parts = [layer for layer in model.layers[1:] if in_code(layer) is layer or layer.weights]
+        self.run = lambda images: model._run_through_graph(images, operation_fn=in_code)
+        self(np.zeros((1, *model.input_shape[1:]), np.float32))
+
+    def call(self, images):
+        return self.run(images)
+
+
 class OwnBody(keras.Model):
     """A subclassed backbone, to stand in another model."""
 
@@ -510,6 +534,8 @@ CASES = {
     "subclassed, functions of TensorFlow": case(wrap=OwnOfTensorFlow),
     "SavedModel": case(build=saved_model),
     "multiple instances": case(build=bags),
+    "sums in the code of a subclass": case(residual, wrap=InCode),
+    "class token in the code of a subclass": case(token_vit, lambda x: x[:, 0], skip=1, wrap=InCode),
     # pixels
     **{f"preprocessing {name}": bare(name) for name in PIXELS},
     "Normalization": case(front=[layers.Normalization(mean=[120.0] * 3, variance=[3600.0] * 3)]),
