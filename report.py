@@ -11,6 +11,7 @@ Exit code: 0; 2 for a folder that holds no run.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ def read_settings(args: argparse.Namespace) -> ReportSettings:
     """The settings of these flags; ValueError without a run."""
     if not args.results:  # said here, not by the parser: a mistyped flag beside it is named first
         raise ValueError("the output folder of a run of main.py was wanted, or several; got none")
+    for folder in args.results:
+        if os.path.isfile(folder):
+            raise ValueError(f"'{folder}' is a file; the output folder of a run of main.py was wanted")
     return ReportSettings(args.results, args.output_folder_path or args.results[0], args.title)
 
 

@@ -15,6 +15,12 @@ def test_a_folder_without_a_run_is_told_in_one_line(tmp_path, capsys, content):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_a_file_in_the_place_of_a_run_is_told_so(tmp_path, capsys):
+    (tmp_path / "photo.png").write_bytes(b"")
+    assert report.main([str(tmp_path / "photo.png")]) == 2
+    assert "is a file; the output folder of a run" in capsys.readouterr().err
+
+
 def test_a_run_without_a_record_is_told_so(tmp_path, capsys):
     (tmp_path / "run.json").write_text(json.dumps({"settings": {"methods": {}}}))
     assert report.main([str(tmp_path)]) == 2
