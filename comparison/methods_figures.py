@@ -209,7 +209,7 @@ def _draw_matrix(axes: "Axes", names, mean, std, heading: str, colormap: str, lo
     axes.imshow(colours)
     for row, column in np.argwhere(off_diagonal):
         dark = colours[row, column] @ (0.299, 0.587, 0.114) < 128
-        text = f"{round(mean[row, column], 2) + 0.0:.2f}\n± {std[row, column]:.2f}" if known[row, column] else "–"
+        text = f"{mean[row, column]:z.2f}\n± {std[row, column]:.2f}" if known[row, column] else "–"
         axes.text(
             column, row, text, color="white" if dark else "#222222", size=constants.FONT_SIZE, ha="center", va="center"
         )
@@ -225,7 +225,7 @@ def _cell_overlap(pair: MapPair) -> Callable[[Cell], None]:
     def draw(cell: Cell) -> None:
         picture = represent_overlap(drawing.shrink(pair.one.image), pair.kept_by_one, pair.kept_by_other)
         cell.show(picture, pair.one.size)
-        iou, spearman, pcc = (f"{round(pair.scores[name], 2) + 0.0:.2f}" for name in ("iou", "spearman", "pcc"))
+        iou, spearman, pcc = (f"{pair.scores[name]:z.2f}" for name in ("iou", "spearman", "pcc"))
         cell.title([f"IoU {iou}", f"rank correlation {spearman}, PCC {pcc}"])
 
     return draw

@@ -208,7 +208,7 @@ def write_tables(
                 means |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
             summary.append({**head, **means})
             mean, *_, n = summarise_stage(scores["spearman"][row, :, place])
-            cells.append(f"{mean:.2f}" + (f" (n={n})" if n < len(run.samples) else "") if n else "-")
+            cells.append(f"{mean:z.2f}" + (f" (n={n})" if n < len(run.samples) else "") if n else "-")
         lines.append([method.name, *cells])
     run.results.write_table("sanity.csv", rows)
     run.results.write_table("sanity_summary.csv", summary)

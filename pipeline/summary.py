@@ -216,5 +216,5 @@ def format_cell(row: dict, column: str) -> str:
     if column in COSTS:
         return f"{mean:.3g}{few}" if mean < 1000 else f"{mean:.0f}{few}"  # 4000 passes, not 4e+03
     if row[f"{column}_low"] is None:
-        return f"{mean:.3f}{few}"
-    return f"{mean:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]{few}"
+        return f"{mean:z.3f}{few}"
+    return f"{mean:z.3f} [{row[f'{column}_low']:z.3f}, {row[f'{column}_high']:z.3f}]{few}"

@@ -180,7 +180,7 @@ def list_notes(rows: Sequence[dict], methods: Sequence[str]) -> list[list[str]]:
 
 def _format(values: Sequence[float | str]) -> str:
     """Numbers with two digits, '-' for one that is not defined."""
-    return ", ".join("-" if value == "" or value != value else f"{value:.2f}" for value in values)
+    return ", ".join("-" if value == "" or value != value else f"{value:z.2f}" for value in values)
 
 
 # --- the figure --------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def draw_density_map(cell: Cell, row: ExplainedImage) -> None:
     density_map = drawing.shrink(row.density_map, cell.dpi)
     cell.show(representations.represent_heatmap(density_map, "gray", signed=False), row.size)
     metrics = (("PCC", row.pcc), ("SIM", row.sim))
-    values = [f"{name} {value:.2f}" for name, value in metrics if value is not None]
+    values = [f"{name} {value:z.2f}" for name, value in metrics if value is not None]
     cell.title([*_wrap(row.density_note), ", ".join(values)])
 
 

@@ -118,7 +118,7 @@ def figure_extremes(report: Report) -> "Figure | None":
     for line, (row, (best, worst)) in enumerate(shown.items()):
         places = [*range(len(best)), *range(n_columns - len(worst), n_columns)]  # fewer leave the middle empty
         for place, (image, value) in zip(places, [*best, *worst]):
-            cells[line, place] = (row, image, f"{heading} {value:.2f}", image)
+            cells[line, place] = (row, image, f"{heading} {value:z.2f}", image)
     return _picture_page(report, cells, list(shown), n_columns, f"best (left) and worst (right) images by {heading}")
 
 
@@ -131,12 +131,12 @@ def figure_most_different(report: Report) -> "Figure | None":
     methods = report.methods[:METHODS_SHOWN]
     cells, names = {}, []
     for line, (image, mean) in enumerate(ranked):
-        names.append(f"{image}: mean {heading} {mean:.2f}")
+        names.append(f"{image}: mean {heading} {mean:z.2f}")
         cells[line, 0] = (None, image, "image")
         cells[line, 1] = (GAZE, image, "where people looked")
         for place, row in enumerate(methods, start=2):
             value = report.values(row, report.judged_by).get(image)
-            cells[line, place] = (row, image, _short(row) if value is None else f"{_short(row)} {value:.2f}")
+            cells[line, place] = (row, image, _short(row) if value is None else f"{_short(row)} {value:z.2f}")
     title = f"images on which network and people differ most, by {heading}"
     return _picture_page(report, cells, names, 2 + len(methods), title)
 
@@ -151,7 +151,7 @@ def _rank_correlation(x: np.ndarray, y: np.ndarray) -> str:
 
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return "constant"
-    return f"rank correlation {spearmanr(x, y).statistic:.2f}"
+    return f"rank correlation {spearmanr(x, y).statistic:z.2f}"
 
 
 def _panels(things: Sequence, draw, height: float, margin: float) -> "Figure | None":

@@ -161,3 +161,8 @@ def test_of_what_a_map_costs_there_is_the_mean_alone_as_images_explained_at_once
     assert format_cell(row, "seconds") == "0.5"
     [row] = summarise([record(seconds=19.44, passes=4000.0), record(image="b", seconds=19.44, passes=4001.0)])
     assert (format_cell(row, "seconds"), format_cell(row, "passes")) == ("19.4", "4000"), "not 4e+03"
+
+
+def test_a_mean_that_rounds_to_nothing_has_no_sign():
+    row = {"images": 3, "failed": 0, "pcc_n": 3, "pcc_mean": -0.0001, "pcc_low": -0.2, "pcc_high": 0.0004}
+    assert format_cell(row, "pcc") == "0.000 [-0.200, 0.000]"
