@@ -338,3 +338,13 @@ def test_gaze_metrics_of_a_map_are_all_asked_for():
     gaze = {name: asked for name, asked in judging.draw_gaze(rng).items() if name != "information_gain"}
     judging.judge(gaze, truths, saliency_map)
     assert truths[evaluate.FixationMetrics].max(axis=0) == pytest.approx((96, 64), rel=0.1)
+
+
+def test_runs_over_images_name_their_network(monkeypatch):
+    flags = []
+    cost = whole_runs.Cost(1.0, 1.0, 1.0, 1, 1, 1.0)
+    monkeypatch.setattr(whole_runs, "run_main", lambda folder, *given: flags.append(given) or cost)
+    whole_runs.measure((3,), None, None)
+    assert [f"--model_name={constants.MODEL_NAME_DEMO}" in given for given in flags] == [False, False, True, True]
+    whole_runs.measure((3,), None, "own.keras")
+    assert flags[-1][0].startswith("--model_path=") and flags[-1][0].endswith("own.keras")

@@ -84,7 +84,9 @@ def run_main(folder: Path, *flags: str) -> Cost:
 
 def measure(sizes: Sequence[int], source: str | None, model_path: str | None) -> tuple[Table, dict[int, Cost]]:
     """The rows of this module, and number of images -> what a run over them costs."""
-    further = [f"--model_path={Path(model_path).resolve()}"] if model_path else []
+    network = (
+        f"--model_path={Path(model_path).resolve()}" if model_path else f"--model_name={constants.MODEL_NAME_DEMO}"
+    )
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         run_main(place / "first")  # draws the data
@@ -92,7 +94,7 @@ def measure(sizes: Sequence[int], source: str | None, model_path: str | None) ->
         costs = {}
         for n in sizes:
             make_images(place / f"images_{n}", n, source)
-            flags = [*further, f"--test_images_folder_path={place / f'images_{n}'}"]
+            flags = [network, f"--test_images_folder_path={place / f'images_{n}'}"]
             if n == sizes[0]:
                 defaults = run_main(place / "defaults", *flags)
             costs[n] = run_main(place / f"results_{n}", *flags, "--faithfulness=none")
@@ -114,8 +116,8 @@ def measure(sizes: Sequence[int], source: str | None, model_path: str | None) ->
         ),
     ]
     shown = f"images like those of '{Path(source).name}'" if source else "drawn images"
-    network = f"the network '{Path(model_path).name}'" if model_path else "the embedded network"
-    return Table(f"Processor time with start-up; {shown} of {SIDE} x {SIDE}, {network}.", rows), costs
+    of_network = f"the network '{Path(model_path).name}'" if model_path else "the embedded network"
+    return Table(f"Processor time with start-up; {shown} of {SIDE} x {SIDE}, {of_network}.", rows), costs
 
 
 def _row(title: str, cost: Cost, target: float | None) -> Row:
