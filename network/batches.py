@@ -4,7 +4,6 @@ What is timed is `Classifier.predict`'s own pass. Another number of images may c
 gives, so that only who asks for it (`--batch_size=auto`) gets a number that other machines would not choose.
 """
 
-import math
 import time
 
 import numpy as np
@@ -19,14 +18,6 @@ CANDIDATES = (1, 2, 4, 8, 16, 32)
 OF_A_GPU = (64, 128, 256)  # besides
 ROUNDS = 3  # of the timing, behind one that warms up; the shortest counts, as other programs only lengthen it
 WORTH = 1.05  # times as fast as the usual number: less is not worth other last digits
-
-
-def estimate_bytes(classifier: Classifier, n: int) -> float:
-    """The memory that n images take inside the network at least: themselves and what its largest layer gives."""
-    outputs = [step.output for step in classifier.steps if tf.is_tensor(step.output) and step.output.shape.rank]
-    shapes = [output.shape[1:] for output in outputs]
-    largest = max((math.prod(shape) for shape in shapes if shape.is_fully_defined()), default=0)
-    return 4 * n * (largest + math.prod(classifier.image_spec.shape[1:]))
 
 
 def choose_batch_size(classifier: Classifier) -> dict[int, float]:
@@ -50,7 +41,7 @@ def _measure(classifier: Classifier, run) -> dict[str, float]:
     """Number of images, as text -> milliseconds an image, all of them in turn; without those that a GPU has no memory
     for."""
     candidates = CANDIDATES + OF_A_GPU * bool(tf.config.list_physical_devices("GPU"))
-    fits = [n for n in candidates if not memory.describe_lack(estimate_bytes(classifier, n), "images")]
+    fits = [n for n in candidates if not memory.describe_lack(classifier.estimate_bytes(n), "images")]
     shortest = dict.fromkeys(fits or candidates[:1], np.inf)
     rng = np.random.default_rng(constants.SEED)
     images = rng.uniform(0, 255, (max(shortest), *classifier.image_spec.shape[1:])).astype(np.float32)

@@ -118,7 +118,7 @@ class Classifier:
         size = input_size or getattr(own_preprocessor(model), "image_size", None) or (side, side)
         shape = self.input_height, self.input_width, self.n_channels = model_reading.read_input_shape(model, *size)
         self.image_spec = tf.TensorSpec([None, self.input_height, self.input_width, 3], tf.float32)
-        self._traced = open_traced(model, shape, output_name, all_outputs=target is not None)
+        self._traced = open_traced(model, shape, output_name, target is not None, batch_size)
         steps, output, graph = self._traced.steps, self._traced.output, self._traced.graph
         self.pixels = find_preprocessing(model, steps, graph, shape, preprocessing, zoo and zoo[1], model_name)
         if target is None:
@@ -567,6 +567,10 @@ class Classifier:
     def steps(self) -> list[Step]:
         """The calls of the model's layers, in the order they run."""
         return self._traced.steps
+
+    def estimate_bytes(self, n: int) -> float:
+        """The memory that n images take inside the network at least."""
+        return self._traced.estimate_bytes(n)
 
     @property
     def layer_name(self) -> str | None:

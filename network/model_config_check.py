@@ -129,7 +129,8 @@ def check_chains(config) -> None:
             check_chains(item)
     elif isinstance(config, dict):
         layers, longest = config.get("layers"), sys.getrecursionlimit()
-        if isinstance(layers, list) and (n := _longest_chain(layers)) > longest:
+        is_model = isinstance(layers, list) and all(isinstance(layer, dict) for layer in layers)  # else: own settings
+        if is_model and (n := _longest_chain(layers)) > longest:
             raise ValueError(f"{n:,} of its layers stand in a row; Keras follows at most {longest:,}")
         for item in config.values():
             check_chains(item)
@@ -141,7 +142,7 @@ def _longest_chain(layers: list[dict]) -> int:
         return len(layers)
     lengths = {}  # (layer, number of its call) -> layers in a row up to there
     for layer in layers:
-        for call, sources in enumerate(layer["inbound_nodes"]):
+        for call, sources in enumerate(layer.get("inbound_nodes") or ()):
             before = (lengths.get(source, 0) for source in _find_sources(sources))
             lengths[layer.get("name"), call] = 1 + max(before, default=0)
     return max(lengths.values(), default=0)

@@ -9,7 +9,6 @@ read in their own words (legacy_models.py).
 
 import importlib
 import json
-import math
 import re
 import tempfile
 import zipfile
@@ -277,7 +276,6 @@ def load_classifier(
             settings = {"preprocessing": constants.DEMO_PREPROCESSING}
     else:
         model = load_model(path, trust_model, known)
-    _check_features(model, path, options.get("batch_size"))
     kept = {key: settings[key] for key in ("preprocessing", "input_size") if key in settings}
     if "preprocessing" in kept:
         kept["preprocessing"] = Preprocessing(kept["preprocessing"], "kept with the model")
@@ -289,17 +287,6 @@ def load_classifier(
         if str(path) not in str(error):
             error.args = (f"{error} ({source})",)
         raise
-
-
-def _check_features(model, path: Path, batch_size: int | None) -> None:
-    """Raises ValueError for a model whose largest layer takes more memory for a batch than there is: it is asked before
-    the first image goes through it. What its shapes do not tell is not counted."""
-    tensors = [tensor for layer in model.layers for tensor in keras.tree.flatten(getattr(layer, "output", []))]
-    sizes = [tensor.shape[1:] for tensor in tensors if hasattr(tensor, "shape") and None not in tensor.shape[1:]]
-    largest = max(sizes, key=math.prod, default=(0,))
-    n = batch_size if isinstance(batch_size, int) else constants.BATCH_SIZE
-    what = f"{n} images of {' x '.join(map(str, largest))} numbers inside the network of {str(path)!r}"
-    memory.check_room(4 * n * math.prod(largest), what, "--batch_size says how many at once")
 
 
 def _choose_file(model_name: str | None, model_path) -> tuple[Path | None, str]:

@@ -8,6 +8,7 @@ never changes; one whose layers of the user's own making are entered too is anot
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Collection, Sequence
 
 import keras
@@ -18,16 +19,22 @@ import constants
 from network import layer_choice, layer_graph, model_reading, steadiness, tokens
 from network.layer_graph import Step
 from network.subclassed import open_model
+from output import memory
 
 FindUsed = Callable[..., list[Step]]  # (model, steps[, but_for, given]) -> those with whose map the output changes
 
 
 def open_traced(
-    model, shape: tuple[int, int, int], output_name: str | None = None, all_outputs: bool = False
+    model,
+    shape: tuple[int, int, int],
+    output_name: str | None = None,
+    all_outputs: bool = False,
+    batch_size: int = constants.BATCH_SIZE,
 ) -> "TracedModel":
     """A Keras model, traced. output_name: of several; all_outputs: without a name, all of them count.
 
-    Raises ValueError for a model that TensorFlow makes no graph of, or whose answer is not that of one image alone.
+    Raises ValueError for a model that TensorFlow makes no graph of, or whose answer is not that of one image alone, and
+    before an image goes through it for one in which a batch finds no room.
     """
     (network, pick), closed = open_model(
         model, shape, lambda opened: model_reading.choose_output(opened, output_name, all_outputs)
@@ -39,6 +46,8 @@ def open_traced(
         raise ValueError(
             f"model {model.name!r} runs as Python alone, TensorFlow makes no graph of it: {reason.strip()}"
         ) from error
+    what = f"{batch_size} images inside the network {model.name!r}"
+    memory.check_room(traced.estimate_bytes(batch_size), what, "--batch_size says how many at once")
     steadiness.check(traced.graph, traced.output, shape)
     return traced
 
@@ -63,6 +72,13 @@ class TracedModel:
     def graph(self) -> tf.Graph:
         """That of the outputs."""
         return keras.tree.flatten(self.output)[0].graph
+
+    def estimate_bytes(self, n: int) -> float:
+        """The memory that n images take in it at least: themselves and what its largest layer gives."""
+        outputs = [step.output for step in self.steps if tf.is_tensor(step.output) and step.output.shape.rank]
+        shapes = [output.shape[1:] for output in outputs]
+        largest = max((math.prod(shape) for shape in shapes if shape.is_fully_defined()), default=0)
+        return 4 * n * (largest + math.prod(self.shape))
 
     @functools.cached_property
     def layers(self) -> layer_choice.Layers:

@@ -25,7 +25,6 @@ from explainers.registry import GAZE_ROWS, Method
 from network import batches, model_files
 from network.classifier import Classifier
 from network.device import describe_device
-from output import memory
 from output.progress import print_table, printable
 from pipeline import lab_table
 from pipeline.cluster import run_by_workers
@@ -103,8 +102,7 @@ def load_dataset(settings: DataSettings) -> ImageSet:
 
 
 def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
-    """The classifier of these settings, and in words where it came from; ValueError if its batches need more memory
-    than there is."""
+    """The classifier of these settings, and in words where it came from."""
     is_auto = settings.batch_size == constants.AUTO
     usual = replace(settings, batch_size=constants.BATCH_SIZE) if is_auto else settings
     classifier, source = model_files.load_classifier(**vars(usual))
@@ -112,9 +110,6 @@ def load_classifier(settings: ModelSettings) -> tuple[Classifier, str]:
         found = batches.choose_batch_size(classifier)
         spent = ", ".join(f"{n}: {milliseconds:.3g}" for n, milliseconds in found.items())
         print_table({"batch": f"{classifier.batch_size} images (auto; ms an image in a pass of {spent})"})
-    images = f"{classifier.batch_size} images inside the network"
-    needed = batches.estimate_bytes(classifier, classifier.batch_size)
-    memory.check_room(needed, images, "--batch_size says how many at once")
     return classifier, source
 
 

@@ -49,7 +49,7 @@ def test_every_number_is_timed_once_and_for_all_and_answers_stay_the_same(classi
 
 
 def test_numbers_without_room_are_not_tried(classifier, monkeypatch):
-    room = batches.estimate_bytes(classifier, 4)
+    room = classifier.estimate_bytes(4)
     assert room == 4 * 4 * (96 * 96 * 3 + 8 * 8 * 3), "pixels, and what the one convolution gives"
     monkeypatch.setattr(memory, "free_memory", lambda: room)
     assert list(batches.choose_batch_size(classifier)) == [1, 2, 4]

@@ -249,3 +249,8 @@ def test_layers_of_this_project_need_no_trust(tmp_path):
     for number, model in enumerate([planted_model(), residual_backbone()]):
         model.save(tmp_path / f"{number}.keras")
         load_model(tmp_path / f"{number}.keras")
+
+
+def test_a_setting_of_the_users_that_is_called_layers_is_no_row_of_layers():
+    for own in ([64, 32], ["conv", {"units": 3}], [{"units": 3}, {"inbound_nodes": None}]):
+        check_chains({"class_name": "Perceptron", "config": {"name": "own", "layers": own}})

@@ -304,14 +304,12 @@ def test_a_model_whose_features_find_no_room_is_refused_before_an_image_goes_thr
     features = layers.UpSampling2D(5)(layers.Conv2D(7, 1)(images))
     path = tmp_path / "large.keras"
     keras.Model(images, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(features))).save(path)
-    needed = 4 * 160 * 160 * 7
-    monkeypatch.setattr(model_files, "Classifier", lambda *_, **__: "opened")
-    monkeypatch.setattr("output.memory.free_memory", lambda: 2 * needed)
-    assert load_classifier(model_path=path, batch_size=2)[0] == "opened"
-    with pytest.raises(
-        ValueError, match="3 images of 160 x 160 x 7 numbers inside the network of .*large.keras. take .*--batch_size"
-    ):
+    monkeypatch.setattr("network.steadiness.check", lambda *_: pytest.fail("images went through it"))
+    monkeypatch.setattr("output.memory.free_memory", lambda: 2 * 4 * (160 * 160 * 7 + 32 * 32 * 3))
+    with pytest.raises(ValueError, match="3 images inside the network .* take .*--batch_size.*large.keras"):
         load_classifier(model_path=path, batch_size=3)
+    with pytest.raises(pytest.fail.Exception):
+        load_classifier(model_path=path, batch_size=2)
 
 
 def stacked(n, kind):

@@ -62,7 +62,7 @@ def test_batches_that_do_not_fit_into_a_network_are_told_by_their_flag(machine, 
     path = model_files.save_model(planted, tmp_path / "planted.keras", {})
     machine("MemAvailable: 4000000 kB\n")
     assert load_classifier(ModelSettings(model_path=str(path), batch_size=64))
-    with pytest.raises(ValueError, match="1000000 images of .* inside the network of .*--batch_size says how many"):
+    with pytest.raises(ValueError, match="1000000 images inside the network .*--batch_size says how many"):
         load_classifier(ModelSettings(model_path=str(path), batch_size=1_000_000))
     machine("MemAvailable: 1 kB\n")
     with pytest.raises(ValueError, match="the model '.*planted.keras' and its file take .*a smaller model"):
